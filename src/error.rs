@@ -1,0 +1,116 @@
+//! What can go wrong, in sentences that say what was expected, what was given and what to do.
+
+use std::path::{Path, PathBuf};
+
+/// Every error of the library.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A name that is not one of the valid ones.
+    #[error("unknown {kind} '{given}'{}; the valid ones are {valid}", suggestion(.nearest))]
+    Unknown {
+        /// What was to be named, such as "function".
+        kind: &'static str,
+        /// The name given.
+        given: String,
+        /// The valid names, comma-separated.
+        valid: String,
+        /// The valid name that looks most like it.
+        nearest: Option<String>,
+    },
+
+    /// A setting outside its range.
+    #[error("{name} must be {expected}, not {given}")]
+    Setting {
+        /// Which setting.
+        name: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What it was.
+        given: String,
+    },
+
+    /// A shape that is not compiled into this program.
+    #[error(
+        "no network of shape {given} is compiled in; those that are: {compiled}. For any other, name the shape in Rust: Shape::<N, K, H, L, D>"
+    )]
+    Shape {
+        /// The shape asked for.
+        given: String,
+        /// The shapes there are.
+        compiled: String,
+    },
+
+    /// Points whose number of coordinates is not the objective's.
+    #[error(
+        "expected points of {expected} coordinates each, got {given} coordinates in all, which is no multiple of that"
+    )]
+    Points {
+        /// Coordinates of one point.
+        expected: usize,
+        /// Coordinates given.
+        given: usize,
+    },
+
+    /// Input data that cannot be used.
+    #[error("{}: {problem}", path.display())]
+    Data {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what was expected.
+        problem: String,
+    },
+
+    /// A file that cannot be read or written.
+    #[error("cannot {action} {}: {source}", path.display())]
+    File {
+        /// "read", "write", …
+        action: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+
+    /// A table that cannot be made, read or written.
+    #[error("cannot {action}: {source}")]
+    Table {
+        /// What was being done.
+        action: String,
+        /// What Polars says.
+        source: polars::error::PolarsError,
+    },
+
+    /// A computation that failed on its device.
+    #[error("the device failed: {0}")]
+    Device(String),
+
+    /// Figures that cannot be drawn.
+    #[error(transparent)]
+    Figure(#[from] crate::figure::Error),
+}
+
+impl Error {
+    pub(crate) fn unknown(kind: &'static str, given: &str, valid: &[&str]) -> Self {
+        // Three edits or a shared beginning: near enough to have been meant.
+        let nearest = valid
+            .iter()
+            .map(|name| (strsim::damerau_levenshtein(&given.to_lowercase(), name), name))
+            .min()
+            .filter(|&(distance, name)| distance <= 3.min(name.len() / 2) || name.starts_with(given))
+            .map(|(_, name)| name.to_string());
+        Self::Unknown { kind, given: given.to_owned(), valid: valid.join(", "), nearest }
+    }
+
+    pub(crate) fn file(action: &'static str, path: &Path, source: std::io::Error) -> Self {
+        Self::File { action, path: path.to_owned(), source }
+    }
+
+    pub(crate) fn table(action: impl Into<String>, source: polars::error::PolarsError) -> Self {
+        Self::Table { action: action.into(), source }
+    }
+}
+
+fn suggestion(nearest: &Option<String>) -> String {
+    nearest.as_ref().map(|name| format!(" (did you mean '{name}'?)")).unwrap_or_default()
+}

@@ -1,0 +1,44 @@
+//! Shapes as numbers, for programs that learn them when they run.
+
+use crate::optimizer::Optimizer;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The shape of an experiment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Dimensions {
+    /// Embeddings, that is points optimized at once.
+    pub n: usize,
+    /// Dimensions of an embedding.
+    pub k: usize,
+    /// Neurons of a hidden layer.
+    pub hidden: usize,
+    /// Hidden layers.
+    pub layers: usize,
+    /// Dimensions of the objective.
+    pub d: usize,
+}
+
+impl Dimensions {
+    /// The paper's: 50 embeddings of 10 dimensions, one layer of 10 neurons, 50 dimensions.
+    pub const PAPER: Self = Self { n: 50, k: 10, hidden: 10, layers: 1, d: 50 };
+
+    /// Those of the authors' published program: two layers of 50 neurons.
+    pub const DEEP_CONVEXITY: Self = Self { n: 50, k: 50, hidden: 50, layers: 2, d: 50 };
+
+    /// How many variables the optimizer moves: n d, or n k and the network's weights and biases.
+    pub fn parameters(self, optimizer: Optimizer) -> usize {
+        let Self { n, k, hidden, layers, d } = self;
+        match optimizer {
+            Optimizer::Shallow => n * d,
+            Optimizer::Deep => n * k + (k + 1) * hidden + (layers - 1) * (hidden + 1) * hidden + (hidden + 1) * d,
+        }
+    }
+}
+
+impl fmt::Display for Dimensions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { n, k, hidden, layers, d } = self;
+        write!(formatter, "n={n} k={k} hidden={hidden} layers={layers} d={d}")
+    }
+}

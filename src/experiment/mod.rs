@@ -1,0 +1,13 @@
+//! Experiments: single runs, sweeps over learning rates and seeds, and the paper's protocol.
+
+mod dimensions;
+mod protocol;
+mod run;
+mod shape;
+mod sweep;
+
+pub use dimensions::Dimensions;
+pub use protocol::{Comparison, Dtype, Protocol, Stage};
+pub use run::Run;
+pub use shape::{PaperShape, Shape};
+pub use sweep::{Candidate, Sweep};

@@ -1,0 +1,259 @@
+//! The paper's protocol: choose the learning rate by a sweep, then time both optimizers alone.
+
+use super::shape::{COMPILED, run_compiled, unknown};
+use super::{Candidate, Dimensions, Run, Sweep};
+use crate::element::Element;
+use crate::error::Error;
+use crate::interrupt;
+use crate::network::Initialization;
+use crate::objective::Function;
+use crate::optimizer::{Budget, LearningRate, Optimizer, Settings, Squash};
+use dfdx::prelude::{Cpu, Device};
+use serde::{Deserialize, Serialize};
+
+/// The scalar that runs are computed in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Dtype {
+    /// Single precision.
+    F32,
+    /// Double precision.
+    #[default]
+    F64,
+}
+
+/// How the two optimizers are compared on a function.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Protocol {
+    /// `"paper"` or `"deep-convexity"`.
+    pub name: String,
+    /// The shape of all runs.
+    pub dimensions: Dimensions,
+    /// The scalar of all runs.
+    pub dtype: Dtype,
+    /// The learning rates α₀ to choose from.
+    pub rates: Vec<f64>,
+    /// When the step size shrinks.
+    pub learning_rate: LearningRate,
+    /// How x is kept in the unit cube.
+    pub squash: Squash,
+    /// How networks are drawn.
+    pub initialization: Initialization,
+    /// Whether the gradient is that of the raw function instead of the scaled one.
+    pub raw_gradient: bool,
+    /// Iterations of the shallow optimizer on a test function.
+    pub iterations: u64,
+    /// Seeds of a test function.
+    pub seeds: u64,
+    /// Iterations of the shallow optimizer on the Hamiltonian.
+    pub glass_iterations: u64,
+    /// Seeds of the Hamiltonian.
+    pub glass_seeds: u64,
+}
+
+impl Protocol {
+    /// What the paper's text says: see the [crate documentation](crate) for what it leaves open.
+    pub fn paper() -> Self {
+        Self {
+            name: "paper".to_owned(),
+            dimensions: Dimensions::PAPER,
+            dtype: Dtype::F64,
+            rates: (0..=10).map(|exponent| 10f64.powi(-exponent)).collect(),
+            learning_rate: LearningRate::PAPER,
+            squash: Squash::Sigmoid,
+            initialization: Initialization::Gaussian,
+            raw_gradient: false,
+            iterations: 10_000,
+            seeds: 10,
+            glass_iterations: 1_000,
+            glass_seeds: 3,
+        }
+    }
+
+    /// What the authors' published program did instead: raw gradients, a scaled tanh, 20 rates from 10⁻⁶ to 10, another rule
+    /// and a larger network. Results are in the same units as those of [`Protocol::paper`].
+    pub fn deep_convexity() -> Self {
+        Self {
+            name: "deep-convexity".to_owned(),
+            dimensions: Dimensions::DEEP_CONVEXITY,
+            rates: (0..20).map(|step| 10f64.powf(-6.0 + 7.0 * f64::from(step) / 19.0)).collect(),
+            learning_rate: LearningRate::DEEP_CONVEXITY,
+            squash: Squash::ScaledTanh,
+            raw_gradient: true,
+            ..Self::paper()
+        }
+    }
+
+    /// This protocol at a size for a first look: a tenth of the iterations, three seeds.
+    pub fn quick(self) -> Self {
+        Self {
+            iterations: self.iterations / 10,
+            glass_iterations: self.glass_iterations / 10,
+            seeds: self.seeds.min(3),
+            glass_seeds: self.glass_seeds.min(2),
+            ..self
+        }
+    }
+
+    /// Iterations of the shallow optimizer on `function`.
+    pub fn iterations(&self, function: Function) -> u64 {
+        if function == Function::SpinGlass { self.glass_iterations } else { self.iterations }
+    }
+
+    /// The seeds of `function`: 0, 1, …
+    pub fn seeds(&self, function: Function) -> Vec<u64> {
+        (0..if function == Function::SpinGlass { self.glass_seeds } else { self.seeds }).collect()
+    }
+
+    /// The runs that [`Protocol::compare`] makes of `function`.
+    pub fn runs(&self, function: Function) -> usize {
+        self.seeds(function).len() * Optimizer::ALL.len() * (self.rates.len() + 1)
+    }
+
+    /// What every run of `function` is told, with the shallow optimizer's budget.
+    pub fn settings(&self, function: Function) -> Settings {
+        let gradient_scale = if self.raw_gradient {
+            let description = function.describe(self.dimensions.d);
+            let d = self.dimensions.d as f64;
+            // The published program takes means where the definitions here take sums, and energies instead of energies per spin.
+            let convention = match function {
+                Function::Levy | Function::Sphere => 1.0 / d,
+                Function::SpinGlass => d,
+                _ => 1.0,
+            };
+            convention * (description.maximum - description.minimum)
+        } else {
+            1.0
+        };
+        // The rule's threshold is in the units of what is descended on; the trace is in those of the scaled objective.
+        let threshold = self.learning_rate.threshold / gradient_scale;
+        Settings {
+            learning_rate: LearningRate { threshold, ..self.learning_rate },
+            budget: Budget::Iterations(self.iterations(function)),
+            squash: self.squash,
+            initialization: self.initialization,
+            gradient_scale,
+            thinned: true,
+        }
+    }
+
+    /// # Errors
+    /// If the shape is not compiled in, a number is outside its range, or there is nothing to run.
+    pub fn validate(&self) -> Result<(), Error> {
+        if !COMPILED.contains(&self.dimensions) {
+            return Err(unknown(self.dimensions));
+        }
+        let at_least_one = |name, count: u64| match count {
+            0 => Err(Error::Setting { name, expected: "1 or more", given: "0".to_owned() }),
+            _ => Ok(()),
+        };
+        at_least_one("the number of seeds", self.seeds.min(self.glass_seeds))?;
+        at_least_one("the number of iterations", self.iterations.min(self.glass_iterations))?;
+        at_least_one("the number of learning rates", self.rates.len() as u64)?;
+        let settings = self.settings(Function::Sphere);
+        self.rates.iter().try_for_each(|&rate| settings.learning_rate(rate).validate())
+    }
+
+    /// The sweep of `function` that chooses the learning rates.
+    pub fn sweep(&self, function: Function) -> Sweep {
+        Sweep {
+            function,
+            dimensions: self.dimensions,
+            rates: self.rates.clone(),
+            seeds: self.seeds(function),
+            optimizers: Optimizer::ALL.to_vec(),
+            settings: self.settings(function),
+        }
+    }
+
+    /// Compares the optimizers on `function`: the sweep over all cores, then for every seed the shallow optimizer alone for its
+    /// iterations and the deep optimizer alone for the time that took. `report` is called after each run.
+    ///
+    /// In the sweep both optimizers take the same number of iterations, not the same time: times taken while all cores
+    /// are busy would make the choice depend on the machine's load.
+    ///
+    /// # Errors
+    /// If the protocol is not valid, or the device is out of memory.
+    pub fn compare(&self, function: Function, report: &(dyn Fn(Stage, &Run) + Sync)) -> Result<Comparison, Error> {
+        self.validate()?;
+        match self.dtype {
+            Dtype::F32 => self.compare_in::<f32>(function, report),
+            Dtype::F64 => self.compare_in::<f64>(function, report),
+        }
+    }
+
+    fn compare_in<R: Element>(
+        &self,
+        function: Function,
+        report: &(dyn Fn(Stage, &Run) + Sync),
+    ) -> Result<Comparison, Error>
+    where
+        Cpu: Device<R>,
+    {
+        let sweep = self.sweep(function).run::<R>(&|run| report(Stage::Sweep, run))?;
+        let mut comparison = Comparison { function, sweep, timed: Vec::new() };
+        let [Some(shallow), Some(deep)] = Optimizer::ALL.map(|optimizer| comparison.rate(optimizer)) else {
+            return Ok(comparison);
+        };
+        let settings = self.settings(function);
+        for seed in self.seeds(function) {
+            let kernel = function.kernel::<R>(self.dimensions.d, seed);
+            let mut alone = |optimizer, settings: Settings| -> Result<f64, Error> {
+                let run = run_compiled(self.dimensions, function.name(), kernel.clone(), optimizer, seed, &settings)?;
+                report(Stage::Timed, &run);
+                let seconds = run.seconds;
+                comparison.timed.push(run);
+                Ok(seconds)
+            };
+            if interrupt::requested() {
+                break;
+            }
+            let seconds = alone(Optimizer::Shallow, settings.learning_rate(shallow))?;
+            alone(Optimizer::Deep, settings.learning_rate(deep).seconds(seconds))?;
+        }
+        Ok(comparison)
+    }
+}
+
+/// Which part of a protocol a run belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Side by side with others, to choose the learning rate.
+    Sweep,
+    /// Alone, to be shown.
+    Timed,
+}
+
+impl Stage {
+    /// `"sweep"` or `"timed"`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sweep => "sweep",
+            Self::Timed => "timed",
+        }
+    }
+}
+
+/// What [`Protocol::compare`] found.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// What was minimized.
+    pub function: Function,
+    /// The runs that chose the learning rates.
+    pub sweep: Vec<Run>,
+    /// The timed runs: for every seed the shallow and then the deep one.
+    pub timed: Vec<Run>,
+}
+
+impl Comparison {
+    /// The learning rate that the sweep chose, if any of its runs did not diverge.
+    pub fn rate(&self, optimizer: Optimizer) -> Option<f64> {
+        let best = Candidate::rank(&self.sweep, optimizer).into_iter().next()?;
+        best.minimum.is_finite().then_some(best.rate)
+    }
+
+    /// The timed runs of one optimizer, by seed.
+    pub fn timed(&self, optimizer: Optimizer) -> impl Iterator<Item = &Run> {
+        self.timed.iter().filter(move |run| run.optimizer == optimizer)
+    }
+}

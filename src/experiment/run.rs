@@ -1,0 +1,76 @@
+//! One run, finished.
+
+use super::Dimensions;
+use crate::error::Error;
+use crate::optimizer::{Optimizer, Outcome, Settings};
+use crate::trace::{self, Sample};
+use polars::prelude::DataFrame;
+use std::fmt;
+
+/// What one run of one optimizer found, and how it got there.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The objective's name.
+    pub function: String,
+    /// Which optimizer it was.
+    pub optimizer: Optimizer,
+    /// The seed of the start.
+    pub seed: u64,
+    /// What it was told.
+    pub settings: Settings,
+    /// Its shape.
+    pub dimensions: Dimensions,
+    /// `"f32"` or `"f64"`.
+    pub dtype: &'static str,
+    /// Where it was computed.
+    pub device: &'static str,
+    /// The smallest scaled objective over all embeddings and all iterations.
+    pub best: f64,
+    /// Where it was found: d coordinates in [0, 1].
+    pub x: Vec<f64>,
+    /// Iterations taken.
+    pub iterations: u64,
+    /// Wall time.
+    pub seconds: f64,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The recorded iterations.
+    pub samples: Vec<Sample>,
+    /// Offset and width of the raw function: f = offset + width F.
+    pub(crate) scale: [f64; 2],
+}
+
+impl Run {
+    /// The raw value that belongs to the scaled value `scaled`.
+    pub fn raw(&self, scaled: f64) -> f64 {
+        self.scale[0] + self.scale[1] * scaled
+    }
+
+    /// The best raw value, for the spin glass the energy per spin.
+    pub fn raw_best(&self) -> f64 {
+        self.raw(self.best)
+    }
+
+    /// The trace as a DataFrame, see [`crate::trace`].
+    ///
+    /// # Errors
+    /// If Polars cannot allocate the columns.
+    pub fn trace(&self) -> Result<DataFrame, Error> {
+        trace::traces([self])
+    }
+
+    /// The first second at which the best objective is `target` or less.
+    pub fn seconds_to(&self, target: f64) -> Option<f64> {
+        self.samples.iter().find(|sample| sample.best <= target).map(|sample| sample.seconds)
+    }
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { function, optimizer, seed, dimensions, dtype, best, iterations, seconds, .. } = self;
+        writeln!(formatter, "{optimizer} optimizer on {function}, seed {seed}, {dtype}, {dimensions}")?;
+        writeln!(formatter, "best objective  {best:.6e} (raw {:.6})", self.raw_best())?;
+        let pace = seconds / *iterations as f64 * 1e6;
+        write!(formatter, "{iterations} iterations in {seconds:.3} s ({pace:.1} µs each), {}", self.outcome.name())
+    }
+}

@@ -1,0 +1,229 @@
+//! Shapes known at compile time, and the runs that they have.
+
+use super::{Dimensions, Run};
+use crate::element::Element;
+use crate::error::Error;
+use crate::network::EmbeddingPerceptron;
+use crate::objective::{Kernel, Map, Objective, squash};
+use crate::optimizer::{Descent, FusedDeep, FusedShallow, Optimizer, Settings, Shallow, Squash, TapedStep, descend};
+use crate::simd::Rows;
+use dfdx::prelude::{Const, Cpu, Device, TensorFromVec};
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// The shape of an experiment: `N` embeddings of `K` dimensions, `L` hidden layers of `H` neurons, `D` dimensions.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shape<const N: usize, const K: usize, const H: usize, const L: usize, const D: usize>;
+
+/// The paper's shape: n = 50, k = n_h = 10, n_l = 1, d = 50.
+pub type PaperShape = Shape<50, 10, 10, 1, 50>;
+
+impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: usize> Shape<N, K, H, L, D> {
+    /// The shape as numbers.
+    pub const DIMENSIONS: Dimensions = Dimensions { n: N, k: K, hidden: H, layers: L, d: D };
+
+    /// Runs one optimizer on `objective` from the start that belongs to `seed`. Both optimizers start at the same x.
+    ///
+    /// ```
+    /// use overparam::prelude::*;
+    ///
+    /// let rastrigin = Function::Rastrigin.objective::<50, f64>(0);
+    /// let settings = Settings::default().learning_rate(1.0).iterations(200);
+    /// let shallow = PaperShape::run(&rastrigin, Optimizer::Shallow, 1, &settings)?;
+    /// let deep = PaperShape::run(&rastrigin, Optimizer::Deep, 1, &settings)?;
+    /// assert_eq!(shallow.samples[0].min, deep.samples[0].min);
+    /// # Ok::<(), overparam::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If a setting is outside its range, or the device is out of memory.
+    pub fn run<R: Element, O: Objective<N, D, R>>(
+        objective: &O,
+        optimizer: Optimizer,
+        seed: u64,
+        settings: &Settings,
+    ) -> Result<Run, Error>
+    where
+        Cpu: Device<R>,
+    {
+        let mut network = Self::draw(seed, settings)?;
+        let descent = match objective.kernel() {
+            Some(kernel) => Self::descend_fused(&mut network, kernel, optimizer, settings),
+            None => Self::descend_taped(&mut network, objective, optimizer, settings),
+        }?;
+        let offset = objective.raw(0.0);
+        let scale = [offset, objective.raw(1.0) - offset];
+        Ok(Self::report(objective.name(), scale, optimizer, seed, settings, descent))
+    }
+
+    /// [`Shape::run`] for a kernel, without instantiating the tape.
+    pub(crate) fn run_kernel<R: Element>(
+        name: &str,
+        kernel: Arc<dyn Kernel<R>>,
+        optimizer: Optimizer,
+        seed: u64,
+        settings: &Settings,
+    ) -> Result<Run, Error>
+    where
+        Cpu: Device<R>,
+    {
+        let [minimum, maximum] = kernel.range();
+        let mut network = Self::draw(seed, settings)?;
+        let descent = Self::descend_fused(&mut network, kernel, optimizer, settings)?;
+        let scale = [minimum, maximum - minimum];
+        Ok(Self::report(name.to_owned(), scale, optimizer, seed, settings, descent))
+    }
+
+    fn draw<R: Element>(seed: u64, settings: &Settings) -> Result<EmbeddingPerceptron<N, K, H, L, D, R, Cpu>, Error>
+    where
+        Cpu: Device<R>,
+    {
+        settings.validate()?;
+        EmbeddingPerceptron::draw(&Cpu::default(), seed, settings.initialization).map_err(device)
+    }
+
+    /// The fused path: the parameters go from the module into the optimizer and back.
+    fn descend_fused<R: Element>(
+        network: &mut EmbeddingPerceptron<N, K, H, L, D, R, Cpu>,
+        kernel: Arc<dyn Kernel<R>>,
+        optimizer: Optimizer,
+        settings: &Settings,
+    ) -> Result<Descent<R>, Error>
+    where
+        Cpu: Device<R>,
+    {
+        let (y, map) = Self::start(network, optimizer, settings.squash)?;
+        match optimizer {
+            Optimizer::Shallow => {
+                let mut shallow = FusedShallow::new(y, map, kernel);
+                descend(&mut shallow, N, D, settings)
+            }
+            Optimizer::Deep => {
+                let mut deep = FusedDeep::new(network.fuse(), N, map, kernel);
+                let descent = descend(&mut deep, N, D, settings);
+                network.store(&deep.network);
+                descent
+            }
+        }
+    }
+
+    fn descend_taped<R: Element, O: Objective<N, D, R>>(
+        network: &mut EmbeddingPerceptron<N, K, H, L, D, R, Cpu>,
+        objective: &O,
+        optimizer: Optimizer,
+        settings: &Settings,
+    ) -> Result<Descent<R>, Error>
+    where
+        Cpu: Device<R>,
+    {
+        let (y, map) = Self::start(network, optimizer, settings.squash)?;
+        match optimizer {
+            Optimizer::Shallow => {
+                let y = Cpu::default().try_tensor_from_vec(y.packed(D), (Const::<N>, Const::<D>)).map_err(device)?;
+                let mut shallow = Shallow { y };
+                descend(&mut TapedStep::new(objective, &mut shallow, map), N, D, settings)
+            }
+            Optimizer::Deep => descend(&mut TapedStep::new(objective, network, map), N, D, settings),
+        }
+    }
+
+    /// y0 = net(z0) and the map from y to x; for projected descent y0 is x0 itself.
+    fn start<R: Element>(
+        network: &EmbeddingPerceptron<N, K, H, L, D, R, Cpu>,
+        optimizer: Optimizer,
+        squashing: Squash,
+    ) -> Result<(Rows<R>, Map), Error>
+    where
+        Cpu: Device<R>,
+    {
+        let mut fused = network.fuse();
+        let y = fused.forward();
+        let map = squashing.map(&y.packed(D));
+        if squashing == Squash::Clamp {
+            if optimizer == Optimizer::Deep {
+                return Err(Error::Setting {
+                    name: "the squash of the deep optimizer",
+                    expected: "sigmoid or scaled-tanh (projected descent needs the coordinates themselves as parameters)",
+                    given: "clamp".to_owned(),
+                });
+            }
+            squash(y, Map::Logistic { gain: 1.0 });
+        }
+        Ok((y.clone(), map))
+    }
+
+    fn report<R: Element>(
+        function: String,
+        scale: [f64; 2],
+        optimizer: Optimizer,
+        seed: u64,
+        settings: &Settings,
+        descent: Descent<R>,
+    ) -> Run {
+        let Descent { best, iterations, seconds, outcome, trace } = descent;
+        Run {
+            function,
+            optimizer,
+            seed,
+            settings: *settings,
+            dimensions: Self::DIMENSIONS,
+            dtype: R::NAME,
+            device: "cpu",
+            best: best.value.wide(),
+            x: best.x.iter().map(|x| x.wide()).collect(),
+            iterations,
+            seconds,
+            outcome,
+            samples: trace,
+            scale,
+        }
+    }
+}
+
+fn device(error: impl Debug) -> Error {
+    Error::Device(format!("{error:?}"))
+}
+
+macro_rules! compiled {
+    ($([$n:literal, $k:literal, $h:literal, $l:literal, $d:literal]),+ $(,)?) => {
+        /// The shapes that programs can choose from when they run.
+        pub(super) const COMPILED: &[Dimensions] =
+            &[$(Dimensions { n: $n, k: $k, hidden: $h, layers: $l, d: $d }),+];
+
+        /// A run whose shape is chosen when the program runs.
+        pub(super) fn run_compiled<R: Element>(
+            dimensions: Dimensions,
+            name: &str,
+            kernel: Arc<dyn Kernel<R>>,
+            optimizer: Optimizer,
+            seed: u64,
+            settings: &Settings,
+        ) -> Result<Run, Error>
+        where
+            Cpu: Device<R>,
+        {
+            match dimensions {
+                $(Dimensions { n: $n, k: $k, hidden: $h, layers: $l, d: $d } =>
+                    Shape::<$n, $k, $h, $l, $d>::run_kernel(name, kernel, optimizer, seed, settings),)+
+                _ => Err(unknown(dimensions)),
+            }
+        }
+    };
+}
+
+compiled![
+    [50, 10, 10, 1, 50],
+    [50, 50, 50, 2, 50],
+    [10, 5, 5, 1, 10],
+    [50, 10, 10, 1, 10],
+    [50, 10, 10, 1, 20],
+    [50, 10, 10, 1, 100],
+    [50, 10, 10, 1, 200],
+    [50, 10, 10, 1, 400],
+];
+
+/// The error for a shape that is not among [`COMPILED`].
+pub(super) fn unknown(dimensions: Dimensions) -> Error {
+    let compiled: Vec<String> = COMPILED.iter().map(|dimensions| format!("({dimensions})")).collect();
+    Error::Shape { given: dimensions.to_string(), compiled: compiled.join(", ") }
+}

@@ -1,0 +1,113 @@
+//! Sweeps: every learning rate with every seed, over all cores.
+
+use super::shape::run_compiled;
+use super::{Dimensions, Run};
+use crate::element::Element;
+use crate::error::Error;
+use crate::objective::{Function, Kernel};
+use crate::optimizer::{Optimizer, Outcome, Settings};
+use dfdx::prelude::{Cpu, Device};
+use rayon::prelude::*;
+use std::sync::Arc;
+
+/// Runs of one function, over learning rates, seeds and optimizers.
+#[derive(Clone, Debug)]
+pub struct Sweep {
+    /// What is minimized.
+    pub function: Function,
+    /// The shape of all runs.
+    pub dimensions: Dimensions,
+    /// The first step sizes to try.
+    pub rates: Vec<f64>,
+    /// The seeds.
+    pub seeds: Vec<u64>,
+    /// The optimizers.
+    pub optimizers: Vec<Optimizer>,
+    /// Everything else. The rate in it is replaced.
+    pub settings: Settings,
+}
+
+/// A learning rate and what its runs reached.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Candidate {
+    /// The first step size α₀.
+    pub rate: f64,
+    /// The lowest minimum over the seeds.
+    pub minimum: f64,
+    /// Runs that diverged.
+    pub diverged: usize,
+}
+
+impl Sweep {
+    /// How many runs it has.
+    pub fn len(&self) -> usize {
+        self.rates.len() * self.seeds.len() * self.optimizers.len()
+    }
+
+    /// Whether it has no run at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Runs everything on the threads of the current rayon pool, one run a thread, and returns the runs in the order of
+    /// optimizers, rates, seeds, whatever the number of threads. The runs of a seed share its couplings. `finished` is called
+    /// after each run. Runs not begun when an interrupt is requested are left out.
+    ///
+    /// # Errors
+    /// If a setting is outside its range, the shape is not compiled in, or the device is out of memory.
+    pub fn run<R: Element>(&self, finished: &(dyn Fn(&Run) + Sync)) -> Result<Vec<Run>, Error>
+    where
+        Cpu: Device<R>,
+    {
+        let kernels: Vec<Arc<dyn Kernel<R>>> =
+            self.seeds.par_iter().map(|&seed| self.function.kernel(self.dimensions.d, seed)).collect();
+        let mut jobs = Vec::with_capacity(self.len());
+        for &optimizer in &self.optimizers {
+            for &rate in &self.rates {
+                for (&seed, kernel) in self.seeds.iter().zip(&kernels) {
+                    jobs.push((optimizer, rate, seed, kernel.clone()));
+                }
+            }
+        }
+        let runs: Result<Vec<Option<Run>>, Error> = jobs
+            .into_par_iter()
+            .map(|(optimizer, rate, seed, kernel)| {
+                if crate::interrupt::requested() {
+                    return Ok(None);
+                }
+                let settings = self.settings.learning_rate(rate);
+                let name = self.function.name();
+                let run = run_compiled(self.dimensions, name, kernel, optimizer, seed, &settings)?;
+                finished(&run);
+                Ok(Some(run))
+            })
+            .collect();
+        Ok(runs?.into_iter().flatten().collect())
+    }
+}
+
+impl Candidate {
+    /// One candidate a rate of the runs of `optimizer`, the best first: the lowest minimum over the seeds. Among equals the
+    /// larger rate comes first, for it gets there sooner. A rate with a diverged run comes after all without one.
+    pub fn rank(runs: &[Run], optimizer: Optimizer) -> Vec<Self> {
+        let mut candidates: Vec<Self> = Vec::new();
+        for run in runs.iter().filter(|run| run.optimizer == optimizer) {
+            let rate = run.settings.learning_rate.initial;
+            let index = candidates.iter().position(|candidate| candidate.rate == rate).unwrap_or_else(|| {
+                candidates.push(Self { rate, minimum: f64::INFINITY, diverged: 0 });
+                candidates.len() - 1
+            });
+            match run.outcome {
+                Outcome::Diverged => candidates[index].diverged += 1,
+                Outcome::Finished | Outcome::Stopped => {
+                    candidates[index].minimum = candidates[index].minimum.min(run.best);
+                }
+            }
+        }
+        candidates.sort_by(|a, b| {
+            let diverged = (a.diverged > 0).cmp(&(b.diverged > 0));
+            diverged.then(a.minimum.total_cmp(&b.minimum)).then(b.rate.total_cmp(&a.rate))
+        });
+        candidates
+    }
+}

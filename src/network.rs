@@ -1,0 +1,213 @@
+//! The embedding perceptron: `N` trainable embeddings fed through a ReLU network, shaped at compile time.
+//!
+//! g(z) = Linear(H, D) ∘ [ReLU ∘ Linear(·, H)] × L applied to n trainable points z of K dimensions. The parameters are dfdx
+//! tensors in dfdx modules. On the CPU the network with its squash is a single operation on dfdx's tape, made of fused
+//! products; [`EmbeddingPerceptron::compose`] is the same as a chain of ordinary operations, for any device.
+
+mod fused;
+
+pub(crate) use fused::Fused;
+
+use crate::element::Element;
+use crate::objective::{Map, Taped, squash};
+use crate::simd::Real;
+use dfdx::nn::modules::Linear;
+use dfdx::prelude::*;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use rand_distr::{Distribution, StandardNormal, Uniform};
+use serde::{Deserialize, Serialize};
+
+/// How weights and biases are drawn. Embeddings are standard normals always.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Initialization {
+    /// Normal with standard deviation 1/√fan_in.
+    #[default]
+    Gaussian,
+    /// Uniform on ±1/√fan_in, as PyTorch's `Linear` draws them.
+    PytorchUniform,
+}
+
+impl Initialization {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Gaussian, Self::PytorchUniform];
+
+    /// `"gaussian"` or `"pytorch-uniform"`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gaussian => "gaussian",
+            Self::PytorchUniform => "pytorch-uniform",
+        }
+    }
+}
+
+/// The parameters of the deep optimizer.
+///
+/// - `N`: how many embeddings, that is how many points are optimized at once
+/// - `K`: dimensions of an embedding
+/// - `H`: neurons in a hidden layer
+/// - `L`: hidden layers, at least one
+/// - `D`: dimensions of the objective
+#[derive(Clone, Debug)]
+pub struct EmbeddingPerceptron<
+    const N: usize,
+    const K: usize,
+    const H: usize,
+    const L: usize,
+    const D: usize,
+    E: Dtype,
+    Dev: Storage<E>,
+> {
+    /// The trainable inputs z, N×K.
+    pub embeddings: Tensor<(Const<N>, Const<K>), E, Dev>,
+    /// The first hidden layer.
+    pub input: Linear<K, H, E, Dev>,
+    /// The other L - 1 hidden layers.
+    pub hidden: Vec<Linear<H, H, E, Dev>>,
+    /// The layer without an activation that gives y, N×D.
+    pub output: Linear<H, D, E, Dev>,
+}
+
+impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: usize, E: Element, Dev: Device<E>>
+    TensorCollection<E, Dev> for EmbeddingPerceptron<N, K, H, L, D, E, Dev>
+{
+    type To<E2: Dtype, Dev2: Device<E2>> = EmbeddingPerceptron<N, K, H, L, D, E2, Dev2>;
+
+    fn iter_tensors<V: ModuleVisitor<Self, E, Dev>>(visitor: &mut V) -> Result<Option<Self::To<V::E2, V::D2>>, V::Err> {
+        let names: Vec<String> = (1..L).map(|layer| format!("hidden{layer}")).collect();
+        let hidden: Vec<_> = (0..L - 1)
+            .zip(&names)
+            .map(|(layer, name)| Self::module(name, move |s| &s.hidden[layer], move |s| &mut s.hidden[layer]))
+            .collect();
+        visitor.visit_fields(
+            (
+                Self::module("embeddings", |s| &s.embeddings, |s| &mut s.embeddings),
+                Self::module("input", |s| &s.input, |s| &mut s.input),
+                hidden,
+                Self::module("output", |s| &s.output, |s| &mut s.output),
+            ),
+            |(embeddings, input, hidden, output)| EmbeddingPerceptron { embeddings, input, hidden, output },
+        )
+    }
+}
+
+impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: usize, E: Element, Dev: Device<E>>
+    EmbeddingPerceptron<N, K, H, L, D, E, Dev>
+{
+    /// The number of variables that the deep optimizer moves: embeddings, weights and biases.
+    pub const PARAMETERS: usize = N * K + (K + 1) * H + (L - 1) * (H + 1) * H + (H + 1) * D;
+
+    /// The start that belongs to `seed`: drawn on the host in double precision with ChaCha8, then cast and
+    /// uploaded, so that it is the same in every dtype and on every device.
+    ///
+    /// # Errors
+    /// If the device is out of memory.
+    pub fn draw(device: &Dev, seed: u64, initialization: Initialization) -> Result<Self, Dev::Err> {
+        const { assert!(L > 0, "an embedding perceptron needs at least one hidden layer") };
+        let mut generator = ChaCha8Rng::seed_from_u64(seed);
+        let embeddings = (0..N * K).map(|_| E::of(StandardNormal.sample(&mut generator))).collect();
+        let embeddings = device.try_tensor_from_vec(embeddings, (Const::<N>, Const::<K>))?;
+        Ok(Self {
+            embeddings,
+            input: draw_layer(device, &mut generator, initialization)?,
+            hidden: (1..L).map(|_| draw_layer(device, &mut generator, initialization)).collect::<Result<_, _>>()?,
+            output: draw_layer(device, &mut generator, initialization)?,
+        })
+    }
+
+    /// y = net(z), N×D, as a chain of ordinary dfdx operations whose gradients go into `gradients`.
+    ///
+    /// # Errors
+    /// If the device is out of memory.
+    pub fn compose(&self, gradients: Gradients<E, Dev>) -> Result<Taped<N, D, E, Dev>, Dev::Err> {
+        let mut activation = self.input.try_forward(self.embeddings.trace(gradients))?.try_relu()?;
+        for layer in &self.hidden {
+            activation = layer.try_forward(activation)?.try_relu()?;
+        }
+        self.output.try_forward(activation)
+    }
+}
+
+fn draw_layer<const I: usize, const O: usize, E: Element, Dev: Device<E>>(
+    device: &Dev,
+    generator: &mut ChaCha8Rng,
+    initialization: Initialization,
+) -> Result<Linear<I, O, E, Dev>, Dev::Err> {
+    let deviation = 1.0 / (I as f64).sqrt();
+    let mut draw = |_| {
+        E::of(match initialization {
+            Initialization::Gaussian => deviation * Distribution::<f64>::sample(&StandardNormal, generator),
+            Initialization::PytorchUniform => Uniform::new_inclusive(-deviation, deviation).sample(generator),
+        })
+    };
+    let weight = (0..O * I).map(&mut draw).collect();
+    let bias = (0..O).map(&mut draw).collect();
+    Ok(Linear {
+        weight: device.try_tensor_from_vec(weight, (Const::<O>, Const::<I>))?,
+        bias: device.try_tensor_from_vec(bias, (Const::<O>,))?,
+    })
+}
+
+impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: usize, E: Element>
+    EmbeddingPerceptron<N, K, H, L, D, E, Cpu>
+where
+    Cpu: Device<E>,
+{
+    /// x = map(net(z)), N×D, as one operation on dfdx's tape whose gradients go into `gradients`.
+    pub(crate) fn forward(&self, gradients: Gradients<E, Cpu>, map: Map) -> Result<Taped<N, D, E>, CpuError> {
+        let mut fused = self.fuse();
+        let x = squash(fused.forward(), map).packed(D);
+        let (embeddings, mut tape) = self.embeddings.trace(gradients).split_tape();
+        let x = embeddings.device().try_tensor_from_vec(x, (Const::<N>, Const::<D>))?;
+        let output = x.ghost();
+        let embeddings = self.embeddings.ghost();
+        let input = (self.input.weight.ghost(), self.input.bias.ghost());
+        let hidden: Vec<_> = self.hidden.iter().map(|layer| (layer.weight.ghost(), layer.bias.ghost())).collect();
+        let last = (self.output.weight.ghost(), self.output.bias.ghost());
+        tape.add_backward_op(move |gradients| {
+            fused.pull_back(E::slice(gradients.get_or_alloc_mut(&output)?), map);
+            add(E::slice(gradients.get_or_alloc_mut(&embeddings)?), fused.embedding_slopes());
+            add(E::slice(gradients.get_or_alloc_mut(&input.0)?), fused.weight(0));
+            add(E::slice(gradients.get_or_alloc_mut(&input.1)?), fused.bias(0));
+            for (layer, (weight, bias)) in (1..).zip(&hidden) {
+                add(E::slice(gradients.get_or_alloc_mut(weight)?), fused.weight(layer));
+                add(E::slice(gradients.get_or_alloc_mut(bias)?), fused.bias(layer));
+            }
+            add(E::slice(gradients.get_or_alloc_mut(&last.0)?), fused.weight(L));
+            add(E::slice(gradients.get_or_alloc_mut(&last.1)?), fused.bias(L));
+            Ok(())
+        });
+        Ok(x.put_tape(tape))
+    }
+
+    /// The parameters, laid out for the fused products.
+    pub(crate) fn fuse(&self) -> Fused<E> {
+        let mut fused = Fused::new(&self.embeddings.as_vec(), N, K);
+        fused.push(&self.input.weight.as_vec(), &self.input.bias.as_vec(), K);
+        for layer in &self.hidden {
+            fused.push(&layer.weight.as_vec(), &layer.bias.as_vec(), H);
+        }
+        fused.push(&self.output.weight.as_vec(), &self.output.bias.as_vec(), H);
+        fused
+    }
+
+    /// Takes the parameters back from where [`EmbeddingPerceptron::fuse`] laid them out.
+    pub(crate) fn store(&mut self, fused: &Fused<E>) {
+        self.embeddings.copy_from(&fused.embeddings());
+        self.input.weight.copy_from(&fused.weight(0));
+        self.input.bias.copy_from(&fused.bias(0));
+        for (layer, Linear { weight, bias }) in (1..).zip(&mut self.hidden) {
+            weight.copy_from(&fused.weight(layer));
+            bias.copy_from(&fused.bias(layer));
+        }
+        self.output.weight.copy_from(&fused.weight(L));
+        self.output.bias.copy_from(&fused.bias(L));
+    }
+}
+
+fn add<E: Real>(into: &mut [E], slopes: Vec<E>) {
+    for (into, slope) in into.iter_mut().zip(slopes) {
+        *into += slope;
+    }
+}

@@ -1,0 +1,65 @@
+//! The Ackley function: -a exp(-b √(mean u²)) - exp(mean cos cu) + a + e, with a = 20, b = 0.2, c = 2π.
+
+use super::{Definition, Extremes, Points, Taped, TapedValues, extremum};
+use crate::simd::math::{exp, sin_cos_pi};
+use crate::simd::{Real, Simd, dot, mul_add, sum};
+use dfdx::prelude::*;
+use std::f64::consts::{E, TAU};
+
+const A: f64 = 20.0;
+const B: f64 = 0.2;
+
+pub(crate) struct Ackley<R = f64>(std::marker::PhantomData<R>);
+
+impl<R: Real> Definition<R> for Ackley<R> {
+    const TITLE: &'static str = "Ackley";
+    const SOURCE: &'static str =
+        "Surjanovic & Bingham (2013), Virtual Library of Simulation Experiments: Ackley function";
+    const DOMAIN: [f64; 2] = [-32.768, 32.768];
+
+    fn new(_: usize, _: u64) -> Self {
+        Self(Default::default())
+    }
+
+    fn extremes(dimension: usize) -> Extremes {
+        // The value depends on the two means only and is concave in them, so its maximum over the box is on the diagonal.
+        let diagonal = |u: f64| -A * (-B * u).exp() - (TAU * u).cos().exp() + A + E;
+        let maximum = extremum::maximum(diagonal, [0.0, <Self as Definition<R>>::DOMAIN[1]]);
+        Extremes { minimum: 0.0, maximum, minimizer: Some(vec![0.0; dimension]) }
+    }
+
+    #[inline(always)]
+    fn evaluate<S: Simd>(&self, points: Points<'_, R>) {
+        let Points { dimension, stride, u, gradient, values, scratch } = points;
+        let cosines = &mut scratch[..stride];
+        for ((&u, sin), cos) in u.iter().zip(&mut *gradient).zip(&mut *cosines) {
+            (*sin, *cos) = sin_cos_pi::<S, R>(u + u);
+        }
+        cosines[dimension..].fill(R::ZERO);
+        let per_dimension = R::of(1.0 / dimension as f64);
+        let norm = (dot::<S, R>(u, u) * per_dimension).root();
+        let funnel = R::of(A) * exp::<S, R>(R::of(-B) * norm);
+        let waves = exp::<S, R>(sum::<S, R>(cosines) * per_dimension);
+        values[0] = (R::of(A) - funnel) + (R::of(E) - waves);
+        // At the origin the funnel has a tip; 0 is the middle of its slopes.
+        let radial = if norm > R::ZERO { R::of(B) * funnel * per_dimension / norm } else { R::ZERO };
+        let angular = R::of(TAU) * waves * per_dimension;
+        for (&u, slope) in u.iter().zip(gradient) {
+            *slope = mul_add::<S, R>(angular, *slope, radial * u);
+        }
+    }
+
+    fn compose<const N: usize, const D: usize, Dev: Device<R>>(
+        u: Taped<N, D, R, Dev>,
+        _: u64,
+    ) -> TapedValues<N, R, Dev> {
+        let waves = (u.with_empty_tape() * R::of(TAU)).cos().mean::<_, Axis<1>>().exp();
+        // A tiny offset keeps the square root's slope finite at the origin.
+        let norm = (u.square().mean::<_, Axis<1>>() + R::of(1e-30)).sqrt();
+        (norm * R::of(-B)).exp() * R::of(-A) - waves + R::of(A + E)
+    }
+
+    fn operations(dimension: usize) -> usize {
+        10 * dimension
+    }
+}

@@ -1,0 +1,88 @@
+//! What one function says of itself.
+
+use super::{Description, Taped, TapedValues};
+use crate::simd::{Real, Simd, mul_add, sum};
+use dfdx::prelude::Device;
+
+/// The smallest and the largest raw value in the box, and a point where the smallest is taken.
+pub(crate) struct Extremes {
+    pub minimum: f64,
+    pub maximum: f64,
+    /// A minimizer u, if one is known.
+    pub minimizer: Option<Vec<f64>>,
+}
+
+/// A function, in raw coordinates u on its box. One file a function implements this.
+pub(crate) trait Definition<R: Real>: Sized + Send + Sync + 'static {
+    /// The name in prose.
+    const TITLE: &'static str;
+    /// Where the definition comes from.
+    const SOURCE: &'static str;
+    /// The bounds [lo, hi] of every coordinate.
+    const DOMAIN: [f64; 2];
+    /// How many points [`Definition::evaluate`] is given at once.
+    const BATCH: usize = 1;
+
+    /// The function in `dimension` dimensions, with what it needs to draw drawn from `seed`.
+    fn new(dimension: usize, seed: u64) -> Self;
+
+    /// The range in `dimension` dimensions.
+    fn extremes(dimension: usize) -> Extremes;
+
+    /// Value and gradient at every point.
+    fn evaluate<S: Simd>(&self, points: Points<'_, R>);
+
+    /// How many scalars of scratch [`Definition::evaluate`] needs for points of `stride` columns.
+    fn scratch(_points: usize, stride: usize) -> usize {
+        stride
+    }
+
+    /// The same as a chain of dfdx operations on `u` (N×D, in the box).
+    fn compose<const N: usize, const D: usize, Dev: Device<R>>(
+        u: Taped<N, D, R, Dev>,
+        seed: u64,
+    ) -> TapedValues<N, R, Dev>;
+
+    /// Floating-point operations that one point costs by the formula, value and gradient, counting an elementary function as
+    /// one.
+    fn operations(dimension: usize) -> usize;
+}
+
+/// At most [`Definition::BATCH`] points, and where what is found there goes. Rows are padded with zeros to `stride`.
+pub(crate) struct Points<'a, R> {
+    pub dimension: usize,
+    pub stride: usize,
+    /// The raw coordinates, row by row.
+    pub u: &'a [R],
+    /// The gradient in u, row by row; what is left in the padding is of no concern.
+    pub gradient: &'a mut [R],
+    /// The raw value of each row.
+    pub values: &'a mut [R],
+    pub scratch: &'a mut [R],
+}
+
+impl<R: Real> Points<'_, R> {
+    /// Evaluates one point of a function that is `offset` plus a sum over its coordinates; `term` gives the summand and its
+    /// derivative.
+    #[inline(always)]
+    pub(crate) fn add_up<S: Simd>(self, offset: R, term: impl Fn(R) -> (R, R)) {
+        let terms = &mut self.scratch[..self.stride];
+        for ((&u, slope), value) in self.u.iter().zip(self.gradient).zip(&mut *terms) {
+            (*value, *slope) = term(u);
+        }
+        terms[self.dimension..].fill(R::ZERO);
+        self.values[0] = offset + sum::<S, R>(terms);
+    }
+}
+
+/// The [`Description`] of a function.
+pub(crate) fn describe<F: Definition<f64>>(dimension: usize) -> Description {
+    let Extremes { minimum, maximum, minimizer } = F::extremes(dimension);
+    Description { title: F::TITLE, source: F::SOURCE, domain: F::DOMAIN, minimum, maximum, minimizer }
+}
+
+/// `a b + c` for constants given in double precision.
+#[inline(always)]
+pub(crate) fn affine<S: Simd, R: Real>(factor: f64, x: R, offset: f64) -> R {
+    mul_add::<S, R>(R::of(factor), x, R::of(offset))
+}

@@ -1,0 +1,102 @@
+//! The Levy function. With w = 1 + (u - 1)/4:
+//! sin²(πw₁) + Σ_{i<d} (w_i - 1)² (1 + 10 sin²(πw_i + 1)) + (w_d - 1)² (1 + sin²(2πw_d)).
+
+use super::definition::affine;
+use super::{Definition, Extremes, Points, Taped, TapedValues, extremum};
+use crate::simd::math::sin_cos_pi;
+use crate::simd::{Real, Simd, mul_add, sum};
+use dfdx::prelude::*;
+use std::f64::consts::{FRAC_1_PI, PI};
+
+pub(crate) struct Levy<R = f64>(std::marker::PhantomData<R>);
+
+/// The summand of all coordinates but the last, at v = w - 1, and its derivative in v.
+#[inline(always)]
+fn inner<S: Simd, R: Real>(v: R) -> (R, R) {
+    // sin(πw + 1) = -sin(πv + 1); its square is what counts.
+    let (sin, cos) = sin_cos_pi::<S, R>(v + R::of(FRAC_1_PI));
+    let wave = affine::<S, R>(10.0, sin * sin, 1.0);
+    (v * v * wave, v * mul_add::<S, R>(R::of(20.0 * PI) * v, sin * cos, wave + wave))
+}
+
+/// The summand of the last coordinate at v = w - 1, and its derivative in v.
+#[inline(always)]
+fn last<S: Simd, R: Real>(v: R) -> (R, R) {
+    let (sin, cos) = sin_cos_pi::<S, R>(v + v);
+    let wave = mul_add::<S, R>(sin, sin, R::ONE);
+    (v * v * wave, v * mul_add::<S, R>(R::of(4.0 * PI) * v, sin * cos, wave + wave))
+}
+
+/// The extra summand of the first coordinate at v = w - 1, and its derivative in v.
+#[inline(always)]
+fn first<S: Simd, R: Real>(v: R) -> (R, R) {
+    let (sin, cos) = sin_cos_pi::<S, R>(v);
+    (sin * sin, R::of(2.0 * PI) * sin * cos)
+}
+
+impl<R: Real> Definition<R> for Levy<R> {
+    const TITLE: &'static str = "Levy";
+    const SOURCE: &'static str =
+        "Surjanovic & Bingham (2013), Virtual Library of Simulation Experiments: Levy function";
+    const DOMAIN: [f64; 2] = [-10.0, 10.0];
+
+    fn new(_: usize, _: u64) -> Self {
+        Self(Default::default())
+    }
+
+    fn extremes(dimension: usize) -> Extremes {
+        let domain = <Self as Definition<R>>::DOMAIN.map(|u| (u - 1.0) / 4.0);
+        let first = |v: f64| (PI * v).sin().powi(2);
+        let inner = |v: f64| v * v * (1.0 + 10.0 * (PI * v + 1.0).sin().powi(2));
+        let last = |v: f64| v * v * (1.0 + (2.0 * PI * v).sin().powi(2));
+        let maximum = match dimension {
+            0 => 0.0,
+            1 => extremum::maximum(|v| first(v) + last(v), domain),
+            _ => {
+                extremum::maximum(|v| first(v) + inner(v), domain)
+                    + extremum::maximum(inner, domain) * (dimension - 2) as f64
+                    + extremum::maximum(last, domain)
+            }
+        };
+        Extremes { minimum: 0.0, maximum, minimizer: Some(vec![1.0; dimension]) }
+    }
+
+    #[inline(always)]
+    fn evaluate<S: Simd>(&self, points: Points<'_, R>) {
+        let Points { dimension, stride, u, gradient, values, scratch } = points;
+        let terms = &mut scratch[..stride];
+        let quarter = R::of(0.25);
+        for ((&u, slope), value) in u.iter().zip(&mut *gradient).zip(&mut *terms) {
+            let (term, derivative) = inner::<S, R>(affine::<S, R>(0.25, u, -0.25));
+            (*value, *slope) = (term, quarter * derivative);
+        }
+        let (term, derivative) = last::<S, R>(affine::<S, R>(0.25, u[dimension - 1], -0.25));
+        (terms[dimension - 1], gradient[dimension - 1]) = (term, quarter * derivative);
+        let (term, derivative) = first::<S, R>(affine::<S, R>(0.25, u[0], -0.25));
+        terms[0] += term;
+        gradient[0] += quarter * derivative;
+        terms[dimension..].fill(R::ZERO);
+        values[0] = sum::<S, R>(terms);
+    }
+
+    fn compose<const N: usize, const D: usize, Dev: Device<R>>(
+        u: Taped<N, D, R, Dev>,
+        _: u64,
+    ) -> TapedValues<N, R, Dev> {
+        let device = u.device().clone();
+        let mask = |of: &dyn Fn(usize) -> bool| -> Tensor<(Const<N>, Const<D>), R, Dev> {
+            let row = (0..D).map(|i| if of(i) { R::ONE } else { R::ZERO }).collect();
+            device.tensor_from_vec(row, (Const::<D>,)).broadcast()
+        };
+        let v = (u + -R::ONE) * R::of(0.25);
+        let square = v.with_empty_tape().square();
+        let first = (v.with_empty_tape() * R::of(PI)).sin().square() * mask(&|i| i == 0);
+        let inner = (v.with_empty_tape() * R::of(PI) + R::ONE).sin().square() * R::of(10.0) * mask(&|i| i + 1 < D);
+        let last = (v * R::of(2.0 * PI)).sin().square() * mask(&|i| i + 1 == D);
+        (first + square * (inner + last + R::ONE)).sum::<_, Axis<1>>()
+    }
+
+    fn operations(dimension: usize) -> usize {
+        15 * dimension
+    }
+}

@@ -1,0 +1,93 @@
+//! The Michalewicz function: -Σ sin u_i sin^2m(i u_i²/π), i from 1, with m = 10.
+
+use super::{Definition, Extremes, Points, Taped, TapedValues, extremum};
+use crate::simd::math::{sin_cos, sin_cos_pi};
+use crate::simd::{Real, Rows, Simd, mul_add, sum};
+use dfdx::prelude::*;
+use std::f64::consts::PI;
+
+/// The steepness m.
+const STEEPNESS: i32 = 10;
+
+pub(crate) struct Michalewicz<R: Real = f64> {
+    /// i/π², so that sin(i u²/π) = sin(π · this · u²).
+    rates: Rows<R>,
+}
+
+/// sin u sin^2m(i u²/π).
+fn summand(i: usize, u: f64) -> f64 {
+    u.sin() * (i as f64 * u * u / PI).sin().powi(2 * STEEPNESS)
+}
+
+/// The largest [`summand`] on [0, π]. Its arches lie between the zeros of the second sine, u = π √(k/i), and the
+/// highest is one of those nearest to π/2, the maximum of the first: k near i/4.
+fn peak(i: usize) -> f64 {
+    let zero = |k: usize| PI * (k as f64 / i as f64).sqrt();
+    let arches = (i / 4).saturating_sub(3)..(i / 4 + 4).min(i);
+    arches.map(|k| extremum::unimodal_maximum(|u| summand(i, u), zero(k), zero(k + 1))).fold(0.0, f64::max)
+}
+
+impl<R: Real> Definition<R> for Michalewicz<R> {
+    const TITLE: &'static str = "Michalewicz";
+    const SOURCE: &'static str =
+        "Surjanovic & Bingham (2013), Virtual Library of Simulation Experiments: Michalewicz function";
+    const DOMAIN: [f64; 2] = [0.0, PI];
+
+    fn new(dimension: usize, _: u64) -> Self {
+        let rates: Vec<R> = (1..=dimension).map(|i| R::of(i as f64 / (PI * PI))).collect();
+        Self { rates: Rows::from_packed(&rates, dimension) }
+    }
+
+    fn extremes(dimension: usize) -> Extremes {
+        // The minimizer is not kept: it is where the 1-D searches end, known to their precision only.
+        Extremes { minimum: -(1..=dimension).map(peak).sum::<f64>(), maximum: 0.0, minimizer: None }
+    }
+
+    #[inline(always)]
+    fn evaluate<S: Simd>(&self, points: Points<'_, R>) {
+        let Points { dimension, stride, u, gradient, values, scratch } = points;
+        let terms = &mut scratch[..stride];
+        for (((&u, &rate), slope), value) in u.iter().zip(&*self.rates).zip(gradient).zip(&mut *terms) {
+            let (sin, cos) = sin_cos::<S, R>(u);
+            let (wave, wave_cos) = sin_cos_pi::<S, R>(rate * u * u);
+            let square = wave * wave;
+            let fourth = square * square;
+            let eighth = fourth * fourth;
+            let nineteenth = eighth * eighth * square * wave;
+            *value = -sin * nineteenth * wave;
+            // d/du sin^20(π r u²) = 40 π r u sin^19 cos.
+            let turn = R::of(4.0 * STEEPNESS as f64 * PI) * rate * u * wave_cos;
+            *slope = -nineteenth * mul_add::<S, R>(cos, wave, sin * turn);
+        }
+        terms[dimension..].fill(R::ZERO);
+        values[0] = sum::<S, R>(terms);
+    }
+
+    fn compose<const N: usize, const D: usize, Dev: Device<R>>(
+        u: Taped<N, D, R, Dev>,
+        _: u64,
+    ) -> TapedValues<N, R, Dev> {
+        let rates = (1..=D).map(|i| R::of(i as f64 / PI)).collect();
+        let rates: Tensor<(Const<N>, Const<D>), R, Dev> =
+            u.device().tensor_from_vec(rates, (Const::<D>,)).broadcast();
+        let waves = (u.with_empty_tape().square() * rates).sin().powi(2 * STEEPNESS);
+        (waves * u.sin()).sum::<_, Axis<1>>() * -R::ONE
+    }
+
+    fn operations(dimension: usize) -> usize {
+        20 * dimension
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peaks_agree_with_a_full_search() {
+        for i in 1..=60 {
+            let full = extremum::maximum(|u| summand(i, u), [0.0, PI]);
+            assert!((peak(i) - full).abs() < 1e-12, "i = {i}: {} against {full}", peak(i));
+        }
+    }
+}

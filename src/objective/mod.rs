@@ -1,0 +1,213 @@
+//! What is minimized: eight classical test functions and the Hamiltonian of the 3-spin spherical glass.
+//!
+//! A function is known by its name ([`Function`]) and used as an [`Objective`]: F(x) = (f(u) - f_min) / (f_max - f_min) on
+//! the unit cube, with u = lo + (hi - lo) x in the box that the literature recommends for f. Every function
+//! is written twice: as a chain of ordinary dfdx operations, which says what it means and runs on any device, and as a
+//! kernel that computes value and gradient in one pass at the width of the processor. The tests hold them together.
+//!
+//! A tenth function takes one file beside these, implementing [`definition::Definition`], and one line in the list below.
+
+mod definition;
+mod extremum;
+mod kernel;
+mod scaled;
+
+pub(crate) use definition::{Definition, Extremes, Points};
+#[doc(hidden)]
+pub use kernel::Kernel;
+pub(crate) use kernel::{Best, Job, Map, Update, Workspace, squash, squash_slope};
+pub(crate) use scaled::evaluate;
+pub use scaled::{Composed, Evaluation, Scaled};
+pub use spin_glass::{Couplings, GROUND_STATE_ENERGY, THRESHOLD_ENERGY};
+
+use crate::error::Error;
+use crate::simd::Real;
+use dfdx::prelude::{Const, Cpu, Device, OwnedTape, Tensor};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// `N` points of the unit cube of `D` dimensions, one a row, recorded on dfdx's tape.
+pub type Taped<const N: usize, const D: usize, E, Dev = Cpu> = Tensor<(Const<N>, Const<D>), E, Dev, OwnedTape<E, Dev>>;
+
+/// `N` values, recorded on dfdx's tape.
+pub type TapedValues<const N: usize, E, Dev = Cpu> = Tensor<(Const<N>,), E, Dev, OwnedTape<E, Dev>>;
+
+/// A differentiable function of `D` variables in [0, 1], evaluated at `N` points at once: what the optimizers minimize.
+///
+/// [`Function::objective`] makes the built-in ones. A closure over ordinary dfdx operations is one, too:
+///
+/// ```
+/// use overparam::prelude::*;
+///
+/// // The squared distance to the middle of the cube, at 4 points of 3 dimensions.
+/// let bowl = |x: Taped<4, 3, f64>| -> TapedValues<4, f64> { (x - 0.5).square().sum::<_, Axis<1>>() };
+/// let run = Shape::<4, 2, 2, 1, 3>::run(&bowl, Optimizer::Deep, 0, &Settings::default().iterations(100))?;
+/// assert!(run.best < 0.1);
+/// # Ok::<(), overparam::Error>(())
+/// ```
+///
+/// A number of dimensions that does not fit the shape is a compile error:
+///
+/// ```compile_fail
+/// use overparam::prelude::*;
+///
+/// let bowl = |x: Taped<4, 3, f64>| -> TapedValues<4, f64> { (x - 0.5).square().sum::<_, Axis<1>>() };
+/// let run = Shape::<4, 2, 2, 1, 5>::run(&bowl, Optimizer::Deep, 0, &Settings::default().iterations(100));
+/// ```
+pub trait Objective<const N: usize, const D: usize, E: Real, Dev: Device<E> = Cpu>: Sync {
+    /// The objective at every row of `x` (N×D, in [0, 1]), with the operations recorded on its tape.
+    fn values(&self, x: Taped<N, D, E, Dev>) -> TapedValues<N, E, Dev>;
+
+    /// The name that traces carry.
+    fn name(&self) -> String {
+        "custom".to_owned()
+    }
+
+    /// The raw value f that belongs to the value `scaled` of this objective.
+    fn raw(&self, scaled: f64) -> f64 {
+        scaled
+    }
+
+    /// The same function as one kernel, where there is one: the optimizers then use it and leave the tape aside.
+    #[doc(hidden)]
+    fn kernel(&self) -> Option<Arc<dyn Kernel<E>>> {
+        None
+    }
+}
+
+impl<const N: usize, const D: usize, E: Real, Dev: Device<E>, F> Objective<N, D, E, Dev> for F
+where
+    F: Fn(Taped<N, D, E, Dev>) -> TapedValues<N, E, Dev> + Sync,
+{
+    fn values(&self, x: Taped<N, D, E, Dev>) -> TapedValues<N, E, Dev> {
+        self(x)
+    }
+}
+
+/// What is known of a function in `dimension` dimensions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Description {
+    /// The name in prose, such as "Styblinski-Tang".
+    pub title: &'static str,
+    /// Where the definition comes from.
+    pub source: &'static str,
+    /// The bounds [lo, hi] of every coordinate u.
+    pub domain: [f64; 2],
+    /// The smallest raw value, or for the spin glass its limit for d → ∞.
+    pub minimum: f64,
+    /// The largest raw value in the box.
+    pub maximum: f64,
+    /// A point u where the minimum is taken, if it is known.
+    pub minimizer: Option<Vec<f64>>,
+}
+
+macro_rules! functions {
+    ($($(#[$doc:meta])* $variant:ident in $module:ident as $name:literal),+ $(,)?) => {
+        $(mod $module;)+
+
+        /// The functions that come with the crate.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Function {
+            $($(#[$doc])* $variant,)+
+        }
+
+        impl Function {
+            /// All of them.
+            pub const ALL: [Function; [$($name),+].len()] = [$(Function::$variant),+];
+
+            /// The name on the command line and in the data, such as `"styblinski-tang"`.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Function::$variant => $name,)+
+                }
+            }
+
+            /// What is known of the function in `dimension` dimensions.
+            pub fn describe(self, dimension: usize) -> Description {
+                match self {
+                    $(Function::$variant => definition::describe::<$module::$variant>(dimension),)+
+                }
+            }
+
+            /// The kernel of the scaled function.
+            pub(crate) fn kernel<R: Real>(self, dimension: usize, seed: u64) -> Arc<dyn Kernel<R>> {
+                match self {
+                    $(Function::$variant => kernel::build::<R, $module::$variant<R>>(dimension, seed),)+
+                }
+            }
+
+            /// The raw function as a chain of dfdx operations on `u` (N×D, in the box).
+            fn compose<const N: usize, const D: usize, E: Real, Dev: Device<E>>(
+                self,
+                u: Taped<N, D, E, Dev>,
+                seed: u64,
+            ) -> TapedValues<N, E, Dev> {
+                match self {
+                    $(Function::$variant => <$module::$variant<E> as Definition<E>>::compose(u, seed),)+
+                }
+            }
+        }
+    };
+}
+
+functions! {
+    /// Many shallow local minima on a funnel.
+    Ackley in ackley as "ackley",
+    /// A wavy bowl.
+    Levy in levy as "levy",
+    /// d! steep valleys, of width shrinking with the coordinate's number.
+    Michalewicz in michalewicz as "michalewicz",
+    /// A bowl with a cosine on it: 11^d local minima.
+    Rastrigin in rastrigin as "rastrigin",
+    /// A curved valley.
+    Rosenbrock in rosenbrock as "rosenbrock",
+    /// Deep minima far from one another.
+    Schwefel in schwefel as "schwefel",
+    /// The convex bowl.
+    Sphere in sphere as "sphere",
+    /// A double well in every coordinate.
+    StyblinskiTang in styblinski_tang as "styblinski-tang",
+    /// The energy per spin of the 3-spin spherical glass.
+    SpinGlass in spin_glass as "spin-glass",
+}
+
+impl Function {
+    /// The scaled objective of this function in `D` dimensions. `seed` picks the couplings of the spin glass; the
+    /// test functions have nothing to draw.
+    ///
+    /// ```
+    /// use overparam::prelude::*;
+    ///
+    /// let rastrigin = Function::Rastrigin.objective::<2, f64>(0);
+    /// let [value] = rastrigin.evaluate(&[0.5, 0.5])?.scaled[..] else { unreachable!() };
+    /// assert!(value.abs() < 1e-15);
+    /// # Ok::<(), overparam::Error>(())
+    /// ```
+    pub fn objective<const D: usize, R: Real>(self, seed: u64) -> Scaled<D, R> {
+        Scaled::new(self, seed)
+    }
+
+    /// The name in prose, such as "Styblinski-Tang".
+    pub fn title(self) -> &'static str {
+        self.describe(2).title
+    }
+}
+
+impl fmt::Display for Function {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.name())
+    }
+}
+
+impl FromStr for Function {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        let valid = Self::ALL.map(Self::name);
+        Self::ALL
+            .into_iter()
+            .find(|function| function.name() == name)
+            .ok_or_else(|| Error::unknown("function", name, &valid))
+    }
+}

@@ -1,0 +1,154 @@
+//! The built-in functions as objectives of the optimizers.
+
+use super::{Best, Function, Kernel, Map, Objective, Taped, TapedValues};
+use crate::element::Element;
+use crate::error::Error;
+use crate::objective::kernel::{Job, Update};
+use crate::simd::{Real, Rows};
+use dfdx::prelude::*;
+use std::fmt;
+use std::sync::Arc;
+
+/// A function in `D` dimensions, scaled to [0, 1] on the unit cube: F(x) = (f(u) - f_min) / (f_max - f_min).
+///
+/// Cloning shares the couplings of the spin glass.
+#[derive(Clone)]
+pub struct Scaled<const D: usize, R: Real> {
+    function: Function,
+    seed: u64,
+    kernel: Arc<dyn Kernel<R>>,
+}
+
+/// What [`Scaled::evaluate`] finds at every point.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation<R> {
+    /// The scaled objective F.
+    pub scaled: Vec<R>,
+    /// The raw function f, for the spin glass the energy per spin.
+    pub raw: Vec<R>,
+    /// The gradient of F in x, row-major like the points.
+    pub gradient: Vec<R>,
+}
+
+impl<const D: usize, R: Real> Scaled<D, R> {
+    pub(super) fn new(function: Function, seed: u64) -> Self {
+        const { assert!(D > 0, "an objective needs at least one dimension") };
+        Self { function, seed, kernel: function.kernel(D, seed) }
+    }
+
+    /// Which function this is.
+    pub fn function(&self) -> Function {
+        self.function
+    }
+
+    /// The seed of the couplings.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// F, f and the gradient of F at the points `x` (n×D, row-major, in [0, 1]).
+    ///
+    /// # Errors
+    /// If the length of `x` is not a multiple of D.
+    pub fn evaluate(&self, x: &[R]) -> Result<Evaluation<R>, Error> {
+        evaluate(&*self.kernel, x, D)
+    }
+
+    /// The same function as a chain of ordinary dfdx operations, for any device: the reference that the kernel is tested
+    /// against.
+    pub fn composed(&self) -> Composed {
+        Composed { function: self.function, seed: self.seed, range: self.kernel.range() }
+    }
+}
+
+/// F, f and the gradient of F at the rows of `x`.
+pub(crate) fn evaluate<R: Real>(kernel: &dyn Kernel<R>, x: &[R], dimension: usize) -> Result<Evaluation<R>, Error> {
+    if !x.len().is_multiple_of(dimension) {
+        return Err(Error::Points { expected: dimension, given: x.len() });
+    }
+    let points = x.len() / dimension;
+    let mut rows = Rows::from_packed(x, dimension);
+    let mut scaled = vec![R::ZERO; points];
+    kernel.apply(Job {
+        y: &mut rows,
+        values: &mut scaled,
+        map: Map::Identity,
+        update: Update::Gradient { factor: 1.0 },
+        best: &mut Best::none(dimension),
+        workspace: &mut kernel.workspace(points),
+    });
+    let [minimum, maximum] = kernel.range();
+    let raw = scaled.iter().map(|&value| R::of(minimum + (maximum - minimum) * value.wide())).collect();
+    Ok(Evaluation { scaled, raw, gradient: rows.packed(dimension) })
+}
+
+impl<const D: usize, R: Real> fmt::Debug for Scaled<D, R> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} in {D} dimensions, {}, seed {}", self.function, R::NAME, self.seed)
+    }
+}
+
+impl<const N: usize, const D: usize, R: Element> Objective<N, D, R> for Scaled<D, R>
+where
+    Cpu: Device<R>,
+{
+    /// One operation on the tape: value and gradient are computed in one pass, and the backward pass only multiplies.
+    fn values(&self, x: Taped<N, D, R>) -> TapedValues<N, R> {
+        let device = x.device().clone();
+        let (x, mut tape) = x.split_tape();
+        let mut found = evaluate(&*self.kernel, &x.as_vec(), D).expect("the shape of the tensor is N×D");
+        let values = device.tensor_from_vec(std::mem::take(&mut found.scaled), (Const::<N>,));
+        let (x, output) = (x.ghost(), values.ghost());
+        tape.add_backward_op(move |gradients| {
+            let upstream = R::slice(gradients.get_or_alloc_mut(&output)?).to_vec();
+            let into = R::slice(gradients.get_or_alloc_mut(&x)?);
+            let rows = into.chunks_exact_mut(D).zip(found.gradient.chunks_exact(D));
+            for ((into, slopes), upstream) in rows.zip(upstream) {
+                for (into, &slope) in into.iter_mut().zip(slopes) {
+                    *into += upstream * slope;
+                }
+            }
+            Ok(())
+        });
+        values.put_tape(tape)
+    }
+
+    fn name(&self) -> String {
+        self.function.name().to_owned()
+    }
+
+    fn raw(&self, scaled: f64) -> f64 {
+        let [minimum, maximum] = self.kernel.range();
+        minimum + (maximum - minimum) * scaled
+    }
+
+    fn kernel(&self) -> Option<Arc<dyn Kernel<R>>> {
+        Some(self.kernel.clone())
+    }
+}
+
+/// A function as a chain of ordinary dfdx operations, for any device; made by [`Scaled::composed`].
+#[derive(Clone, Debug)]
+pub struct Composed {
+    function: Function,
+    seed: u64,
+    range: [f64; 2],
+}
+
+impl<const N: usize, const D: usize, R: Real, Dev: Device<R>> Objective<N, D, R, Dev> for Composed {
+    fn values(&self, x: Taped<N, D, R, Dev>) -> TapedValues<N, R, Dev> {
+        let [lo, hi] = self.function.describe(D).domain;
+        let [minimum, maximum] = self.range;
+        let raw = self.function.compose(x * R::of(hi - lo) + R::of(lo), self.seed);
+        (raw + R::of(-minimum)) * R::of(1.0 / (maximum - minimum))
+    }
+
+    fn name(&self) -> String {
+        self.function.name().to_owned()
+    }
+
+    fn raw(&self, scaled: f64) -> f64 {
+        let [minimum, maximum] = self.range;
+        minimum + (maximum - minimum) * scaled
+    }
+}

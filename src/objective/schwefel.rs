@@ -1,0 +1,52 @@
+//! The Schwefel function: 418.9829 d - Σ u sin √|u|.
+
+use super::{Definition, Extremes, Points, Taped, TapedValues, extremum};
+use crate::simd::math::sin_cos;
+use crate::simd::{Real, Simd, mul_add};
+use dfdx::prelude::*;
+
+/// The largest value of u sin √|u| on the box, so that the minimum is 0.
+const PEAK: f64 = 418.982_887_272_433_8;
+/// Where it is taken.
+const PEAK_AT: f64 = 420.968_746_359_982_03;
+
+pub(crate) struct Schwefel<R = f64>(std::marker::PhantomData<R>);
+
+impl<R: Real> Definition<R> for Schwefel<R> {
+    const TITLE: &'static str = "Schwefel";
+    const SOURCE: &'static str =
+        "Surjanovic & Bingham (2013), Virtual Library of Simulation Experiments: Schwefel function";
+    const DOMAIN: [f64; 2] = [-500.0, 500.0];
+
+    fn new(_: usize, _: u64) -> Self {
+        Self(Default::default())
+    }
+
+    fn extremes(dimension: usize) -> Extremes {
+        let highest = extremum::maximum(|u| PEAK - u * u.abs().sqrt().sin(), <Self as Definition<R>>::DOMAIN);
+        Extremes { minimum: 0.0, maximum: highest * dimension as f64, minimizer: Some(vec![PEAK_AT; dimension]) }
+    }
+
+    #[inline(always)]
+    fn evaluate<S: Simd>(&self, points: Points<'_, R>) {
+        // d/du (u sin √|u|) = sin √|u| + ½ √|u| cos √|u|, which is 0 at u = 0 where the square root has no slope.
+        points.add_up::<S>(R::ZERO, |u| {
+            let root = u.magnitude().root();
+            let (sin, cos) = sin_cos::<S, R>(root);
+            (mul_add::<S, R>(-u, sin, R::of(PEAK)), mul_add::<S, R>(R::of(-0.5) * root, cos, -sin))
+        });
+    }
+
+    fn compose<const N: usize, const D: usize, Dev: Device<R>>(
+        u: Taped<N, D, R, Dev>,
+        _: u64,
+    ) -> TapedValues<N, R, Dev> {
+        // A tiny offset keeps the square root's slope finite at 0; it is far below the rounding of u.
+        let root = (u.with_empty_tape().abs() + R::of(1e-30)).sqrt();
+        (root.sin() * u * -R::ONE + R::of(PEAK)).sum::<_, Axis<1>>()
+    }
+
+    fn operations(dimension: usize) -> usize {
+        9 * dimension
+    }
+}

@@ -1,0 +1,38 @@
+//! The sphere function: Σ u².
+
+use super::{Definition, Extremes, Points, Taped, TapedValues};
+use crate::simd::{Real, Simd};
+use dfdx::prelude::*;
+
+pub(crate) struct Sphere<R = f64>(std::marker::PhantomData<R>);
+
+impl<R: Real> Definition<R> for Sphere<R> {
+    const TITLE: &'static str = "Sphere";
+    const SOURCE: &'static str = "Surjanovic & Bingham (2013), Virtual Library of Simulation Experiments: sphere function";
+    const DOMAIN: [f64; 2] = [-5.12, 5.12];
+
+    fn new(_: usize, _: u64) -> Self {
+        Self(Default::default())
+    }
+
+    fn extremes(dimension: usize) -> Extremes {
+        let maximum = 5.12 * 5.12 * dimension as f64;
+        Extremes { minimum: 0.0, maximum, minimizer: Some(vec![0.0; dimension]) }
+    }
+
+    #[inline(always)]
+    fn evaluate<S: Simd>(&self, points: Points<'_, R>) {
+        points.add_up::<S>(R::ZERO, |u| (u * u, u + u));
+    }
+
+    fn compose<const N: usize, const D: usize, Dev: Device<R>>(
+        u: Taped<N, D, R, Dev>,
+        _: u64,
+    ) -> TapedValues<N, R, Dev> {
+        u.square().sum::<_, Axis<1>>()
+    }
+
+    fn operations(dimension: usize) -> usize {
+        3 * dimension
+    }
+}

@@ -1,0 +1,216 @@
+//! The Hamiltonian of the 3-spin spherical glass, as energy per spin.
+//!
+//! With σ = √d u/‖u‖ on the sphere of radius √d and J_ijk independent standard normals, H(σ) = d⁻¹ Σ J_ijk σ_i σ_j σ_k, and
+//! the function here is H/d. Only the symmetric part S of J matters: Y_i = Σ_jk S_ijk σ_j σ_k gives the value Σ σ_i Y_i and
+//! the gradient 3 Y at once. S is symmetric in (j, k) too, so Y is a product over the d (d + 1)/2 pairs j ≤ k.
+
+use super::{Definition, Extremes, Points, Taped, TapedValues};
+use crate::simd::matrix::{Left, Onto, product};
+use crate::simd::{Real, Rows, Simd, dot, mul_add};
+use dfdx::prelude::*;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use rand_distr::{Distribution, StandardNormal};
+
+/// The energy per spin below which, for d → ∞, the Hamiltonian's critical points are mostly minima, and where gradient descent
+/// gets stuck: E_inf = 2 √((p - 1)/p) for p = 3 (Auffinger, Ben Arous, Cerny 2013). The threshold itself is -E_inf.
+pub const THRESHOLD_ENERGY: f64 = 1.632_993_161_855_452;
+
+/// The ground state's energy per spin for d → ∞ is minus this: E_0 for p = 3 (Auffinger, Ben Arous, Cerny 2013).
+pub const GROUND_STATE_ENERGY: f64 = 1.657;
+
+/// The stream of the seed's generator that couplings are drawn from; stream 0 draws the start of a run.
+const COUPLINGS_STREAM: u64 = 1;
+
+/// How many pairs the product takes at once: their products stay in the first-level cache.
+const PAIRS: usize = 64;
+
+/// The couplings J of one seed, drawn one after the other in row-major order and never held at once.
+///
+/// ```
+/// use overparam::Couplings;
+///
+/// let first: Vec<f64> = Couplings::draw(7, 3).take(2).collect();
+/// assert_eq!(first, Couplings::draw(7, 3).take(2).collect::<Vec<_>>());
+/// assert_eq!(Couplings::draw(7, 3).count(), 27);
+/// ```
+pub struct Couplings {
+    generator: ChaCha8Rng,
+    left: usize,
+}
+
+impl Couplings {
+    /// The d³ standard normals J_ijk of `seed` for d = `dimension`, i slowest.
+    pub fn draw(seed: u64, dimension: usize) -> Self {
+        let mut generator = ChaCha8Rng::seed_from_u64(seed);
+        generator.set_stream(COUPLINGS_STREAM);
+        Self { generator, left: dimension.pow(3) }
+    }
+}
+
+impl Iterator for Couplings {
+    type Item = f64;
+
+    fn next(&mut self) -> Option<f64> {
+        self.left = self.left.checked_sub(1)?;
+        Some(StandardNormal.sample(&mut self.generator))
+    }
+}
+
+/// The place of i ≤ j ≤ k among all such triples, with k slowest.
+fn place(i: usize, j: usize, k: usize) -> usize {
+    k * (k + 1) * (k + 2) / 6 + j * (j + 1) / 2 + i
+}
+
+fn sorted(mut triple: [usize; 3]) -> [usize; 3] {
+    triple.sort_unstable();
+    triple
+}
+
+/// The symmetric part S of the couplings, by [`place`].
+fn symmetrized(seed: u64, d: usize) -> Vec<f64> {
+    let mut sums = vec![0.0; d * (d + 1) * (d + 2) / 6];
+    let mut couplings = Couplings::draw(seed, d);
+    for i in 0..d {
+        for j in 0..d {
+            for (k, coupling) in couplings.by_ref().take(d).enumerate() {
+                let [a, b, c] = sorted([i, j, k]);
+                sums[place(a, b, c)] += coupling;
+            }
+        }
+    }
+    for c in 0..d {
+        for b in 0..=c {
+            for a in 0..=b {
+                let permutations = match (a == b, b == c) {
+                    (true, true) => 1.0,
+                    (false, false) => 6.0,
+                    _ => 3.0,
+                };
+                sums[place(a, b, c)] /= permutations;
+            }
+        }
+    }
+    sums
+}
+
+pub(crate) struct SpinGlass<R: Real = f64> {
+    /// A row a pair j ≤ k, j slowest, doubled where j < k; column i holds S_ijk.
+    pairs: Rows<R>,
+}
+
+impl<R: Real> Definition<R> for SpinGlass<R> {
+    const TITLE: &'static str = "3-spin spherical glass";
+    const SOURCE: &'static str =
+        "Auffinger, Ben Arous & Cerny (2013), Random matrices and complexity of spin glasses, CPAM 66(2), 165-201";
+    const DOMAIN: [f64; 2] = [-1.0, 1.0];
+    const BATCH: usize = usize::MAX;
+
+    fn new(dimension: usize, seed: u64) -> Self {
+        let d = dimension;
+        let symmetric = symmetrized(seed, d);
+        let mut pairs = Rows::zeros(d * (d + 1) / 2, d);
+        let stride = pairs.stride();
+        let mut rows = pairs.chunks_exact_mut(stride);
+        for j in 0..d {
+            for (k, row) in (j..d).zip(&mut rows) {
+                let twice = if j < k { 2.0 } else { 1.0 };
+                for (i, entry) in row[..d].iter_mut().enumerate() {
+                    let [a, b, c] = sorted([i, j, k]);
+                    *entry = R::of(twice * symmetric[place(a, b, c)]);
+                }
+            }
+        }
+        Self { pairs }
+    }
+
+    fn extremes(_: usize) -> Extremes {
+        Extremes { minimum: -GROUND_STATE_ENERGY, maximum: GROUND_STATE_ENERGY, minimizer: None }
+    }
+
+    #[inline(always)]
+    fn evaluate<S: Simd>(&self, points: Points<'_, R>) {
+        let Points { dimension: d, stride, u, gradient, values, scratch } = points;
+        let rows = values.len();
+        // gradient accumulates Y; products holds the pairs' σ_j σ_k, a row a pair and a column a point.
+        let (spins, scratch) = scratch.split_at_mut(rows * stride);
+        let (columns, products) = scratch.split_at_mut(d * padded_points::<R>(rows));
+        let points = padded_points::<R>(rows);
+        for (row, (u, spins)) in u.chunks_exact(stride).zip(spins.chunks_exact_mut(stride)).enumerate() {
+            let scale = R::of((d as f64).sqrt()) * reciprocal(dot::<S, R>(u, u).root());
+            for (&u, spin) in u.iter().zip(&mut *spins) {
+                *spin = scale * u;
+            }
+            for (column, &spin) in columns.chunks_exact_mut(points).zip(&spins[..d]) {
+                column[row] = spin;
+            }
+        }
+        gradient.fill(R::ZERO);
+        let mut pairs = (0..d).flat_map(|j| (j..d).map(move |k| (j, k)));
+        for block in self.pairs.chunks(PAIRS * stride) {
+            let count = block.len() / stride;
+            for ((j, k), product) in pairs.by_ref().take(count).zip(products.chunks_exact_mut(points)) {
+                let (left, right) = (&columns[j * points..][..points], &columns[k * points..][..points]);
+                for ((product, &left), &right) in product.iter_mut().zip(left).zip(right) {
+                    *product = left * right;
+                }
+            }
+            let left = Left { data: products, row_stride: 1, column_stride: points };
+            product::<S, R>(left, block, Onto::Result, gradient, stride, count);
+        }
+        // dE/du = 3 d⁻² (√d/‖u‖) (Y - σ (σ·Y)/d): the part of Y along the sphere.
+        let per_spin = R::of(1.0 / d as f64);
+        let rows = u.chunks_exact(stride).zip(spins.chunks_exact(stride)).zip(gradient.chunks_exact_mut(stride));
+        for (((u, spins), y), value) in rows.zip(values) {
+            let along = dot::<S, R>(spins, y) * per_spin;
+            *value = along * per_spin;
+            let scale = R::of(3.0 * (d as f64).powf(-1.5)) * reciprocal(dot::<S, R>(u, u).root());
+            for (y, &spin) in y.iter_mut().zip(spins) {
+                *y = scale * mul_add::<S, R>(-along, spin, *y);
+            }
+        }
+    }
+
+    fn scratch(points: usize, stride: usize) -> usize {
+        points * stride + (stride + PAIRS) * padded_points::<R>(points)
+    }
+
+    fn compose<const N: usize, const D: usize, Dev: Device<R>>(
+        u: Taped<N, D, R, Dev>,
+        seed: u64,
+    ) -> TapedValues<N, R, Dev> {
+        let device = u.device().clone();
+        let symmetric = symmetrized(seed, D);
+        let mut couplings = Vec::with_capacity(D * D * D);
+        for (i, j, k) in (0..D).flat_map(|i| (0..D).flat_map(move |j| (0..D).map(move |k| (i, j, k)))) {
+            let [a, b, c] = sorted([i, j, k]);
+            couplings.push(R::of(symmetric[place(a, b, c)]));
+        }
+        let couplings = device.tensor_from_vec(couplings, (Const::<D>, D * D));
+        // A tiny offset keeps the projection finite at u = 0.
+        let squares = u.with_empty_tape().square().sum::<_, Axis<1>>() + R::of(1e-30);
+        let shape = (Const::<N>, Const::<D>);
+        let spins = u / squares.sqrt().broadcast_like::<_, Axis<1>>(&shape) * R::of((D as f64).sqrt());
+        // (N, D) · (D, D²) contracts the first index, then the batch of (D, D) matrices the second.
+        let forces = spins.with_empty_tape().matmul(couplings).reshape_like(&(Const::<N>, Const::<D>, Const::<D>));
+        let columns = spins.with_empty_tape().reshape_like(&(Const::<N>, Const::<D>, Const::<1>));
+        let forces = forces.matmul(columns).reshape_like(&shape);
+        (forces * spins).sum::<_, Axis<1>>() * R::of((D as f64).powi(-2))
+    }
+
+    fn operations(d: usize) -> usize {
+        // One multiplication a pair, and a multiplication and an addition a pair and output.
+        d * (d + 1) / 2 * (1 + 2 * d) + 12 * d
+    }
+}
+
+/// 1/norm, and 0 for a norm of 0: the origin has no direction, and 0 is the mean over all of them.
+#[inline(always)]
+fn reciprocal<R: Real>(norm: R) -> R {
+    if norm > R::ZERO { R::ONE / norm } else { R::ZERO }
+}
+
+/// `rows` rounded up to whole vectors.
+fn padded_points<R: Real>(rows: usize) -> usize {
+    crate::simd::padded::<R>(rows)
+}

@@ -1,0 +1,51 @@
+//! The Styblinski-Tang function: ½ Σ (u⁴ - 16 u² + 5 u).
+
+use super::definition::affine;
+use super::{Definition, Extremes, Points, Taped, TapedValues};
+use crate::simd::{Real, Simd, mul_add};
+use dfdx::prelude::*;
+
+/// The minimum in one dimension, and where it is: the smallest root of 2 u³ - 16 u + 2.5.
+const LOWEST: f64 = -39.166_165_703_771_42;
+const LOWEST_AT: f64 = -2.903_534_027_771_177_6;
+
+pub(crate) struct StyblinskiTang<R = f64>(std::marker::PhantomData<R>);
+
+impl<R: Real> Definition<R> for StyblinskiTang<R> {
+    const TITLE: &'static str = "Styblinski-Tang";
+    const SOURCE: &'static str =
+        "Surjanovic & Bingham (2013), Virtual Library of Simulation Experiments: Styblinski-Tang function";
+    const DOMAIN: [f64; 2] = [-5.0, 5.0];
+
+    fn new(_: usize, _: u64) -> Self {
+        Self(Default::default())
+    }
+
+    fn extremes(dimension: usize) -> Extremes {
+        let d = dimension as f64;
+        // At u = 5: ½ (625 - 400 + 25).
+        Extremes { minimum: LOWEST * d, maximum: 125.0 * d, minimizer: Some(vec![LOWEST_AT; dimension]) }
+    }
+
+    #[inline(always)]
+    fn evaluate<S: Simd>(&self, points: Points<'_, R>) {
+        points.add_up::<S>(R::ZERO, |u| {
+            let square = u * u;
+            let value = mul_add::<S, R>(square, affine::<S, R>(0.5, square, -8.0), R::of(2.5) * u);
+            (value, mul_add::<S, R>(u, affine::<S, R>(2.0, square, -16.0), R::of(2.5)))
+        });
+    }
+
+    fn compose<const N: usize, const D: usize, Dev: Device<R>>(
+        u: Taped<N, D, R, Dev>,
+        _: u64,
+    ) -> TapedValues<N, R, Dev> {
+        let square = u.with_empty_tape().square();
+        let quartic = square.with_empty_tape().square() + square * R::of(-16.0);
+        ((quartic + u * R::of(5.0)) * R::of(0.5)).sum::<_, Axis<1>>()
+    }
+
+    fn operations(dimension: usize) -> usize {
+        10 * dimension
+    }
+}

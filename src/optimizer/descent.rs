@@ -1,0 +1,146 @@
+//! The descent loop that both optimizers share: evaluate, record, step, adapt the step size.
+
+use super::learning_rate::Schedule;
+use super::{Budget, Outcome, Settings};
+use crate::error::Error;
+use crate::interrupt;
+use crate::objective::Best;
+use crate::simd::Real;
+use crate::trace::{Sample, Thinning};
+use std::time::Instant;
+
+/// How often the loop looks at the clock of a timed run, and for interrupts.
+const CHECK_EVERY: u64 = 16;
+
+/// How often the loop asks whether anything moves still. Two snapshots of the parameters cost about one iteration.
+const SETTLED_EVERY: u64 = 128;
+
+/// One of the optimizers at work on its parameters.
+pub(crate) trait Step<R: Real> {
+    /// Writes the objective of every embedding to `values`, keeps the smallest and its x in `best`, and moves the parameters by
+    /// minus `step` times the gradient of the mean.
+    ///
+    /// This is where dfdx's tape and tensors are left aside for the built-in objectives: on the tape, an iteration of the
+    /// paper's size spends more time on allocation and bookkeeping than on arithmetic. The parameters come from a dfdx
+    /// module and go back into it when the run ends.
+    fn step(&mut self, step: f64, values: &mut [R], best: &mut Best<R>) -> Result<(), Error>;
+
+    /// Appends every parameter.
+    fn parameters(&self, into: &mut Vec<R>);
+}
+
+/// What a run leaves behind.
+pub(crate) struct Descent<R> {
+    pub best: Best<R>,
+    pub iterations: u64,
+    pub seconds: f64,
+    pub outcome: Outcome,
+    pub trace: Vec<Sample>,
+}
+
+/// Descends for `points` embeddings of `dimension` coordinates as `settings` say.
+pub(crate) fn descend<R: Real>(
+    stepper: &mut dyn Step<R>,
+    points: usize,
+    dimension: usize,
+    settings: &Settings,
+) -> Result<Descent<R>, Error> {
+    let mut schedule = Schedule::new(settings.learning_rate);
+    let mut thinning = Thinning::new(settings.thinned);
+    let mut values = vec![R::ZERO; points];
+    let mut best = Best::none(dimension);
+    let mut trace = Vec::new();
+    let mut snapshots = [Vec::new(), Vec::new()];
+    let (limit, seconds) = match settings.budget {
+        Budget::Iterations(iterations) => (iterations, f64::INFINITY),
+        Budget::Seconds(seconds) => (u64::MAX, seconds),
+    };
+    let clock = Instant::now();
+    let mut iteration = 0;
+    let outcome = loop {
+        let step_size = schedule.step_size();
+        let watched = iteration % SETTLED_EVERY == SETTLED_EVERY - 1;
+        if watched {
+            snapshot(stepper, &mut snapshots[0]);
+        }
+        stepper.step(step_size * settings.gradient_scale, &mut values, &mut best)?;
+        let (min, mean) = summary(&values);
+        let best_value = best.value.wide();
+        let sample = move |seconds| Sample { iteration, seconds, min, mean, best: best_value, step_size };
+        let diverged = !mean.is_finite();
+        let looking = iteration % CHECK_EVERY == 0;
+        let late = looking && clock.elapsed().as_secs_f64() >= seconds;
+        let stopped = looking && interrupt::requested();
+        let last = iteration + 1 == limit || diverged || late || stopped;
+        if thinning.keeps(iteration) || last {
+            trace.push(sample(clock.elapsed().as_secs_f64()));
+        }
+        schedule.observe(mean);
+        iteration += 1;
+        if last {
+            break match () {
+                _ if diverged => Outcome::Diverged,
+                _ if stopped => Outcome::Stopped,
+                _ => Outcome::Finished,
+            };
+        }
+        if watched {
+            snapshot(stepper, &mut snapshots[1]);
+            // Bits, not values: -0 and 0 differ, and a NaN must not look like movement for ever.
+            if same_bits(&snapshots[0], &snapshots[1]) {
+                let settled = sample(clock.elapsed().as_secs_f64());
+                iteration = complete(&mut trace, &mut thinning, &mut schedule, settled, limit, seconds);
+                break Outcome::Finished;
+            }
+        }
+    };
+    let seconds = trace.last().map_or(0.0, |sample| sample.seconds);
+    Ok(Descent { best, iterations: iteration, seconds, outcome, trace })
+}
+
+fn snapshot<R: Real>(stepper: &dyn Step<R>, into: &mut Vec<R>) {
+    into.clear();
+    stepper.parameters(into);
+}
+
+fn same_bits<R: Real>(a: &[R], b: &[R]) -> bool {
+    bytemuck::cast_slice::<R, u8>(a) == bytemuck::cast_slice::<R, u8>(b)
+}
+
+/// Completes the trace of a run whose last step, at `settled`, changed no bit of any parameter.
+///
+/// The step size never grows, so no later step changes any either: all that goes on is the clock, at the pace kept so far, and
+/// the learning-rate rule. Returns the number of iterations that the run would have taken.
+fn complete(
+    trace: &mut Vec<Sample>,
+    thinning: &mut Thinning,
+    schedule: &mut Schedule,
+    settled: Sample,
+    limit: u64,
+    seconds: f64,
+) -> u64 {
+    let pace = settled.seconds / (settled.iteration + 1) as f64;
+    let limit = limit.min((seconds / pace).ceil() as u64).max(settled.iteration + 2);
+    for iteration in settled.iteration + 1..limit {
+        if thinning.keeps(iteration) || iteration + 1 == limit {
+            let seconds = pace * (iteration + 1) as f64;
+            trace.push(Sample { iteration, seconds, step_size: schedule.step_size(), ..settled });
+        }
+        schedule.observe(settled.mean);
+    }
+    limit
+}
+
+/// The smallest and the mean value; NaN in the mean if any is.
+fn summary<R: Real>(values: &[R]) -> (f64, f64) {
+    // Four sums side by side: one alone waits for each addition.
+    let mut sums = [0.0; 4];
+    let mut min = R::INFINITY;
+    for values in values.chunks(4) {
+        for (sum, &value) in sums.iter_mut().zip(values) {
+            *sum += value.wide();
+            min = if value < min { value } else { min };
+        }
+    }
+    (min.wide(), (sums[0] + sums[1] + sums[2] + sums[3]) / values.len() as f64)
+}

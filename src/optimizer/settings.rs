@@ -1,0 +1,144 @@
+//! What a run is told.
+
+use super::LearningRate;
+use crate::error::Error;
+use crate::network::Initialization;
+use crate::objective::Map;
+use crate::simd::Real;
+use serde::{Deserialize, Serialize};
+
+/// How a parameter y becomes a coordinate x of the unit cube.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Squash {
+    /// The logistic sigmoid of y.
+    #[default]
+    Sigmoid,
+    /// (1 + tanh(c y))/2 with c = 1.7159 / max |y| over the start, fixed for the run.
+    ScaledTanh,
+    /// y itself, kept in [0, 1] after each step: projected descent, for the shallow optimizer only. It starts at the
+    /// sigmoid of the network's output, so that x is the same.
+    Clamp,
+}
+
+impl Squash {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Sigmoid, Self::ScaledTanh, Self::Clamp];
+
+    /// `"sigmoid"`, `"scaled-tanh"` or `"clamp"`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sigmoid => "sigmoid",
+            Self::ScaledTanh => "scaled-tanh",
+            Self::Clamp => "clamp",
+        }
+    }
+
+    /// The constant of LeCun's scaled tanh.
+    const REACH: f64 = 1.7159;
+
+    /// The map of a run that starts at the network output `y`.
+    pub(crate) fn map<R: Real>(self, y: &[R]) -> Map {
+        match self {
+            Self::Sigmoid => Map::Logistic { gain: 1.0 },
+            // (1 + tanh v)/2 is the sigmoid of 2 v.
+            Self::ScaledTanh => {
+                let largest = y.iter().fold(0.0, |largest: f64, y| largest.max(y.wide().abs()));
+                Map::Logistic { gain: if largest > 0.0 { 2.0 * Self::REACH / largest } else { 1.0 } }
+            }
+            Self::Clamp => Map::Clamp,
+        }
+    }
+}
+
+/// When a run ends.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Budget {
+    /// After this many iterations.
+    Iterations(u64),
+    /// After this much wall time, in seconds.
+    Seconds(f64),
+}
+
+/// Everything that one run is told besides its objective, its shape, its optimizer and its seed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The learning-rate rule and its first step size.
+    pub learning_rate: LearningRate,
+    /// When the run ends.
+    pub budget: Budget,
+    /// How x is kept in the unit cube.
+    pub squash: Squash,
+    /// How the network is drawn.
+    pub initialization: Initialization,
+    /// The gradient that is descended on is this factor times that of the scaled objective; 1 in the paper. The trace is
+    /// in units of the scaled objective all the same.
+    pub gradient_scale: f64,
+    /// Whether the trace keeps log-spaced iterations only (some hundreds), or every one.
+    pub thinned: bool,
+}
+
+impl Default for Settings {
+    /// The paper's: rate 1, times 0.9 without improvement, 10,000 iterations, sigmoid, Gaussian start.
+    fn default() -> Self {
+        Self {
+            learning_rate: LearningRate::PAPER,
+            budget: Budget::Iterations(10_000),
+            squash: Squash::default(),
+            initialization: Initialization::default(),
+            gradient_scale: 1.0,
+            thinned: true,
+        }
+    }
+}
+
+impl Settings {
+    /// These settings with the first step size `rate`.
+    pub fn learning_rate(mut self, rate: f64) -> Self {
+        self.learning_rate.initial = rate;
+        self
+    }
+
+    /// These settings with a budget of `iterations`.
+    pub fn iterations(mut self, iterations: u64) -> Self {
+        self.budget = Budget::Iterations(iterations);
+        self
+    }
+
+    /// These settings with a budget of wall time.
+    pub fn seconds(mut self, seconds: f64) -> Self {
+        self.budget = Budget::Seconds(seconds);
+        self
+    }
+
+    /// # Errors
+    /// If a number is outside its range.
+    pub fn validate(&self) -> Result<(), Error> {
+        let LearningRate { initial, factor, threshold, floor, .. } = self.learning_rate;
+        let setting = |name, expected, value: f64| Error::Setting { name, expected, given: value.to_string() };
+        let positive = |value: f64| value > 0.0 && value.is_finite();
+        if !positive(initial) {
+            return Err(setting("the learning rate", "a positive finite number, such as 0.1", initial));
+        }
+        if !(factor > 0.0 && factor <= 1.0) {
+            return Err(setting("the learning-rate factor", "above 0 and at most 1", factor));
+        }
+        if !(threshold >= 0.0 && threshold.is_finite()) {
+            return Err(setting("the improvement threshold", "a finite number, 0 or more", threshold));
+        }
+        if !(floor >= 0.0 && floor.is_finite()) {
+            return Err(setting("the learning-rate floor", "a finite number, 0 or more", floor));
+        }
+        if !positive(self.gradient_scale) {
+            return Err(setting("the gradient scale", "a positive finite number", self.gradient_scale));
+        }
+        match self.budget {
+            Budget::Iterations(0) => Err(setting("the number of iterations", "1 or more", 0.0)),
+            Budget::Seconds(seconds) if !positive(seconds) => {
+                Err(setting("the time budget in seconds", "a positive finite number", seconds))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The shallow optimizer: the coordinates are the parameters.
+
+use super::Step;
+use crate::error::Error;
+use crate::objective::{Best, Job, Kernel, Map, Update, Workspace};
+use crate::simd::{Real, Rows};
+use dfdx::prelude::*;
+use std::sync::Arc;
+
+/// The parameters y (N×D) of the shallow optimizer; x = S(y).
+#[derive(Clone, Debug)]
+pub struct Shallow<const N: usize, const D: usize, E: Dtype, Dev: Storage<E>> {
+    /// N×D.
+    pub y: Tensor<(Const<N>, Const<D>), E, Dev>,
+}
+
+impl<const N: usize, const D: usize, E: Dtype, Dev: Device<E>> TensorCollection<E, Dev> for Shallow<N, D, E, Dev> {
+    type To<E2: Dtype, Dev2: Device<E2>> = Shallow<N, D, E2, Dev2>;
+
+    fn iter_tensors<V: ModuleVisitor<Self, E, Dev>>(visitor: &mut V) -> Result<Option<Self::To<V::E2, V::D2>>, V::Err> {
+        visitor.visit_fields(Self::module("y", |s| &s.y, |s| &mut s.y), |y| Shallow { y })
+    }
+}
+
+/// The shallow optimizer on one fused kernel: squash, objective, gradient and step in one pass over y.
+pub(crate) struct FusedShallow<R: Real> {
+    pub(crate) y: Rows<R>,
+    map: Map,
+    kernel: Arc<dyn Kernel<R>>,
+    workspace: Workspace<R>,
+}
+
+impl<R: Real> FusedShallow<R> {
+    pub(crate) fn new(y: Rows<R>, map: Map, kernel: Arc<dyn Kernel<R>>) -> Self {
+        let workspace = kernel.workspace(y.len() / y.stride());
+        Self { y, map, kernel, workspace }
+    }
+}
+
+impl<R: Real> Step<R> for FusedShallow<R> {
+    fn step(&mut self, step: f64, values: &mut [R], best: &mut Best<R>) -> Result<(), Error> {
+        self.kernel.apply(Job {
+            update: Update::Step { step: step / values.len() as f64 },
+            y: &mut self.y,
+            values,
+            map: self.map,
+            best,
+            workspace: &mut self.workspace,
+        });
+        Ok(())
+    }
+
+    fn parameters(&self, into: &mut Vec<R>) {
+        into.extend_from_slice(&self.y);
+    }
+}

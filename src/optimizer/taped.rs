@@ -1,0 +1,124 @@
+//! Any objective on dfdx's tape: forward, backward, dfdx's own `Sgd`.
+
+use super::{Shallow, Step};
+use crate::element::Element;
+use crate::error::Error;
+use crate::network::EmbeddingPerceptron;
+use crate::objective::{Best, Map, Objective, Taped};
+use crate::simd::Real;
+use dfdx::optim::{Optimizer, Sgd, SgdConfig};
+use dfdx::prelude::*;
+use std::fmt::Debug;
+
+/// How parameters become x: what shallow and deep differ in.
+pub(crate) trait Parametrization<const N: usize, const D: usize, E: Real, Dev: Device<E>>:
+    TensorCollection<E, Dev> + Sized
+{
+    /// x = map(y), N×D, with the operations that led to it on a tape whose gradients go into `gradients`.
+    fn x(&self, gradients: Gradients<E, Dev>, map: Map) -> Result<Taped<N, D, E, Dev>, Dev::Err>;
+
+    /// Brings the parameters back to where they may be after a step.
+    fn project(&mut self, _map: Map) {}
+
+    /// Appends every parameter.
+    fn parameters(&self, into: &mut Vec<E>);
+}
+
+impl<const N: usize, const D: usize, E: Real> Parametrization<N, D, E, Cpu> for Shallow<N, D, E, Cpu>
+where
+    Cpu: Device<E>,
+{
+    fn x(&self, gradients: Gradients<E, Cpu>, map: Map) -> Result<Taped<N, D, E>, CpuError> {
+        let y = self.y.trace(gradients);
+        match map {
+            Map::Logistic { gain } => (y * E::of(gain)).try_sigmoid(),
+            Map::Clamp | Map::Identity => Ok(y),
+        }
+    }
+
+    fn project(&mut self, map: Map) {
+        if map == Map::Clamp {
+            self.y = self.y.clone().clamp(0.0, 1.0);
+        }
+    }
+
+    fn parameters(&self, into: &mut Vec<E>) {
+        into.extend(self.y.as_vec());
+    }
+}
+
+impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: usize, E: Element>
+    Parametrization<N, D, E, Cpu> for EmbeddingPerceptron<N, K, H, L, D, E, Cpu>
+where
+    Cpu: Device<E>,
+{
+    fn x(&self, gradients: Gradients<E, Cpu>, map: Map) -> Result<Taped<N, D, E>, CpuError> {
+        self.forward(gradients, map)
+    }
+
+    fn parameters(&self, into: &mut Vec<E>) {
+        self.fuse().parameters().for_each(|parameters| into.extend_from_slice(parameters));
+    }
+}
+
+/// One of the optimizers on an objective that is known by its operations on the tape.
+pub(crate) struct TapedStep<'a, O, P, E: Real, const N: usize, const D: usize>
+where
+    Cpu: Device<E>,
+{
+    objective: &'a O,
+    parametrization: &'a mut P,
+    map: Map,
+    gradients: Option<Gradients<E, Cpu>>,
+    optimizer: Sgd<P, E, Cpu>,
+}
+
+impl<'a, O, P, E: Real, const N: usize, const D: usize> TapedStep<'a, O, P, E, N, D>
+where
+    Cpu: Device<E>,
+    O: Objective<N, D, E>,
+    P: Parametrization<N, D, E, Cpu>,
+{
+    pub(crate) fn new(objective: &'a O, parametrization: &'a mut P, map: Map) -> Self {
+        let config = SgdConfig { lr: 0.0, momentum: None, weight_decay: None };
+        let optimizer = Sgd::new(parametrization, config);
+        Self { gradients: Some(parametrization.alloc_grads()), objective, parametrization, map, optimizer }
+    }
+}
+
+impl<O, P, E: Real, const N: usize, const D: usize> Step<E> for TapedStep<'_, O, P, E, N, D>
+where
+    Cpu: Device<E>,
+    O: Objective<N, D, E>,
+    P: Parametrization<N, D, E, Cpu>,
+{
+    fn step(&mut self, step: f64, values: &mut [E], best: &mut Best<E>) -> Result<(), Error> {
+        let gradients = self.gradients.take().unwrap_or_else(Gradients::leaky);
+        let x = self.parametrization.x(gradients, self.map).map_err(device)?;
+        let points = x.as_vec();
+        let found = self.objective.values(x);
+        found.copy_into(values);
+        for (&value, x) in values.iter().zip(points.chunks_exact(D)) {
+            if value < best.value {
+                best.value = value;
+                best.x.copy_from_slice(x);
+            }
+        }
+        let mut gradients =
+            found.try_mean().and_then(|mean: Tensor<Rank0, E, Cpu, _>| mean.try_backward()).map_err(device)?;
+        self.optimizer.cfg.lr = step;
+        self.optimizer.update(self.parametrization, &gradients).map_err(device)?;
+        self.parametrization.project(self.map);
+        self.parametrization.try_zero_grads(&mut gradients).map_err(device)?;
+        self.gradients = Some(gradients);
+        Ok(())
+    }
+
+    fn parameters(&self, into: &mut Vec<E>) {
+        self.parametrization.parameters(into);
+    }
+}
+
+fn device(error: impl Debug) -> Error {
+    Error::Device(format!("{error:?}"))
+}

@@ -1,0 +1,76 @@
+//! Parquet files that appear whole or not at all, and say where they come from.
+
+use crate::error::Error;
+use crate::simd;
+use polars::io::parquet::write::KeyValueMetadata;
+use polars::prelude::*;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+/// Writes `table` to `path` as Parquet compressed with zstd. `settings` (JSON) go into the file's metadata under
+/// `overparam.settings`, beside the crate's version, the CPU and its instruction set.
+///
+/// # Errors
+/// If the folder cannot be written or the disk is full; `path` then is what it was before.
+pub fn write(table: &mut DataFrame, path: &Path, settings: &str) -> Result<(), Error> {
+    let metadata = KeyValueMetadata::from_static(vec![
+        ("overparam.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+        ("overparam.settings".to_owned(), settings.to_owned()),
+        ("overparam.cpu".to_owned(), cpu()),
+        ("overparam.instruction_set".to_owned(), simd::instruction_set().to_owned()),
+    ]);
+    write_whole(path, |file| {
+        ParquetWriter::new(file)
+            .with_compression(ParquetCompression::Zstd(None))
+            .with_key_value_metadata(Some(metadata))
+            .finish(table)
+            .map(|_| ())
+            .map_err(|source| Error::table(format!("write {}", path.display()), source))
+    })
+}
+
+/// Reads a Parquet file.
+///
+/// # Errors
+/// If it is missing, cut short or no Parquet.
+pub fn read(path: &Path) -> Result<DataFrame, Error> {
+    let file = File::open(path).map_err(|source| Error::file("read", path, source))?;
+    ParquetReader::new(file).finish().map_err(|source| Error::Data {
+        path: path.to_owned(),
+        problem: format!("expected a whole Parquet file, and cannot read it as one ({source})"),
+    })
+}
+
+/// Creates the file `path` with what `fill` writes: under a temporary name beside it, synced, then renamed. Missing
+/// folders are made.
+pub(crate) fn write_whole(
+    path: &Path,
+    fill: impl FnOnce(&mut BufWriter<&File>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let failed = |source| Error::file("write", path, source);
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    let mut builder = tempfile::Builder::new();
+    // What File::create would ask for; the umask takes its part from it.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let file = builder.prefix(".overparam-").tempfile_in(folder).map_err(failed)?;
+    let mut buffer = BufWriter::new(file.as_file());
+    fill(&mut buffer)?;
+    buffer.flush().map_err(failed)?;
+    drop(buffer);
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+/// The processor's name, where the system tells it.
+fn cpu() -> String {
+    let information = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = information.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    model.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.to_owned())
+}

@@ -1,0 +1,44 @@
+//! Which iterations a trace keeps.
+
+/// By how much the next kept iteration is later: 100 a decade.
+const RATIO: f64 = 1.023_292_992_280_754_1;
+
+/// Keeps iterations at equal distances on a logarithmic axis, and every one of the first few dozen.
+#[derive(Clone, Debug)]
+pub(crate) struct Thinning {
+    thinned: bool,
+    next: u64,
+}
+
+impl Thinning {
+    pub(crate) fn new(thinned: bool) -> Self {
+        Self { thinned, next: 0 }
+    }
+
+    /// Whether `iteration` is kept. Iterations are asked about in order.
+    pub(crate) fn keeps(&mut self, iteration: u64) -> bool {
+        if !self.thinned {
+            return true;
+        }
+        let keeps = iteration >= self.next;
+        if keeps {
+            self.next = ((iteration as f64 * RATIO).round() as u64).max(iteration + 1);
+        }
+        keeps
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_hundreds_of_ten_thousand_and_the_first_ones_all() {
+        let mut thinning = Thinning::new(true);
+        let kept: Vec<u64> = (0..10_000).filter(|&iteration| thinning.keeps(iteration)).collect();
+        assert_eq!(kept[..20], (0..20).collect::<Vec<_>>());
+        assert!((200..400).contains(&kept.len()), "{}", kept.len());
+        let mut thinning = Thinning::new(false);
+        assert!((0..100).all(|iteration| thinning.keeps(iteration)));
+    }
+}
