@@ -8,6 +8,7 @@ pub mod interrupt;
 pub mod network;
 pub mod objective;
 pub mod optimizer;
+pub mod progress;
 mod simd;
 pub mod trace;
 

@@ -1,1 +1,39 @@
-fn main() {}
+//! The command line of overparam. `overparam --help` teaches it.
+
+mod command;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use std::process::ExitCode;
+
+/// Success, a failure, and a command line that cannot be understood.
+const FAILURE: u8 = 1;
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let command = match command::Arguments::try_parse() {
+        Ok(arguments) => arguments.command,
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            print!("{error}");
+            return ExitCode::SUCCESS;
+        }
+        Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            eprint!("{error}");
+            return USAGE.into();
+        }
+        Err(error) => {
+            // clap appends the usage and a hint; the first paragraph is the error.
+            let text = error.to_string();
+            let problem: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+            eprintln!("{} (overparam --help explains)", problem.join(" "));
+            return USAGE.into();
+        }
+    };
+    match command::execute(command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            if command::is_usage(&error) { USAGE.into() } else { FAILURE.into() }
+        }
+    }
+}

@@ -166,6 +166,22 @@ impl Protocol {
         }
     }
 
+    /// One run in the shape and the dtype of this protocol.
+    ///
+    /// # Errors
+    /// If a setting is outside its range, the shape is not compiled in, or the device is out of memory.
+    pub fn run(&self, function: Function, optimizer: Optimizer, seed: u64, settings: &Settings) -> Result<Run, Error> {
+        let (dimensions, name) = (self.dimensions, function.name());
+        match self.dtype {
+            Dtype::F32 => {
+                run_compiled(dimensions, name, function.kernel::<f32>(dimensions.d, seed), optimizer, seed, settings)
+            }
+            Dtype::F64 => {
+                run_compiled(dimensions, name, function.kernel::<f64>(dimensions.d, seed), optimizer, seed, settings)
+            }
+        }
+    }
+
     /// Compares the optimizers on `function`: the sweep over all cores, then for every seed the shallow optimizer alone for its
     /// iterations and the deep optimizer alone for the time that took. `report` is called after each run.
     ///

@@ -1,3 +1,75 @@
-//! stub
+//! The figures of the paper, drawn from traces.
+//!
+//! A figure is a pure function of a table: what a run recorded goes in, a [`Plot`] comes out, and nothing here knows how
+//! the numbers were obtained. Drawing is apart from writing, so that a notebook can show what the command line saves:
+//! [`figure1`], [`figure2`] and [`figure3`] draw, an [`Exporter`] writes HTML, SVG and PNG, a [`Browser`] renders images
+//! in memory.
+//!
+//! # The table
+//! One row an iteration recorded, in any order. A run is a (function, optimizer, seed). The columns read are
+//!
+//! | column | type | meaning |
+//! |---|---|---|
+//! | `function` | string | `ackley`, …, `styblinski-tang`, `spin-glass`; an unknown name gets a panel of its own |
+//! | `optimizer` | string | `shallow` or `deep` |
+//! | `seed` | integer | |
+//! | `iteration` | integer | the first is 0 |
+//! | `seconds` | float | wall-clock time since the start of the run |
+//! | `objective_min` | float | smallest scaled objective F over the n embeddings at this iteration |
+//! | `best` | float | smallest F so far |
+//! | `raw_best` | float | the raw value at `best`; for the spin glass, the energy per spin |
+//!
+//! Other columns are ignored; a value that is null or not finite is left out of the picture, never an error.
+//!
+//! # Size
+//! Figures 1 and 3 are one journal column wide (85 mm), figure 2 a page (180 mm), at 6 px a millimeter: the 15 px text
+//! prints at 7 points, and the PNG, twice as fine, at 305 dots an inch.
+
+#[cfg(feature = "static-export")]
+mod browser;
+#[cfg(not(feature = "static-export"))]
+#[path = "no_browser.rs"]
+mod browser;
+mod descent;
+mod export;
+mod motivation;
+mod panel;
+mod race;
+mod run;
+mod series;
+mod style;
+
+pub use browser::Browser;
+pub use descent::figure3;
+pub use export::{Exporter, Written, html};
+pub use motivation::figure1;
+pub use plotly::Plot;
+pub use race::figure2;
+
+use std::{io, path::PathBuf};
+
+/// The function whose panels show energies.
+const SPIN_GLASS: &str = "spin-glass";
+
+/// Why a figure could not be drawn or written.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {}
+pub enum Error {
+    /// A column the figure needs is not in the table.
+    #[error("the traces have no column `{column}`; the columns are: {found}")]
+    MissingColumn { column: &'static str, found: String },
+    /// A column holds something else than what the figure reads.
+    #[error("column `{column}` of the traces should hold {expected}, but its type is {found}")]
+    ColumnType { column: &'static str, expected: &'static str, found: String },
+    /// The optimizer of a row is neither of the two.
+    #[error("the traces name an optimizer `{0}`; expected `shallow` or `deep`")]
+    UnknownOptimizer(String),
+    /// The table has no rows, or none of the functions that the figure shows.
+    #[error("nothing to draw: the traces hold no run of {0}")]
+    NoRuns(&'static str),
+    /// A file could not be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+    /// There is no browser to draw images with, or it failed.
+    #[error("no PNG or SVG: {0}")]
+    Browser(String),
+}

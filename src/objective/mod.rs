@@ -16,7 +16,6 @@ pub(crate) use definition::{Definition, Extremes, Points};
 #[doc(hidden)]
 pub use kernel::Kernel;
 pub(crate) use kernel::{Best, Job, Map, Update, Workspace, squash, squash_slope};
-pub(crate) use scaled::evaluate;
 pub use scaled::{Composed, Evaluation, Scaled};
 pub use spin_glass::{Couplings, GROUND_STATE_ENERGY, THRESHOLD_ENERGY};
 
@@ -186,6 +185,18 @@ impl Function {
     /// ```
     pub fn objective<const D: usize, R: Real>(self, seed: u64) -> Scaled<D, R> {
         Scaled::new(self, seed)
+    }
+
+    /// F, f and the gradient of F at `points` (n×`dimension`, row-major, in [0, 1]), for a dimension that is known only when
+    /// the program runs. `seed` picks the couplings of the spin glass.
+    ///
+    /// # Errors
+    /// If `dimension` is 0, or the number of coordinates is no multiple of it.
+    pub fn evaluate<R: Real>(self, dimension: usize, seed: u64, points: &[R]) -> Result<Evaluation<R>, Error> {
+        if dimension == 0 {
+            return Err(Error::Setting { name: "the dimension", expected: "1 or more", given: "0".to_owned() });
+        }
+        scaled::evaluate(&*self.kernel(dimension, seed), points, dimension)
     }
 
     /// The name in prose, such as "Styblinski-Tang".

@@ -62,7 +62,7 @@ impl<const D: usize, R: Real> Scaled<D, R> {
 }
 
 /// F, f and the gradient of F at the rows of `x`.
-pub(crate) fn evaluate<R: Real>(kernel: &dyn Kernel<R>, x: &[R], dimension: usize) -> Result<Evaluation<R>, Error> {
+pub(super) fn evaluate<R: Real>(kernel: &dyn Kernel<R>, x: &[R], dimension: usize) -> Result<Evaluation<R>, Error> {
     if !x.len().is_multiple_of(dimension) {
         return Err(Error::Points { expected: dimension, given: x.len() });
     }

@@ -44,10 +44,7 @@ pub fn read(path: &Path) -> Result<DataFrame, Error> {
 
 /// Creates the file `path` with what `fill` writes: under a temporary name beside it, synced, then renamed. Missing
 /// folders are made.
-pub(crate) fn write_whole(
-    path: &Path,
-    fill: impl FnOnce(&mut BufWriter<&File>) -> Result<(), Error>,
-) -> Result<(), Error> {
+fn write_whole(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>) -> Result<(), Error>) -> Result<(), Error> {
     let failed = |source| Error::file("write", path, source);
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

@@ -36,7 +36,6 @@ mod file;
 mod table;
 mod thinning;
 
-pub(crate) use file::write_whole;
 pub use file::{read, write};
 pub use table::{summary, traces};
 pub(crate) use thinning::Thinning;

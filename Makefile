@@ -1,0 +1,50 @@
+# Everything that the project does, from nothing. `make` lists the targets.
+#
+# Needs Rust (1.95 or newer), a C compiler, make and Python 3. With OpenSSL's headers, pkg-config, chromium and chromedriver
+# the figures come as PNG and SVG too; without them as HTML alone. Nothing here asks for root.
+
+SHELL := /bin/bash
+CARGO ?= cargo
+# More arguments for `overparam figures`, such as ARGS=--quick or ARGS="--seeds 3 --out elsewhere".
+ARGS ?=
+
+# plotly's image export is compiled in where OpenSSL's headers are.
+HAVE_OPENSSL := $(shell pkg-config --exists openssl 2>/dev/null && echo yes)
+FEATURES := $(if $(HAVE_OPENSSL),,--no-default-features)
+RELEASE := --release --locked $(FEATURES)
+
+.PHONY: help
+help: ## List the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+.PHONY: figures
+figures: set-up ## Reproduce the paper: traces, summary and figures into data/ (a minute or two after the first build)
+	@echo "figures: building (about 7 minutes on 2 cores the first time), then about a minute of runs and 15 s of drawing"
+	$(CARGO) build $(RELEASE)
+	target/release/overparam figures $(ARGS)
+
+.PHONY: test
+test: set-up lint ## Format, clippy, rustdoc and every test (about 12 minutes on 2 cores the first time, then 3)
+	$(CARGO) test $(RELEASE)
+
+.PHONY: lint
+lint: set-up ## Format, clippy and rustdoc, warnings being errors
+	@echo "lint: checking (about 4 minutes on 2 cores the first time, then seconds)"
+	$(CARGO) fmt --check
+	$(CARGO) clippy $(RELEASE) --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(RELEASE) --no-deps --document-private-items
+
+.PHONY: clean
+clean: ## Remove what was built and what was written
+	$(CARGO) clean
+	rm -rf data/traces data/runs data/sweeps data/figures data/*.parquet
+
+.PHONY: set-up
+set-up:
+	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: install it from https://rustup.rs, version 1.95 or newer"; exit 1; }
+	@command -v cc >/dev/null || { echo "a C compiler is missing: on Debian, apt-get install build-essential"; exit 1; }
+ifeq ($(HAVE_OPENSSL),)
+	@echo "note: no OpenSSL headers, so figures will be HTML alone; for PNG and SVG: apt-get install libssl-dev pkg-config"
+endif
+	@command -v chromedriver >/dev/null || [ -n "$$WEBDRIVER_PATH" ] || \
+		echo "note: no chromedriver, so figures will be HTML alone; for PNG and SVG: apt-get install chromium chromium-driver"

@@ -1,0 +1,42 @@
+//! `overparam list`
+
+use anyhow::Result;
+use clap::Args;
+use overparam::prelude::*;
+
+/// List the objectives.
+#[derive(Args)]
+pub struct List {
+    /// Dimensions d that the minimum is given for
+    #[arg(long, default_value_t = 50)]
+    d: usize,
+}
+
+impl List {
+    pub fn execute(self) -> Result<()> {
+        if self.d == 0 {
+            let expected = "1 or more";
+            return Err(overparam::Error::Setting { name: "d", expected, given: "0".to_owned() }.into());
+        }
+        println!("{:<16} {:>20}  {:>14}  {:<24} source", "name", "box", "minimum", "taken at");
+        for function in Function::ALL {
+            let description = function.describe(self.d);
+            let [lo, hi] = description.domain;
+            let bounds = format!("[{}, {}]^{}", short(lo), short(hi), self.d);
+            let place = match description.minimizer {
+                Some(u) => format!("every u_i = {}", short(u[0])),
+                None if function == Function::SpinGlass => "limit of large d".to_owned(),
+                None => "by 1-D searches".to_owned(),
+            };
+            let minimum = short(description.minimum);
+            println!("{:<16} {bounds:>20}  {minimum:>14}  {place:<24} {}", function.name(), description.source);
+        }
+        Ok(())
+    }
+}
+
+/// At most six decimals.
+fn short(value: f64) -> String {
+    let text = format!("{value:.6}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}

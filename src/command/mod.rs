@@ -1,0 +1,80 @@
+//! One file a subcommand.
+
+mod couplings;
+mod evaluate;
+mod figures;
+mod list;
+mod run;
+mod settings;
+mod sweep;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use overparam::{Error, interrupt};
+
+/// Easing non-convex optimization by over-parametrizing it with a neural network.
+///
+/// The shallow optimizer descends on x in the unit cube; the deep optimizer descends on the weights and the trainable inputs
+/// of a network that puts x out (Lopez-Paz & Sagun, 2018). Start with `overparam list`, then `overparam run rastrigin`, then
+/// `overparam figures --quick`.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// List the objectives: name, box, minimum, source.
+    List(list::List),
+    /// Run one optimizer once; write its trace, print a summary.
+    Run(run::RunCommand),
+    /// Run every learning rate with every seed; write a row a run, print which rate is best.
+    Sweep(sweep::SweepCommand),
+    /// Reproduce the paper: sweep, timed runs, tables and figures.
+    Figures(figures::Figures),
+    /// Evaluate an objective and its gradient at points from a file.
+    Evaluate(evaluate::Evaluate),
+    /// Write the couplings J of the spin glass that belong to a seed.
+    Couplings(couplings::CouplingsCommand),
+}
+
+/// Runs a subcommand.
+pub fn execute(command: Command) -> Result<()> {
+    match command {
+        Command::List(list) => list.execute(),
+        Command::Run(run) => run.execute(),
+        Command::Sweep(sweep) => sweep.execute(),
+        Command::Figures(figures) => figures.execute(),
+        Command::Evaluate(evaluate) => evaluate.execute(),
+        Command::Couplings(couplings) => couplings.execute(),
+    }
+}
+
+/// Whether `error` is about what was asked for, rather than about what happened.
+pub fn is_usage(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref::<Error>();
+    matches!(kind, Some(Error::Unknown { .. } | Error::Setting { .. } | Error::Shape { .. }))
+}
+
+/// From here on Ctrl-C ends running descents and lets the command write what is finished; a second one ends at once.
+fn watch_for_interrupts() -> Result<()> {
+    ctrlc::set_handler(|| {
+        if interrupt::requested() {
+            std::process::exit(130);
+        }
+        interrupt::request();
+    })
+    .context("cannot watch for Ctrl-C")
+}
+
+/// Runs `work` on `jobs` threads, or on all cores.
+fn on_threads<T: Send>(jobs: Option<usize>, work: impl FnOnce() -> T + Send) -> Result<T> {
+    if jobs == Some(0) {
+        let error = Error::Setting { name: "the number of jobs", expected: "1 or more", given: "0".to_owned() };
+        return Err(error.into());
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.unwrap_or(0)).build();
+    Ok(pool.context("cannot start the worker threads")?.install(work))
+}

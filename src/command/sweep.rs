@@ -1,0 +1,82 @@
+//! `overparam sweep`
+
+use super::settings::{self, Overrides};
+use super::{on_threads, watch_for_interrupts};
+use anyhow::{Result, bail};
+use clap::Args;
+use overparam::prelude::*;
+use overparam::{Error, interrupt, progress, trace};
+use std::path::PathBuf;
+
+/// Run every learning rate with every seed; write a row a run, print which rate is best.
+#[derive(Args)]
+pub struct SweepCommand {
+    /// What to minimize, see `overparam list`
+    function: String,
+    /// shallow or deep [default: both]
+    #[arg(long)]
+    optimizer: Option<String>,
+    /// First step sizes, comma-separated [default: what the protocol says]
+    #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
+    rates: Option<Vec<f64>>,
+    /// How many seeds, counted from 0 [default: what the protocol says]
+    #[arg(long)]
+    seeds: Option<u64>,
+    /// Iterations of every run [default: what the protocol says]
+    #[arg(long)]
+    iterations: Option<u64>,
+    /// Threads [default: one a core]
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// Where the summary goes [default: data/sweeps/FUNCTION.parquet]
+    #[arg(long)]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    overrides: Overrides,
+}
+
+impl SweepCommand {
+    pub fn execute(self) -> Result<()> {
+        let function = settings::function(&self.function)?;
+        let mut protocol = self.overrides.protocol(self.iterations)?;
+        if let Some(seeds) = self.seeds {
+            (protocol.seeds, protocol.glass_seeds) = (seeds, seeds);
+        }
+        if let Some(rates) = self.rates {
+            protocol.rates = rates;
+        }
+        protocol.validate()?;
+        let mut sweep = protocol.sweep(function);
+        if let Some(name) = &self.optimizer {
+            sweep.optimizers = vec![settings::optimizer(name)?];
+        } else if protocol.squash == Squash::Clamp {
+            sweep.optimizers = vec![Optimizer::Shallow];
+        }
+        watch_for_interrupts()?;
+        let bar = progress::bar(sweep.len() as u64);
+        bar.set_message(function.name());
+        bar.tick();
+        let finished = |_: &Run| bar.inc(1);
+        let runs = on_threads(self.jobs, || -> Result<Vec<Run>, Error> {
+            match protocol.dtype {
+                Dtype::F32 => sweep.run::<f32>(&finished),
+                Dtype::F64 => sweep.run::<f64>(&finished),
+            }
+        })??;
+        bar.finish();
+        let output = self.output.unwrap_or_else(|| PathBuf::from(format!("data/sweeps/{function}.parquet")));
+        let mut summary = trace::summary(runs.iter().map(|run| ("sweep", run)))?;
+        trace::write(&mut summary, &output, &serde_json::to_string(&protocol)?)?;
+        println!("{:<10} {:>10} {:>14} {:>9}", "optimizer", "rate", "minimum", "diverged");
+        for &optimizer in &sweep.optimizers {
+            for Candidate { rate, minimum, diverged } in Candidate::rank(&runs, optimizer) {
+                println!("{optimizer:<10} {rate:>10.3e} {minimum:>14.6e} {diverged:>9}");
+            }
+        }
+        println!("best first; {} runs in {}", runs.len(), output.display());
+        if interrupt::requested() {
+            bail!("interrupted: {} of {} runs are in {}", runs.len(), sweep.len(), output.display());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,83 @@
+//! Figure 3: what the best of the n embeddings does, iteration by iteration.
+
+use plotly::Plot;
+use polars::prelude::DataFrame;
+
+use super::{
+    Error, SPIN_GLASS,
+    panel::{GROUND_STATE, Panel, draw},
+    run::{Run, runs},
+    series::{Between, Series},
+    style,
+};
+
+/// Draws iterations (log) against the minimum over the n embeddings at that iteration, for the Rastrigin function and for
+/// the Hamiltonian of the spin glass: a thin line a seed and a bold one for their median. If one of the two is absent, so
+/// is its panel.
+///
+/// The first iteration is 0, so x is the iteration plus one. Rastrigin shows the scaled objective F; the Hamiltonian the
+/// energy per spin that F stands for, (2 F - 1) E_0, with the threshold and the ground state.
+///
+/// # Errors
+/// A missing or mistyped column, an unknown optimizer, no run of either function: see [`Error`].
+pub fn figure3(traces: &DataFrame) -> Result<Plot, Error> {
+    let runs = runs(traces)?;
+    let panels: Vec<Panel> = ["rastrigin", SPIN_GLASS]
+        .into_iter()
+        .filter(|function| runs.iter().any(|r| r.function == *function))
+        .map(|function| panel(function, runs.iter().filter(|r| r.function == function)))
+        .collect();
+    if panels.is_empty() {
+        return Err(Error::NoRuns("rastrigin or spin-glass"));
+    }
+    let (top, row, bottom) = (68, 210, 50);
+    let legend = style::legend(1.0 + 30.0 / row as f64);
+    let layout = style::layout(style::COLUMN, top + row + bottom, style::margin(71, 12, top, bottom), legend);
+    Ok(draw(&panels, 2, "iteration + 1", layout, (0.42, 0.0)))
+}
+
+fn panel<'a>(function: &str, runs: impl Iterator<Item = &'a Run> + Clone) -> Panel {
+    let glass = function == SPIN_GLASS;
+    let series = |run: &Run| -> Series {
+        let y = |f: f64| if glass { (2.0 * f - 1.0) * GROUND_STATE } else { f };
+        let points = run.rows.iter().map(|r| (r.iteration + 1.0, y(r.objective_min)));
+        points.filter(|(x, y)| x.is_finite() && y.is_finite()).collect()
+    };
+    let quantity = if glass { "energy per spin" } else { "min. objective" };
+    let panel = Panel::new(function, quantity, runs, Between::Straight, series);
+    if glass { panel.with_known_energies(false) } else { panel }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{json, to_value};
+
+    use super::{super::run::tests::table, *};
+
+    #[test]
+    fn iteration_zero_shows_and_the_median_is_bold() {
+        let plot = figure3(&table(&[
+            ("rastrigin", "deep", 0, &[1.0, 0.5, 0.25]),
+            ("rastrigin", "deep", 1, &[1.0, 0.7, 0.35]),
+            ("sphere", "deep", 0, &[1.0]),
+        ]));
+        let plot = to_value(plot.unwrap()).unwrap();
+        let data = plot["data"].as_array().unwrap();
+        assert_eq!(data.len(), 2 + 1 + 1);
+        assert_eq!(data[0]["x"], json!([1.0, 2.0, 3.0]));
+        assert_eq!(data[2]["y"].as_array().unwrap().last(), Some(&json!(0.3)));
+        assert_eq!(data[2]["line"]["width"], 3.0);
+    }
+
+    #[test]
+    fn the_glass_is_drawn_in_energy_per_spin() {
+        let plot = to_value(figure3(&table(&[("spin-glass", "shallow", 0, &[0.5, 0.0])])).unwrap()).unwrap();
+        assert_eq!(plot["data"][0]["y"], json!([0.0, -GROUND_STATE]));
+    }
+
+    #[test]
+    fn neither_function_is_an_error() {
+        let error = figure3(&table(&[("sphere", "deep", 0, &[1.0])])).err().unwrap().to_string();
+        assert!(error.contains("rastrigin"), "{error}");
+    }
+}

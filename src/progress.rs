@@ -1,0 +1,120 @@
+//! Progress of long computations: a bar on a terminal, a line now and then anywhere else.
+//!
+//! A notebook passes whole lines only, and a log file should not fill with carriage returns: there the state of the same
+//! indicatif bar is printed when it starts, at every tenth, at most every few seconds in between, and when it ends.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
+use std::io::{self, IsTerminal, Write};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// The least time between two lines that are not at a tenth.
+const PACE: Duration = Duration::from_secs(5);
+
+/// A bar over `total` steps on standard error. Messages set on it say what runs now.
+pub fn bar(total: u64) -> ProgressBar {
+    let (target, template) = if io::stderr().is_terminal() {
+        (ProgressDrawTarget::stderr(), "{bar:30.green/dim} {pos}/{len} runs, {eta} left  {wide_msg:.dim}")
+    } else {
+        let lines = ProgressDrawTarget::term_like_with_hz(Box::new(Lines::default()), 20);
+        (lines, "{percent}% {pos}/{len} runs, {elapsed} elapsed, {eta} left  {msg}")
+    };
+    let bar = ProgressBar::with_draw_target(Some(total), target);
+    bar.set_style(ProgressStyle::with_template(template).expect("the templates above are well formed"));
+    bar
+}
+
+/// A terminal that only ever appends lines.
+#[derive(Debug, Default)]
+struct Lines(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    drawn: String,
+    printed: Option<(Instant, u32)>,
+}
+
+impl State {
+    /// The line to print now, if any: `drawn` starts with the percentage done.
+    fn take_line(&mut self, now: Instant) -> Option<String> {
+        let drawn = std::mem::take(&mut self.drawn);
+        let line = drawn.trim();
+        let tenth = line.split('%').next()?.parse::<u32>().ok()? / 10;
+        let due = match self.printed {
+            None => true,
+            Some((_, 10)) => false,
+            Some((at, printed)) => tenth > printed || now.duration_since(at) >= PACE,
+        };
+        due.then(|| {
+            self.printed = Some((now, tenth));
+            line.to_owned()
+        })
+    }
+}
+
+impl TermLike for Lines {
+    fn width(&self) -> u16 {
+        120
+    }
+
+    fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write_line(&self, line: &str) -> io::Result<()> {
+        self.write_str(line)
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        if let Ok(mut state) = self.0.lock() {
+            state.drawn.push_str(text);
+        }
+        Ok(())
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        if let Ok(mut state) = self.0.lock() {
+            state.drawn.clear();
+        }
+        Ok(())
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        let line = self.0.lock().ok().and_then(|mut state| state.take_line(Instant::now()));
+        line.map_or(Ok(()), |line| writeln!(io::stderr(), "{line}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_the_start_the_tenths_the_end_and_little_else() {
+        let mut state = State::default();
+        let start = Instant::now();
+        let mut printed = Vec::new();
+        for percent in 0..=100 {
+            // One percent a second: a line every five seconds at most, and one at every tenth.
+            for repeat in 0..3 {
+                state.drawn = format!("{percent}% some text");
+                let now = start + Duration::from_millis(1000 * percent + 100 * repeat);
+                printed.extend(state.take_line(now));
+            }
+        }
+        let expected: Vec<String> = (0..=20).map(|line| format!("{}% some text", 5 * line)).collect();
+        assert_eq!(printed, expected);
+    }
+}
