@@ -69,12 +69,11 @@ fn watch_for_interrupts() -> Result<()> {
     .context("cannot watch for Ctrl-C")
 }
 
-/// Runs `work` on `jobs` threads, or on all cores.
-fn on_threads<T: Send>(jobs: Option<usize>, work: impl FnOnce() -> T + Send) -> Result<T> {
+/// A pool of `jobs` threads, or of one a core.
+fn threads(jobs: Option<usize>) -> Result<rayon::ThreadPool> {
     if jobs == Some(0) {
         let error = Error::Setting { name: "the number of jobs", expected: "1 or more", given: "0".to_owned() };
         return Err(error.into());
     }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.unwrap_or(0)).build();
-    Ok(pool.context("cannot start the worker threads")?.install(work))
+    rayon::ThreadPoolBuilder::new().num_threads(jobs.unwrap_or(0)).build().context("cannot start the worker threads")
 }
