@@ -7,6 +7,7 @@ mod list;
 mod run;
 mod settings;
 mod sweep;
+mod time;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
@@ -36,6 +37,8 @@ pub enum Command {
     Figures(figures::Figures),
     /// Evaluate an objective and its gradient at points from a file.
     Evaluate(evaluate::Evaluate),
+    /// Time one optimizer on one thread; print one line of JSON.
+    Time(time::Time),
     /// Write the couplings J of the spin glass that belong to a seed.
     Couplings(couplings::CouplingsCommand),
 }
@@ -48,6 +51,7 @@ pub fn execute(command: Command) -> Result<()> {
         Command::Sweep(sweep) => sweep.execute(),
         Command::Figures(figures) => figures.execute(),
         Command::Evaluate(evaluate) => evaluate.execute(),
+        Command::Time(time) => time.execute(),
         Command::Couplings(couplings) => couplings.execute(),
     }
 }
