@@ -3,9 +3,11 @@
 use plotly::Plot;
 use polars::prelude::DataFrame;
 
+use crate::objective::GROUND_STATE_ENERGY;
+
 use super::{
     Error, SPIN_GLASS,
-    panel::{GROUND_STATE, Panel, draw},
+    panel::{Panel, draw},
     run::{Run, runs},
     series::{Between, Series},
     style,
@@ -39,7 +41,7 @@ pub fn figure3(traces: &DataFrame) -> Result<Plot, Error> {
 fn panel<'a>(function: &str, runs: impl Iterator<Item = &'a Run> + Clone) -> Panel {
     let glass = function == SPIN_GLASS;
     let series = |run: &Run| -> Series {
-        let y = |f: f64| if glass { (2.0 * f - 1.0) * GROUND_STATE } else { f };
+        let y = |f: f64| if glass { (2.0 * f - 1.0) * GROUND_STATE_ENERGY } else { f };
         let points = run.rows.iter().map(|r| (r.iteration + 1.0, y(r.objective_min)));
         points.filter(|(x, y)| x.is_finite() && y.is_finite()).collect()
     };
@@ -73,7 +75,7 @@ mod tests {
     #[test]
     fn the_glass_is_drawn_in_energy_per_spin() {
         let plot = to_value(figure3(&table(&[("spin-glass", "shallow", 0, &[0.5, 0.0])])).unwrap()).unwrap();
-        assert_eq!(plot["data"][2]["y"], json!([0.0, -GROUND_STATE]));
+        assert_eq!(plot["data"][2]["y"], json!([0.0, -GROUND_STATE_ENERGY]));
     }
 
     #[test]

@@ -10,16 +10,13 @@ use plotly::{
     layout::{Annotation, Axis, GridPattern, LayoutGrid, LayoutTemplate, Shape, ShapeLine, ShapeType, Template},
 };
 
+use crate::objective::{GROUND_STATE_ENERGY, THRESHOLD_ENERGY};
+
 use super::{
     run::{Optimizer, Run},
     series::{Between, GRID_POINTS, Series, extent, log_grid, median, without_plateaus},
     style,
 };
-
-/// Ground-state energy per spin of the spherical 3-spin glass, E_0(3) (Auffinger, Ben Arous, Cerny 2013).
-pub(super) const GROUND_STATE: f64 = 1.657;
-/// Threshold energy per spin, E_inf(3) = 2 sqrt(2/3), where gradient descent gets stuck (ibid.).
-pub(super) const THRESHOLD: f64 = 1.632_993;
 
 /// Axes of a kind that plotly's `Layout` has fields for.
 const TYPED_AXES: usize = 8;
@@ -71,8 +68,8 @@ impl Panel {
             Level { y, label: format!("−<i>E</i><sub>{symbol}</sub>{value}"), dash, anchor }
         };
         self.levels = vec![
-            level("∞", -THRESHOLD, DashType::Dash, Anchor::Bottom),
-            level("0", -GROUND_STATE, DashType::Dot, Anchor::Top),
+            level("∞", -THRESHOLD_ENERGY, DashType::Dash, Anchor::Bottom),
+            level("0", -GROUND_STATE_ENERGY, DashType::Dot, Anchor::Top),
         ];
         self
     }
