@@ -75,7 +75,8 @@ pub(super) fn evaluate<R: Real>(kernel: &dyn Kernel<R>, x: &[R], dimension: usiz
         map: Map::Identity,
         update: Update::Gradient { factor: 1.0 },
         best: &mut Best::none(dimension),
-        workspace: &mut kernel.workspace(points),
+        // Rows for no points would be no rows to cut batches from.
+        workspace: &mut kernel.workspace(points.max(1)),
     });
     let [minimum, maximum] = kernel.range();
     let raw = scaled.iter().map(|&value| R::of(minimum + (maximum - minimum) * value.wide())).collect();
