@@ -7,7 +7,8 @@ const CELLS: usize = 20_000;
 /// The grid must separate the maxima of `f`.
 pub(crate) fn maximum(f: impl Fn(f64) -> f64, [lo, hi]: [f64; 2]) -> f64 {
     let width = (hi - lo) / CELLS as f64;
-    let at = |cell: usize| lo + width * cell as f64;
+    // The last point is the bound itself, not the bound but for a rounding.
+    let at = |cell: usize| if cell == CELLS { hi } else { lo + width * cell as f64 };
     let best = (0..=CELLS).max_by(|&a, &b| f(at(a)).total_cmp(&f(at(b)))).unwrap_or(0);
     let refined = unimodal_maximum(&f, at(best.saturating_sub(1)), at((best + 1).min(CELLS)));
     refined.max(f(at(best)))

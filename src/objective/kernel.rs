@@ -130,6 +130,10 @@ impl<R: Real, F: Definition<R>> WithSimd for Apply<'_, F, R> {
             let u = &mut workspace.u[..y.len()];
             let gradient = &mut workspace.gradient[..y.len()];
             to_box::<S, R>(y, x, u, map, F::DOMAIN);
+            // The padding came along into the box; sums over whole rows count on zeros there.
+            for u in u.chunks_exact_mut(stride) {
+                u[dimension..].fill(R::ZERO);
+            }
             let scratch = &mut workspace.scratch;
             function.evaluate::<S>(Points { dimension, stride, u, gradient, values, scratch });
             let rows = y.chunks_exact_mut(stride).zip(x.chunks_exact(stride)).zip(gradient.chunks_exact_mut(stride));

@@ -57,7 +57,8 @@ impl<const D: usize, R: Real> Scaled<D, R> {
     /// The same function as a chain of ordinary dfdx operations, for any device: the reference that the kernel is tested
     /// against.
     pub fn composed(&self) -> Composed {
-        Composed { function: self.function, seed: self.seed, range: self.kernel.range() }
+        let domain = self.function.describe(D).domain;
+        Composed { function: self.function, seed: self.seed, domain, range: self.kernel.range() }
     }
 }
 
@@ -75,7 +76,8 @@ pub(super) fn evaluate<R: Real>(kernel: &dyn Kernel<R>, x: &[R], dimension: usiz
         map: Map::Identity,
         update: Update::Gradient { factor: 1.0 },
         best: &mut Best::none(dimension),
-        workspace: &mut kernel.workspace(points),
+        // Rows for no points would be no rows to cut batches from.
+        workspace: &mut kernel.workspace(points.max(1)),
     });
     let [minimum, maximum] = kernel.range();
     let raw = scaled.iter().map(|&value| R::of(minimum + (maximum - minimum) * value.wide())).collect();
@@ -132,12 +134,13 @@ where
 pub struct Composed {
     function: Function,
     seed: u64,
+    domain: [f64; 2],
     range: [f64; 2],
 }
 
 impl<const N: usize, const D: usize, R: Real, Dev: Device<R>> Objective<N, D, R, Dev> for Composed {
     fn values(&self, x: Taped<N, D, R, Dev>) -> TapedValues<N, R, Dev> {
-        let [lo, hi] = self.function.describe(D).domain;
+        let [lo, hi] = self.domain;
         let [minimum, maximum] = self.range;
         let raw = self.function.compose(x * R::of(hi - lo) + R::of(lo), self.seed);
         (raw + R::of(-minimum)) * R::of(1.0 / (maximum - minimum))

@@ -118,3 +118,98 @@ fn tile<S: Simd, R: Real, const ROWS: usize, const VECTORS: usize>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::tests::everywhere;
+    use crate::simd::{Rows, WithSimd};
+
+    const ROWS: [usize; 8] = [1, 2, 4, 5, 6, 9, 10, 12];
+    const INNER: [usize; 7] = [1, 2, 3, 8, 10, 50, 70];
+    const COLUMNS: [usize; 14] = [1, 2, 7, 8, 9, 16, 17, 31, 32, 50, 64, 65, 100, 130];
+
+    /// Numbers of both signs between -1 and 1 without a pattern.
+    fn irregular<R: Real>(count: usize, salt: usize) -> Vec<R> {
+        (0..count).map(|i| R::of(2.0 * ((i * 7 + salt) as f64 * 0.618_033_988_749_894_9).fract() - 1.0)).collect()
+    }
+
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Start {
+        Zero,
+        Row,
+        Result,
+    }
+
+    struct Product<'a, R: Real> {
+        left: Left<'a, R>,
+        right: &'a Rows<R>,
+        row: &'a Rows<R>,
+        start: Start,
+        result: Rows<R>,
+        inner: usize,
+    }
+
+    impl<R: Real> WithSimd for Product<'_, R> {
+        type Output = Rows<R>;
+        #[inline(always)]
+        fn with_simd<S: Simd>(mut self, _: S) -> Rows<R> {
+            let onto = match self.start {
+                Start::Zero => Onto::Zero,
+                Start::Row => Onto::Row(self.row),
+                Start::Result => Onto::Result,
+            };
+            let stride = self.result.stride();
+            product::<S, R>(self.left, self.right, onto, &mut self.result, stride, self.inner);
+            self.result
+        }
+    }
+
+    fn agrees_with_three_loops<R: Real>(epsilon: f64) {
+        for (rows, inner, columns) in
+            ROWS.iter().flat_map(|&m| INNER.iter().flat_map(move |&k| COLUMNS.map(|n| (m, k, n))))
+        {
+            let a: Vec<R> = irregular(rows * inner, 1);
+            let transposed: Vec<R> = (0..inner * rows).map(|i| a[i % rows * inner + i / rows]).collect();
+            let (b, row, old) =
+                (irregular(inner * columns, 2), irregular(columns, 3), irregular::<R>(rows * columns, 4));
+            let [right, bias] = [&b, &row].map(|values| Rows::<R>::from_packed(values, columns));
+            let plain = Left { data: &a, row_stride: inner, column_stride: 1 };
+            let turned = Left { data: &transposed, row_stride: 1, column_stride: rows };
+            for start in [Start::Zero, Start::Row, Start::Result] {
+                let expected: Vec<f64> = (0..rows * columns)
+                    .map(|place| {
+                        let (i, j) = (place / columns, place % columns);
+                        let first = match start {
+                            Start::Zero => 0.0,
+                            Start::Row => row[j].wide(),
+                            Start::Result => old[place].wide(),
+                        };
+                        (0..inner).fold(first, |sum, k| sum + a[i * inner + k].wide() * b[k * columns + j].wide())
+                    })
+                    .collect();
+                for (factor, left) in [("plain", plain), ("transposed", turned)] {
+                    let result = || Rows::from_packed(&old, columns);
+                    let product = || Product { left, right: &right, row: &bias, start, result: result(), inner };
+                    for (set, found) in everywhere(product) {
+                        let context = || format!("{rows}x{inner}x{columns} {start:?}, {factor}, {} on {set}", R::NAME);
+                        // Each of the `inner` additions rounds a sum below inner + 1.
+                        let allowed = epsilon * (inner * (inner + 1)) as f64;
+                        for (found, expected) in found.packed(columns).into_iter().zip(&expected) {
+                            let error = (found.wide() - expected).abs();
+                            assert!(error <= allowed, "{}: {found} is not {expected}", context());
+                        }
+                        let mut padding = found.chunks_exact(found.stride()).flat_map(|row| &row[columns..]);
+                        assert!(padding.all(|&zero| zero == R::ZERO), "{}: padding", context());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn products_agree_with_three_loops() {
+        agrees_with_three_loops::<f32>(2f64.powi(-24));
+        agrees_with_three_loops::<f64>(2f64.powi(-52));
+    }
+}

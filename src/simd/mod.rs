@@ -149,3 +149,19 @@ fn add_lanes<R: Real>(mut lanes: R::Vector) -> R {
     }
     lanes[0]
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// What `kernel` gives on each instruction set that this machine has.
+    pub(crate) fn everywhere<K: WithSimd>(kernel: impl Fn() -> K) -> Vec<(&'static str, K::Output)> {
+        let mut found =
+            vec![(instruction_set(), dispatch(kernel())), ("baseline", kernel().with_simd(pulp::Scalar::new()))];
+        #[cfg(target_arch = "x86_64")]
+        if let Some(simd) = pulp::x86::V3::try_new() {
+            found.push(("AVX2+FMA", Simd::vectorize(simd, kernel())));
+        }
+        found
+    }
+}
