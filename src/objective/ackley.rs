@@ -2,7 +2,7 @@
 
 use super::{Definition, Extremes, Points, Taped, TapedValues, extremum};
 use crate::simd::math::{exp, sin_cos_pi};
-use crate::simd::{Real, Simd, dot, mul_add, sum};
+use crate::simd::{Real, Simd, dot, flat, flat_mut, lanes, mul_add, sum_first};
 use dfdx::prelude::*;
 use std::f64::consts::{E, TAU};
 
@@ -30,22 +30,26 @@ impl<R: Real> Definition<R> for Ackley<R> {
 
     #[inline(always)]
     fn evaluate<S: Simd>(&self, points: Points<'_, R>) {
-        let Points { dimension, stride, u, gradient, values, scratch } = points;
-        let cosines = &mut scratch[..stride];
-        for ((&u, sin), cos) in u.iter().zip(&mut *gradient).zip(&mut *cosines) {
+        let Points { dimension, u, gradient, values, scratch } = points;
+        let width = u.len() / values.len();
+        let cosines = &mut scratch[..u.len()];
+        for ((&u, sin), cos) in flat::<R>(u).iter().zip(flat_mut::<R>(gradient)).zip(flat_mut::<R>(cosines)) {
             (*sin, *cos) = sin_cos_pi::<S, R>(u + u);
         }
-        cosines[dimension..].fill(R::ZERO);
         let per_dimension = R::of(1.0 / dimension as f64);
-        let norm = (dot::<S, R>(u, u) * per_dimension).root();
-        let funnel = R::of(A) * exp::<S, R>(R::of(-B) * norm);
-        let waves = exp::<S, R>(sum::<S, R>(cosines) * per_dimension);
-        values[0] = (R::of(A) - funnel) + (R::of(E) - waves);
-        // At the origin the funnel has a tip; 0 is the middle of its slopes.
-        let radial = if norm > R::ZERO { R::of(B) * funnel * per_dimension / norm } else { R::ZERO };
-        let angular = R::of(TAU) * waves * per_dimension;
-        for (&u, slope) in u.iter().zip(gradient) {
-            *slope = mul_add::<S, R>(angular, *slope, radial * u);
+        let rows = u.chunks_exact(width).zip(gradient.chunks_exact_mut(width)).zip(cosines.chunks_exact(width));
+        for (((u, gradient), cosines), value) in rows.zip(values) {
+            let norm = (dot::<S, R>(u, u) * per_dimension).root();
+            let funnel = R::of(A) * exp::<S, R>(R::of(-B) * norm);
+            let waves = exp::<S, R>(sum_first::<R>(cosines, dimension) * per_dimension);
+            *value = (R::of(A) - funnel) + (R::of(E) - waves);
+            // At the origin the funnel has a tip; 0 is the middle of its slopes.
+            let radial = if norm > R::ZERO { R::of(B) * funnel * per_dimension / norm } else { R::ZERO };
+            let angular = R::of(TAU) * waves * per_dimension;
+            for (u, slopes) in u.iter().zip(gradient) {
+                let sines = *slopes;
+                *slopes = lanes::<R>(|lane| mul_add::<S, R>(angular, sines.as_ref()[lane], radial * u.as_ref()[lane]));
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! What one function says of itself.
 
 use super::{Description, Taped, TapedValues};
-use crate::simd::{Real, Simd, mul_add, sum};
+use crate::simd::{Real, Simd, flat, flat_mut, mul_add, sum_first};
 use dfdx::prelude::Device;
 
 /// The smallest and the largest raw value in the box, and a point where the smallest is taken.
@@ -20,8 +20,9 @@ pub(crate) trait Definition<R: Real>: Sized + Send + Sync + 'static {
     const SOURCE: &'static str;
     /// The bounds [lo, hi] of every coordinate.
     const DOMAIN: [f64; 2];
-    /// How many points [`Definition::evaluate`] is given at once.
-    const BATCH: usize = 1;
+    /// At most how many points [`Definition::evaluate`] is given at once: enough that a loop over their coordinates is worth
+    /// entering, few enough that they stay in the first-level cache.
+    const BATCH: usize = 10;
 
     /// The function in `dimension` dimensions, with what it needs to draw drawn from `seed`.
     fn new(dimension: usize, seed: u64) -> Self;
@@ -32,9 +33,9 @@ pub(crate) trait Definition<R: Real>: Sized + Send + Sync + 'static {
     /// Value and gradient at every point.
     fn evaluate<S: Simd>(&self, points: Points<'_, R>);
 
-    /// How many scalars of scratch [`Definition::evaluate`] needs for points of `stride` columns.
-    fn scratch(_points: usize, stride: usize) -> usize {
-        stride
+    /// How many vectors of scratch [`Definition::evaluate`] needs for `points` points of `width` vectors.
+    fn scratch(points: usize, width: usize) -> usize {
+        points * width
     }
 
     /// The same as a chain of dfdx operations on `u` (N×D, in the box).
@@ -48,30 +49,31 @@ pub(crate) trait Definition<R: Real>: Sized + Send + Sync + 'static {
     fn operations(dimension: usize) -> usize;
 }
 
-/// At most [`Definition::BATCH`] points, and where what is found there goes. Rows are padded with zeros to `stride`.
-pub(crate) struct Points<'a, R> {
+/// At most [`Definition::BATCH`] points, and where what is found there goes. A row is a whole number of vectors.
+pub(crate) struct Points<'a, R: Real> {
     pub dimension: usize,
-    pub stride: usize,
-    /// The raw coordinates, row by row.
-    pub u: &'a [R],
+    /// The raw coordinates, row by row; zero in the padding.
+    pub u: &'a [R::Vector],
     /// The gradient in u, row by row; what is left in the padding is of no concern.
-    pub gradient: &'a mut [R],
+    pub gradient: &'a mut [R::Vector],
     /// The raw value of each row.
     pub values: &'a mut [R],
-    pub scratch: &'a mut [R],
+    pub scratch: &'a mut [R::Vector],
 }
 
 impl<R: Real> Points<'_, R> {
-    /// Evaluates one point of a function that is `offset` plus a sum over its coordinates; `term` gives the summand and its
-    /// derivative.
+    /// Evaluates functions that are sums over coordinates; `term` gives the summand and its derivative.
     #[inline(always)]
-    pub(crate) fn add_up<S: Simd>(self, offset: R, term: impl Fn(R) -> (R, R)) {
-        let terms = &mut self.scratch[..self.stride];
-        for ((&u, slope), value) in self.u.iter().zip(self.gradient).zip(&mut *terms) {
+    pub(crate) fn add_up<S: Simd>(self, term: impl Fn(R) -> (R, R)) {
+        let Self { dimension, u, gradient, values, scratch } = self;
+        let terms = &mut scratch[..u.len()];
+        for ((&u, slope), value) in flat::<R>(u).iter().zip(flat_mut::<R>(gradient)).zip(flat_mut::<R>(terms)) {
             (*value, *slope) = term(u);
         }
-        terms[self.dimension..].fill(R::ZERO);
-        self.values[0] = offset + sum::<S, R>(terms);
+        let width = u.len() / values.len();
+        for (value, terms) in values.iter_mut().zip(terms.chunks_exact(width)) {
+            *value = sum_first::<R>(terms, dimension);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Definition, Points};
 use crate::simd::math::sigmoid;
-use crate::simd::{Real, Rows, Simd, WithSimd, dispatch, mul_add, padded};
+use crate::simd::{Real, Rows, Simd, WithSimd, dispatch, flat, flat_mut, keep_first, mul_add};
 use std::sync::Arc;
 
 /// How a parameter y becomes a coordinate x of the unit cube.
@@ -91,9 +91,9 @@ pub(super) fn build<R: Real, F: Definition<R>>(dimension: usize, seed: u64) -> A
 impl<R: Real, F: Definition<R>> Kernel<R> for Fused<F> {
     fn workspace(&self, points: usize) -> Workspace<R> {
         let batch = points.min(F::BATCH);
-        let row = || Rows::zeros(batch, self.dimension);
-        let scratch = F::scratch(batch, padded::<R>(self.dimension));
-        Workspace { x: row(), u: row(), gradient: row(), scratch: Rows::zeros(1, scratch) }
+        let rows = || Rows::zeros(batch, self.dimension);
+        let scratch = F::scratch(batch, self.dimension.div_ceil(R::LANES));
+        Workspace { x: rows(), u: rows(), gradient: rows(), scratch: Rows::zeros(scratch, R::LANES) }
     }
 
     fn apply(&self, job: Job<'_, R>) {
@@ -122,59 +122,55 @@ impl<R: Real, F: Definition<R>> WithSimd for Apply<'_, F, R> {
     fn with_simd<S: Simd>(self, _: S) {
         let Self { fused: &Fused { ref function, dimension, range: [minimum, maximum] }, job } = self;
         let Job { y, values, map, update, best, workspace } = job;
-        let stride = y.stride();
-        let batch = workspace.x.len();
+        let width = y.stride() / R::LANES;
+        let batch = workspace.x.vectors().len();
+        let [lo, hi] = F::DOMAIN;
         let scale = 1.0 / (maximum - minimum);
-        for (y, values) in y.chunks_mut(batch).zip(values.chunks_mut(batch / stride)) {
-            let x = &mut workspace.x[..y.len()];
-            let u = &mut workspace.u[..y.len()];
-            let gradient = &mut workspace.gradient[..y.len()];
-            to_box::<S, R>(y, x, u, map, F::DOMAIN);
-            // The padding came along into the box; sums over whole rows count on zeros there.
-            for u in u.chunks_exact_mut(stride) {
-                u[dimension..].fill(R::ZERO);
+        let last = dimension - (width - 1) * R::LANES;
+        for (y, values) in y.vectors_mut().chunks_mut(batch).zip(values.chunks_mut(batch / width)) {
+            let x = &mut workspace.x.vectors_mut()[..y.len()];
+            let u = &mut workspace.u.vectors_mut()[..y.len()];
+            let gradient = &mut workspace.gradient.vectors_mut()[..y.len()];
+            match map {
+                Map::Logistic { gain } => {
+                    to_box::<R>(y, x, u, F::DOMAIN, |y| sigmoid::<S, R>(R::of(gain) * y), mul_add::<S, R>)
+                }
+                Map::Clamp => to_box::<R>(y, x, u, F::DOMAIN, clamp, mul_add::<S, R>),
+                Map::Identity => to_box::<R>(y, x, u, F::DOMAIN, |y| y, mul_add::<S, R>),
             }
-            let scratch = &mut workspace.scratch;
-            function.evaluate::<S>(Points { dimension, stride, u, gradient, values, scratch });
-            let rows = y.chunks_exact_mut(stride).zip(x.chunks_exact(stride)).zip(gradient.chunks_exact_mut(stride));
-            for (((y, x), gradient), value) in rows.zip(values) {
+            for u in u.chunks_exact_mut(width) {
+                u[width - 1] = keep_first::<R>(u[width - 1], last);
+            }
+            let scratch = workspace.scratch.vectors_mut();
+            function.evaluate::<S>(Points { dimension, u, gradient, values, scratch });
+            let rows = x.chunks_exact(width).zip(gradient.chunks_exact_mut(width));
+            for ((x, gradient), value) in rows.zip(values) {
                 *value = (*value - R::of(minimum)) * R::of(scale);
                 if *value < best.value {
                     best.value = *value;
-                    best.x.copy_from_slice(&x[..dimension]);
+                    best.x.copy_from_slice(&flat::<R>(x)[..dimension]);
                 }
-                gradient[dimension..].fill(R::ZERO);
-                let [lo, hi] = F::DOMAIN;
-                finish::<S, R>(y, x, gradient, map, update, scale * (hi - lo));
+                gradient[width - 1] = keep_first::<R>(gradient[width - 1], last);
             }
+            finish::<S, R>(flat_mut::<R>(y), flat::<R>(x), flat::<R>(gradient), map, update, scale * (hi - lo));
         }
     }
 }
 
 /// x = map(y) and u = lo + (hi - lo) x.
 #[inline(always)]
-fn to_box<S: Simd, R: Real>(y: &[R], x: &mut [R], u: &mut [R], map: Map, [lo, hi]: [f64; 2]) {
+fn to_box<R: Real>(
+    y: &[R::Vector],
+    x: &mut [R::Vector],
+    u: &mut [R::Vector],
+    [lo, hi]: [f64; 2],
+    map: impl Fn(R) -> R,
+    mul_add: impl Fn(R, R, R) -> R,
+) {
     let (lo, width) = (R::of(lo), R::of(hi - lo));
-    match map {
-        Map::Logistic { gain } => {
-            let gain = R::of(gain);
-            for ((&y, x), u) in y.iter().zip(x).zip(u) {
-                *x = sigmoid::<S, R>(gain * y);
-                *u = mul_add::<S, R>(width, *x, lo);
-            }
-        }
-        Map::Clamp => {
-            for ((&y, x), u) in y.iter().zip(x).zip(u) {
-                *x = clamp(y);
-                *u = mul_add::<S, R>(width, *x, lo);
-            }
-        }
-        Map::Identity => {
-            for ((&y, x), u) in y.iter().zip(x).zip(u) {
-                *x = y;
-                *u = mul_add::<S, R>(width, *x, lo);
-            }
-        }
+    for ((&y, x), u) in flat::<R>(y).iter().zip(flat_mut::<R>(x)).zip(flat_mut::<R>(u)) {
+        *x = map(y);
+        *u = mul_add(width, *x, lo);
     }
 }
 
@@ -188,31 +184,24 @@ fn clamp<R: Real>(y: R) -> R {
 /// The chain rule from u back to y, and the update. `slope` is dF/df · du/dx.
 #[inline(always)]
 fn finish<S: Simd, R: Real>(y: &mut [R], x: &[R], gradient: &[R], map: Map, update: Update, slope: f64) {
+    let rows = y.iter_mut().zip(x).zip(gradient);
     match (map, update) {
         (Map::Logistic { gain }, Update::Step { step }) => {
             let factor = R::of(-step * slope * gain);
-            for ((y, &x), &g) in y.iter_mut().zip(x).zip(gradient) {
-                *y = mul_add::<S, R>(factor * g, mul_add::<S, R>(-x, x, x), *y);
-            }
+            rows.for_each(|((y, &x), &g)| *y = mul_add::<S, R>(factor * g, mul_add::<S, R>(-x, x, x), *y));
         }
         (Map::Logistic { gain }, Update::Gradient { factor }) => {
             let factor = R::of(factor * slope * gain);
-            for ((y, &x), &g) in y.iter_mut().zip(x).zip(gradient) {
-                *y = factor * g * mul_add::<S, R>(-x, x, x);
-            }
+            rows.for_each(|((y, &x), &g)| *y = factor * g * mul_add::<S, R>(-x, x, x));
         }
         // Projected descent steps from the clamped point.
         (Map::Clamp | Map::Identity, Update::Step { step }) => {
             let factor = R::of(-step * slope);
-            for ((y, &x), &g) in y.iter_mut().zip(x).zip(gradient) {
-                *y = mul_add::<S, R>(factor, g, x);
-            }
+            rows.for_each(|((y, &x), &g)| *y = mul_add::<S, R>(factor, g, x));
         }
         (Map::Clamp | Map::Identity, Update::Gradient { factor }) => {
             let factor = R::of(factor * slope);
-            for (y, &g) in y.iter_mut().zip(gradient) {
-                *y = factor * g;
-            }
+            rows.for_each(|((y, _), &g)| *y = factor * g);
         }
     }
 }

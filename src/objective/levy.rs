@@ -4,7 +4,7 @@
 use super::definition::affine;
 use super::{Definition, Extremes, Points, Taped, TapedValues, extremum};
 use crate::simd::math::sin_cos_pi;
-use crate::simd::{Real, Simd, mul_add, sum};
+use crate::simd::{Real, Simd, flat, flat_mut, mul_add, sum_first};
 use dfdx::prelude::*;
 use std::f64::consts::{FRAC_1_PI, PI};
 
@@ -63,20 +63,24 @@ impl<R: Real> Definition<R> for Levy<R> {
 
     #[inline(always)]
     fn evaluate<S: Simd>(&self, points: Points<'_, R>) {
-        let Points { dimension, stride, u, gradient, values, scratch } = points;
-        let terms = &mut scratch[..stride];
+        let Points { dimension, u, gradient, values, scratch } = points;
+        let width = u.len() / values.len();
         let quarter = R::of(0.25);
-        for ((&u, slope), value) in u.iter().zip(&mut *gradient).zip(&mut *terms) {
+        let terms = &mut scratch[..u.len()];
+        for ((&u, slope), value) in flat::<R>(u).iter().zip(flat_mut::<R>(gradient)).zip(flat_mut::<R>(terms)) {
             let (term, derivative) = inner::<S, R>(affine::<S, R>(0.25, u, -0.25));
             (*value, *slope) = (term, quarter * derivative);
         }
-        let (term, derivative) = last::<S, R>(affine::<S, R>(0.25, u[dimension - 1], -0.25));
-        (terms[dimension - 1], gradient[dimension - 1]) = (term, quarter * derivative);
-        let (term, derivative) = first::<S, R>(affine::<S, R>(0.25, u[0], -0.25));
-        terms[0] += term;
-        gradient[0] += quarter * derivative;
-        terms[dimension..].fill(R::ZERO);
-        values[0] = sum::<S, R>(terms);
+        let rows = u.chunks_exact(width).zip(gradient.chunks_exact_mut(width)).zip(terms.chunks_exact_mut(width));
+        for (((u, gradient), terms), value) in rows.zip(values) {
+            let (u, gradient) = (flat::<R>(u), flat_mut::<R>(gradient));
+            let (term, derivative) = last::<S, R>(affine::<S, R>(0.25, u[dimension - 1], -0.25));
+            flat_mut::<R>(terms)[dimension - 1] = term;
+            gradient[dimension - 1] = quarter * derivative;
+            let (term, derivative) = first::<S, R>(affine::<S, R>(0.25, u[0], -0.25));
+            gradient[0] += quarter * derivative;
+            *value = term + sum_first::<R>(terms, dimension);
+        }
     }
 
     fn compose<const N: usize, const D: usize, Dev: Device<R>>(

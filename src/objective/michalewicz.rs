@@ -2,7 +2,7 @@
 
 use super::{Definition, Extremes, Points, Taped, TapedValues, extremum};
 use crate::simd::math::{sin_cos, sin_cos_pi};
-use crate::simd::{Real, Rows, Simd, mul_add, sum};
+use crate::simd::{Real, Rows, Simd, flat, flat_mut, mul_add, sum_first};
 use dfdx::prelude::*;
 use std::f64::consts::PI;
 
@@ -10,7 +10,7 @@ use std::f64::consts::PI;
 const STEEPNESS: i32 = 10;
 
 pub(crate) struct Michalewicz<R: Real = f64> {
-    /// i/π², so that sin(i u²/π) = sin(π · this · u²).
+    /// i/π², so that sin(i u²/π) = sin(π · this · u²); the same row for every point of a batch.
     rates: Rows<R>,
 }
 
@@ -35,7 +35,7 @@ impl<R: Real> Definition<R> for Michalewicz<R> {
 
     fn new(dimension: usize, _: u64) -> Self {
         let rates: Vec<R> = (1..=dimension).map(|i| R::of(i as f64 / (PI * PI))).collect();
-        Self { rates: Rows::from_packed(&rates, dimension) }
+        Self { rates: Rows::from_packed(&rates.repeat(<Self as Definition<R>>::BATCH), dimension) }
     }
 
     fn extremes(dimension: usize) -> Extremes {
@@ -45,9 +45,11 @@ impl<R: Real> Definition<R> for Michalewicz<R> {
 
     #[inline(always)]
     fn evaluate<S: Simd>(&self, points: Points<'_, R>) {
-        let Points { dimension, stride, u, gradient, values, scratch } = points;
-        let terms = &mut scratch[..stride];
-        for (((&u, &rate), slope), value) in u.iter().zip(&*self.rates).zip(gradient).zip(&mut *terms) {
+        let Points { dimension, u, gradient, values, scratch } = points;
+        let width = u.len() / values.len();
+        let terms = &mut scratch[..u.len()];
+        let rows = flat::<R>(u).iter().zip(&*self.rates).zip(flat_mut::<R>(gradient)).zip(flat_mut::<R>(terms));
+        for (((&u, &rate), slope), value) in rows {
             let (sin, cos) = sin_cos::<S, R>(u);
             let (wave, wave_cos) = sin_cos_pi::<S, R>(rate * u * u);
             let square = wave * wave;
@@ -56,11 +58,12 @@ impl<R: Real> Definition<R> for Michalewicz<R> {
             let nineteenth = eighth * eighth * square * wave;
             *value = -sin * nineteenth * wave;
             // d/du sin^20(π r u²) = 40 π r u sin^19 cos.
-            let turn = R::of(4.0 * STEEPNESS as f64 * PI) * rate * u * wave_cos;
+            let turn = R::of(4.0 * f64::from(STEEPNESS) * PI) * rate * u * wave_cos;
             *slope = -nineteenth * mul_add::<S, R>(cos, wave, sin * turn);
         }
-        terms[dimension..].fill(R::ZERO);
-        values[0] = sum::<S, R>(terms);
+        for (value, terms) in values.iter_mut().zip(terms.chunks_exact(width)) {
+            *value = sum_first::<R>(terms, dimension);
+        }
     }
 
     fn compose<const N: usize, const D: usize, Dev: Device<R>>(

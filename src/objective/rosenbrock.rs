@@ -1,7 +1,8 @@
 //! The Rosenbrock function: Σ_{i<d} 100 (u_{i+1} - u_i²)² + (u_i - 1)².
 
 use super::{Definition, Extremes, Points, Taped, TapedValues};
-use crate::simd::{Real, Simd, mul_add, sum};
+use crate::simd::{Real, Simd, flat, flat_mut, keep_first, lanes, mul_add, sum_first};
+use bytemuck::Zeroable;
 use dfdx::prelude::*;
 
 /// The steepness of the valley's walls.
@@ -28,37 +29,44 @@ impl<R: Real> Definition<R> for Rosenbrock<R> {
 
     #[inline(always)]
     fn evaluate<S: Simd>(&self, points: Points<'_, R>) {
-        let Points { dimension, stride, u, gradient, values, scratch } = points;
-        let last = dimension - 1;
-        // Both neighbors of a coordinate are read at an offset from rows that are longer by a vector, so that every loop runs
-        // over whole vectors. walls[LANES + i] is u_{i+1} - u_i².
-        let (shifted, scratch) = scratch.split_at_mut(stride + R::LANES);
-        let (walls, terms) = scratch.split_at_mut(stride + R::LANES);
-        shifted[..stride].copy_from_slice(u);
-        shifted[stride..].fill(R::ZERO);
-        for ((wall, &next), &u) in walls[R::LANES..].iter_mut().zip(&shifted[1..=stride]).zip(u) {
-            *wall = mul_add::<S, R>(-u, u, next);
+        let Points { dimension, u, gradient, values, scratch } = points;
+        let (width, last) = (u.len() / values.len(), dimension - 1);
+        // Both neighbors of a coordinate are read at an offset, from rows that are longer by a vector at that end.
+        // walls[LANES + i] is u_{i+1} - u_i².
+        let (shifted, rest) = scratch.split_at_mut(width + 1);
+        let (walls, terms) = rest.split_at_mut(width + 1);
+        for ((u, gradient), value) in u.chunks_exact(width).zip(gradient.chunks_exact_mut(width)).zip(values) {
+            shifted[..width].copy_from_slice(u);
+            shifted[width] = Zeroable::zeroed();
+            let shifted = flat::<R>(shifted);
+            for ((wall, next), u) in walls[1..].iter_mut().zip(shifted[1..].chunks_exact(R::LANES)).zip(u) {
+                *wall = lanes::<R>(|lane| mul_add::<S, R>(-u.as_ref()[lane], u.as_ref()[lane], next[lane]));
+            }
+            // The last coordinate starts no summand, and the first has no wall before it.
+            walls[0] = Zeroable::zeroed();
+            walls[width] = keep_first::<R>(walls[width], last - (width - 1) * R::LANES);
+            let before = flat::<R>(&walls[..width + 1])[R::LANES - 1..].chunks_exact(R::LANES);
+            let rows = gradient.iter_mut().zip(&mut *terms).zip(before).zip(&walls[1..]).zip(u);
+            for ((((slopes, terms), before), wall), u) in rows {
+                *slopes = lanes::<R>(|lane| {
+                    let (u, wall) = (u.as_ref()[lane], wall.as_ref()[lane]);
+                    let pull = u - R::ONE;
+                    let pulls = mul_add::<S, R>(R::of(2.0 * WALL), before[lane], pull + pull);
+                    mul_add::<S, R>(R::of(-4.0 * WALL) * wall, u, pulls)
+                });
+                *terms = lanes::<R>(|lane| {
+                    let (pull, wall) = (u.as_ref()[lane] - R::ONE, wall.as_ref()[lane]);
+                    mul_add::<S, R>(R::of(WALL) * wall, wall, pull * pull)
+                });
+            }
+            let pull = flat::<R>(u)[last] - R::ONE;
+            flat_mut::<R>(gradient)[last] -= pull + pull;
+            *value = sum_first::<R>(&terms[..width], last);
         }
-        walls[R::LANES - 1] = R::ZERO;
-        walls[R::LANES + last..].fill(R::ZERO);
-        let (before, walls) = (&walls[R::LANES - 1..][..stride], &walls[R::LANES..]);
-        for ((((slope, term), &before), &wall), &u) in
-            gradient.iter_mut().zip(&mut *terms).zip(before).zip(walls).zip(u)
-        {
-            let pull = u - R::ONE;
-            *term = mul_add::<S, R>(R::of(WALL) * wall, wall, pull * pull);
-            let pulls = mul_add::<S, R>(R::of(2.0 * WALL), before, pull + pull);
-            *slope = mul_add::<S, R>(R::of(-4.0 * WALL) * wall, u, pulls);
-        }
-        // The last coordinate starts no summand.
-        let pull = u[last] - R::ONE;
-        gradient[last] -= pull + pull;
-        terms[last..].fill(R::ZERO);
-        values[0] = sum::<S, R>(&terms[..stride]);
     }
 
-    fn scratch(_: usize, stride: usize) -> usize {
-        3 * stride + 2 * R::LANES
+    fn scratch(_: usize, width: usize) -> usize {
+        3 * width + 2
     }
 
     fn compose<const N: usize, const D: usize, Dev: Device<R>>(

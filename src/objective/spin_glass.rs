@@ -6,7 +6,8 @@
 
 use super::{Definition, Extremes, Points, Taped, TapedValues};
 use crate::simd::matrix::{Left, Onto, product};
-use crate::simd::{Real, Rows, Simd, dot, mul_add};
+use crate::simd::{Real, Rows, Simd, dot, flat, flat_mut, lanes, mul_add};
+use bytemuck::Zeroable;
 use dfdx::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -130,49 +131,53 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
 
     #[inline(always)]
     fn evaluate<S: Simd>(&self, points: Points<'_, R>) {
-        let Points { dimension: d, stride, u, gradient, values, scratch } = points;
-        let rows = values.len();
-        // gradient accumulates Y; products holds the pairs' σ_j σ_k, a row a pair and a column a point.
-        let (spins, scratch) = scratch.split_at_mut(rows * stride);
-        let (columns, products) = scratch.split_at_mut(d * padded_points::<R>(rows));
-        let points = padded_points::<R>(rows);
-        for (row, (u, spins)) in u.chunks_exact(stride).zip(spins.chunks_exact_mut(stride)).enumerate() {
+        let Points { dimension: d, u, gradient, values, scratch } = points;
+        let width = u.len() / values.len();
+        let stride = width * R::LANES;
+        // Y accumulates in the gradient; products holds the pairs' σ_j σ_k, a row a pair and a column a point.
+        let (spins, scratch) = scratch.split_at_mut(u.len());
+        let columns_width = values.len().div_ceil(R::LANES);
+        let (columns, products) = scratch.split_at_mut(d * columns_width);
+        for (row, (u, spins)) in u.chunks_exact(width).zip(spins.chunks_exact_mut(width)).enumerate() {
             let scale = R::of((d as f64).sqrt()) * reciprocal(dot::<S, R>(u, u).root());
-            for (&u, spin) in u.iter().zip(&mut *spins) {
-                *spin = scale * u;
+            for (u, spins) in u.iter().zip(&mut *spins) {
+                *spins = lanes::<R>(|lane| scale * u.as_ref()[lane]);
             }
-            for (column, &spin) in columns.chunks_exact_mut(points).zip(&spins[..d]) {
+            let columns = flat_mut::<R>(columns);
+            let spins = flat::<R>(spins);
+            for (column, &spin) in columns.chunks_exact_mut(columns_width * R::LANES).zip(&spins[..d]) {
                 column[row] = spin;
             }
         }
-        gradient.fill(R::ZERO);
+        gradient.fill(Zeroable::zeroed());
         let mut pairs = (0..d).flat_map(|j| (j..d).map(move |k| (j, k)));
         for block in self.pairs.chunks(PAIRS * stride) {
             let count = block.len() / stride;
-            for ((j, k), product) in pairs.by_ref().take(count).zip(products.chunks_exact_mut(points)) {
-                let (left, right) = (&columns[j * points..][..points], &columns[k * points..][..points]);
-                for ((product, &left), &right) in product.iter_mut().zip(left).zip(right) {
-                    *product = left * right;
+            for ((j, k), product) in pairs.by_ref().take(count).zip(products.chunks_exact_mut(columns_width)) {
+                let (left, right) = (&columns[j * columns_width..], &columns[k * columns_width..]);
+                for ((product, left), right) in product.iter_mut().zip(left).zip(right) {
+                    *product = lanes::<R>(|lane| left.as_ref()[lane] * right.as_ref()[lane]);
                 }
             }
-            let left = Left { data: products, row_stride: 1, column_stride: points };
-            product::<S, R>(left, block, Onto::Result, gradient, stride, count);
+            let left = Left { data: flat::<R>(products), row_stride: 1, column_stride: columns_width * R::LANES };
+            product::<S, R>(left, block, Onto::Result, flat_mut::<R>(gradient), stride, count);
         }
         // dE/du = 3 d⁻² (√d/‖u‖) (Y - σ (σ·Y)/d): the part of Y along the sphere.
         let per_spin = R::of(1.0 / d as f64);
-        let rows = u.chunks_exact(stride).zip(spins.chunks_exact(stride)).zip(gradient.chunks_exact_mut(stride));
+        let rows = u.chunks_exact(width).zip(spins.chunks_exact(width)).zip(gradient.chunks_exact_mut(width));
         for (((u, spins), y), value) in rows.zip(values) {
             let along = dot::<S, R>(spins, y) * per_spin;
             *value = along * per_spin;
             let scale = R::of(3.0 * (d as f64).powf(-1.5)) * reciprocal(dot::<S, R>(u, u).root());
-            for (y, &spin) in y.iter_mut().zip(spins) {
-                *y = scale * mul_add::<S, R>(-along, spin, *y);
+            for (y, spins) in y.iter_mut().zip(spins) {
+                let across = *y;
+                *y = lanes::<R>(|lane| scale * mul_add::<S, R>(-along, spins.as_ref()[lane], across.as_ref()[lane]));
             }
         }
     }
 
-    fn scratch(points: usize, stride: usize) -> usize {
-        points * stride + (stride + PAIRS) * padded_points::<R>(points)
+    fn scratch(points: usize, width: usize) -> usize {
+        points * width + (width * R::LANES + PAIRS) * points.div_ceil(R::LANES)
     }
 
     fn compose<const N: usize, const D: usize, Dev: Device<R>>(
@@ -208,9 +213,4 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
 #[inline(always)]
 fn reciprocal<R: Real>(norm: R) -> R {
     if norm > R::ZERO { R::ONE / norm } else { R::ZERO }
-}
-
-/// `rows` rounded up to whole vectors.
-fn padded_points<R: Real>(rows: usize) -> usize {
-    crate::simd::padded::<R>(rows)
 }

@@ -85,6 +85,18 @@ impl<R: Real> Rows<R> {
         self.chunks_exact(self.stride).flat_map(|row| &row[..columns]).copied().collect()
     }
 
+    /// All rows as the vectors that they are made of.
+    #[inline(always)]
+    pub(crate) fn vectors(&self) -> &[R::Vector] {
+        &self.vectors
+    }
+
+    /// All rows as the vectors that they are made of.
+    #[inline(always)]
+    pub(crate) fn vectors_mut(&mut self) -> &mut [R::Vector] {
+        &mut self.vectors
+    }
+
     /// The distance from one row to the next.
     pub(crate) fn stride(&self) -> usize {
         self.stride
@@ -112,28 +124,56 @@ pub(crate) fn mul_add<S: Simd, R: Real>(a: R, b: R, c: R) -> R {
     if S::IS_SCALAR { a * b + c } else { a.fused_mul_add(b, c) }
 }
 
-/// The sum of `terms`, a whole number of vectors, always taken in the same order.
+/// The vector of `lane(0)`, `lane(1)`, …: the loop that becomes instructions.
 #[inline(always)]
-pub(crate) fn sum<S: Simd, R: Real>(terms: &[R]) -> R {
-    let mut lanes: R::Vector = Zeroable::zeroed();
-    for terms in terms.chunks_exact(R::LANES) {
-        for (lane, &term) in lanes.as_mut().iter_mut().zip(terms) {
-            *lane += term;
-        }
+pub(crate) fn lanes<R: Real>(mut lane: impl FnMut(usize) -> R) -> R::Vector {
+    let mut vector: R::Vector = Zeroable::zeroed();
+    for (index, value) in vector.as_mut().iter_mut().enumerate() {
+        *value = lane(index);
     }
-    add_lanes::<R>(lanes)
+    vector
 }
 
-/// The sum of the products of `a` and `b`, whole numbers of vectors, always taken in the same order.
+/// `vector` with zeros after its first `count` lanes.
 #[inline(always)]
-pub(crate) fn dot<S: Simd, R: Real>(a: &[R], b: &[R]) -> R {
-    let mut lanes: R::Vector = Zeroable::zeroed();
-    for (a, b) in a.chunks_exact(R::LANES).zip(b.chunks_exact(R::LANES)) {
-        for ((lane, &a), &b) in lanes.as_mut().iter_mut().zip(a).zip(b) {
-            *lane = mul_add::<S, R>(a, b, *lane);
-        }
+pub(crate) fn keep_first<R: Real>(vector: R::Vector, count: usize) -> R::Vector {
+    lanes::<R>(|lane| if lane < count { vector.as_ref()[lane] } else { R::ZERO })
+}
+
+/// The scalars of some vectors.
+#[inline(always)]
+pub(crate) fn flat<R: Real>(vectors: &[R::Vector]) -> &[R] {
+    bytemuck::cast_slice(vectors)
+}
+
+/// The scalars of some vectors.
+#[inline(always)]
+pub(crate) fn flat_mut<R: Real>(vectors: &mut [R::Vector]) -> &mut [R] {
+    bytemuck::cast_slice_mut(vectors)
+}
+
+/// The sum of the first `count` scalars of `row`, all of them but for some of the last vector's, always taken in the same
+/// order.
+#[inline(always)]
+pub(crate) fn sum_first<R: Real>(row: &[R::Vector], count: usize) -> R {
+    let Some((last, full)) = row.split_last() else { return R::ZERO };
+    let mut sum = keep_first::<R>(*last, count - full.len() * R::LANES);
+    for terms in full {
+        let before = sum;
+        sum = lanes::<R>(|lane| before.as_ref()[lane] + terms.as_ref()[lane]);
     }
-    add_lanes::<R>(lanes)
+    add_lanes::<R>(sum)
+}
+
+/// The sum of the products of `a` and `b`, always taken in the same order.
+#[inline(always)]
+pub(crate) fn dot<S: Simd, R: Real>(a: &[R::Vector], b: &[R::Vector]) -> R {
+    let mut sum: R::Vector = Zeroable::zeroed();
+    for (a, b) in a.iter().zip(b) {
+        let before = sum;
+        sum = lanes::<R>(|lane| mul_add::<S, R>(a.as_ref()[lane], b.as_ref()[lane], before.as_ref()[lane]));
+    }
+    add_lanes::<R>(sum)
 }
 
 /// Adds the lanes pairwise: a tree, not a chain.
