@@ -1,7 +1,7 @@
 //! `overparam figures`
 
 use super::settings::{self, DtypeName, ProtocolName};
-use super::{on_threads, watch_for_interrupts};
+use super::{threads, watch_for_interrupts};
 use anyhow::{Result, bail};
 use clap::Args;
 use overparam::experiment::Stage;
@@ -57,13 +57,14 @@ impl Figures {
             Some(names) => names.iter().map(|name| settings::function(name)).collect::<Result<Vec<_>, _>>()?,
             None => Function::ALL.to_vec(),
         };
+        let threads = threads(self.jobs)?;
         // Found out now rather than after the first minutes.
         let mut exporter = Exporter::new(self.out.join("figures")).map_err(Error::from)?;
         let mut files = Files { out: &self.out, settings: serde_json::to_string(&protocol)?, written: Vec::new() };
         files.check()?;
         watch_for_interrupts()?;
         let clock = Instant::now();
-        let comparisons = on_threads(self.jobs, || compare(&protocol, &functions, &mut files))??;
+        let comparisons = threads.install(|| compare(&protocol, &functions, &mut files))?;
         let comparisons = comparisons.iter().filter(|comparison| !comparison.timed.is_empty());
         let comparisons: Vec<&Comparison> = comparisons.collect();
         if !comparisons.is_empty() {

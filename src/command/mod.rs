@@ -7,6 +7,7 @@ mod list;
 mod run;
 mod settings;
 mod sweep;
+mod time;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
@@ -36,6 +37,8 @@ pub enum Command {
     Figures(figures::Figures),
     /// Evaluate an objective and its gradient at points from a file.
     Evaluate(evaluate::Evaluate),
+    /// Time one optimizer on one thread; print one line of JSON.
+    Time(time::Time),
     /// Write the couplings J of the spin glass that belong to a seed.
     Couplings(couplings::CouplingsCommand),
 }
@@ -48,6 +51,7 @@ pub fn execute(command: Command) -> Result<()> {
         Command::Sweep(sweep) => sweep.execute(),
         Command::Figures(figures) => figures.execute(),
         Command::Evaluate(evaluate) => evaluate.execute(),
+        Command::Time(time) => time.execute(),
         Command::Couplings(couplings) => couplings.execute(),
     }
 }
@@ -69,12 +73,11 @@ fn watch_for_interrupts() -> Result<()> {
     .context("cannot watch for Ctrl-C")
 }
 
-/// Runs `work` on `jobs` threads, or on all cores.
-fn on_threads<T: Send>(jobs: Option<usize>, work: impl FnOnce() -> T + Send) -> Result<T> {
+/// A pool of `jobs` threads, or of one a core.
+fn threads(jobs: Option<usize>) -> Result<rayon::ThreadPool> {
     if jobs == Some(0) {
         let error = Error::Setting { name: "the number of jobs", expected: "1 or more", given: "0".to_owned() };
         return Err(error.into());
     }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.unwrap_or(0)).build();
-    Ok(pool.context("cannot start the worker threads")?.install(work))
+    rayon::ThreadPoolBuilder::new().num_threads(jobs.unwrap_or(0)).build().context("cannot start the worker threads")
 }

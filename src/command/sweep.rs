@@ -1,7 +1,7 @@
 //! `overparam sweep`
 
 use super::settings::{self, Overrides};
-use super::{on_threads, watch_for_interrupts};
+use super::{threads, watch_for_interrupts};
 use anyhow::{Result, bail};
 use clap::Args;
 use overparam::prelude::*;
@@ -52,17 +52,18 @@ impl SweepCommand {
         } else if protocol.squash == Squash::Clamp {
             sweep.optimizers = vec![Optimizer::Shallow];
         }
+        let threads = threads(self.jobs)?;
         watch_for_interrupts()?;
         let bar = progress::bar(sweep.len() as u64);
         bar.set_message(function.name());
         bar.tick();
         let finished = |_: &Run| bar.inc(1);
-        let runs = on_threads(self.jobs, || -> Result<Vec<Run>, Error> {
+        let runs = threads.install(|| -> Result<Vec<Run>, Error> {
             match protocol.dtype {
                 Dtype::F32 => sweep.run::<f32>(&finished),
                 Dtype::F64 => sweep.run::<f64>(&finished),
             }
-        })??;
+        })?;
         bar.finish();
         let output = self.output.unwrap_or_else(|| PathBuf::from(format!("data/sweeps/{function}.parquet")));
         let mut summary = trace::summary(runs.iter().map(|run| ("sweep", run)))?;

@@ -5,9 +5,11 @@ mod protocol;
 mod run;
 mod shape;
 mod sweep;
+mod timing;
 
 pub use dimensions::Dimensions;
 pub use protocol::{Comparison, Dtype, Protocol, Stage};
 pub use run::Run;
 pub use shape::{PaperShape, Shape};
 pub use sweep::{Candidate, Sweep};
+pub use timing::Timing;

@@ -3,20 +3,22 @@
 use plotly::Plot;
 use polars::prelude::DataFrame;
 
+use crate::objective::GROUND_STATE_ENERGY;
+
 use super::{
     Error, SPIN_GLASS,
-    panel::{GROUND_STATE, Panel, draw},
+    panel::{Panel, draw},
     run::{Run, runs},
     series::{Between, Series},
     style,
 };
 
-/// Draws iterations (log) against the minimum over the n embeddings at that iteration, for the Rastrigin function and for
-/// the Hamiltonian of the spin glass: a thin line a seed and a bold one for their median. If one of the two is absent, so
-/// is its panel.
+/// Draws iterations (log) against the minimum over the n embeddings at that iteration, for the Rastrigin function and
+/// for the Hamiltonian of the spin glass: a thin line a seed and a bold one for their median. If one of the two is
+/// absent, so is its panel.
 ///
-/// The first iteration is 0, so x is the iteration plus one. Rastrigin shows the scaled objective F; the Hamiltonian the
-/// energy per spin that F stands for, (2 F - 1) E_0, with the threshold and the ground state.
+/// The first iteration is 0, so x is the iteration plus one. Rastrigin shows the scaled objective F; the Hamiltonian
+/// the energy per spin that F stands for, (2 F - 1) E_0, with the threshold and the ground state.
 ///
 /// # Errors
 /// A missing or mistyped column, an unknown optimizer, no run of either function: see [`Error`].
@@ -39,7 +41,7 @@ pub fn figure3(traces: &DataFrame) -> Result<Plot, Error> {
 fn panel<'a>(function: &str, runs: impl Iterator<Item = &'a Run> + Clone) -> Panel {
     let glass = function == SPIN_GLASS;
     let series = |run: &Run| -> Series {
-        let y = |f: f64| if glass { (2.0 * f - 1.0) * GROUND_STATE } else { f };
+        let y = |f: f64| if glass { (2.0 * f - 1.0) * GROUND_STATE_ENERGY } else { f };
         let points = run.rows.iter().map(|r| (r.iteration + 1.0, y(r.objective_min)));
         points.filter(|(x, y)| x.is_finite() && y.is_finite()).collect()
     };
@@ -63,16 +65,17 @@ mod tests {
         ]));
         let plot = to_value(plot.unwrap()).unwrap();
         let data = plot["data"].as_array().unwrap();
-        assert_eq!(data.len(), 2 + 1 + 1);
-        assert_eq!(data[0]["x"], json!([1.0, 2.0, 3.0]));
-        assert_eq!(data[2]["y"].as_array().unwrap().last(), Some(&json!(0.3)));
-        assert_eq!(data[2]["line"]["width"], 3.0);
+        // Two legend entries, two seeds, one median.
+        assert_eq!(data.len(), 5);
+        assert_eq!(data[2]["x"], json!([1.0, 2.0, 3.0]));
+        assert_eq!(data[4]["y"].as_array().unwrap().last(), Some(&json!(0.3)));
+        assert_eq!(data[4]["line"]["width"], 3.0);
     }
 
     #[test]
     fn the_glass_is_drawn_in_energy_per_spin() {
         let plot = to_value(figure3(&table(&[("spin-glass", "shallow", 0, &[0.5, 0.0])])).unwrap()).unwrap();
-        assert_eq!(plot["data"][0]["y"], json!([0.0, -GROUND_STATE]));
+        assert_eq!(plot["data"][2]["y"], json!([0.0, -GROUND_STATE_ENERGY]));
     }
 
     #[test]

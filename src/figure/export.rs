@@ -14,15 +14,16 @@ use super::{Browser, Error};
 
 /// A page that shows `plot` on its own: plotly.js is inside, nothing is loaded.
 ///
-/// plotly's own `to_html` also embeds MathJax, 2 MB that no figure here uses and that would load its parts from a CDN if
-/// one did. Of the scripts plotly offers only the first is kept, which is plotly.js.
+/// plotly's own `to_html` also embeds MathJax, 2 MB that no figure here uses and that would load its parts from a CDN
+/// if one did. Of the scripts plotly offers only the first is kept, which is plotly.js.
 pub fn html(plot: &Plot, title: &str) -> String {
     let scripts = Plot::offline_js_sources();
     let script = scripts.split_inclusive("</script>").next().unwrap_or_default();
     let title = title.replace('&', "&amp;").replace('<', "&lt;");
     let figure = plot.to_inline_html(Some("figure"));
     format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>{title}</title>\n{script}\n</head>\n\
+        "<!doctype html>\n<html lang=\"en\">\n\
+         <head>\n<meta charset=\"utf-8\">\n<title>{title}</title>\n{script}\n</head>\n\
          <body style=\"background: white\">\n{figure}\n</body>\n</html>\n"
     )
 }
@@ -55,8 +56,8 @@ impl Exporter {
     }
 
     /// Writes `plot` as `name.html`, `name.svg` and `name.png`, the latter at twice the figure's pixels. A figure that
-    /// was there is replaced. Without a browser, or if it fails, the HTML is written and [`Written::skipped`] says why it
-    /// is alone.
+    /// was there is replaced. Without a browser, or if it fails, the HTML is written and [`Written::skipped`] says why
+    /// it is alone.
     ///
     /// # Errors
     /// [`Error::Write`] if a file cannot be written.

@@ -1,9 +1,9 @@
 //! The figures of the paper, drawn from traces.
 //!
-//! A figure is a pure function of a table: what a run recorded goes in, a [`Plot`] comes out, and nothing here knows how
-//! the numbers were obtained. Drawing is apart from writing, so that a notebook can show what the command line saves:
-//! [`figure1`], [`figure2`] and [`figure3`] draw, an [`Exporter`] writes HTML, SVG and PNG, a [`Browser`] renders images
-//! in memory.
+//! A figure is a pure function of a table: what a run recorded goes in, a [`Plot`] comes out, and nothing here knows
+//! how the numbers were obtained. Drawing is apart from writing, so that a notebook can show what the command line
+//! saves: [`figure1`], [`figure2`] and [`figure3`] draw, an [`Exporter`] writes HTML, SVG and PNG, a [`Browser`]
+//! renders images in memory.
 //!
 //! # The table
 //! One row an iteration recorded, in any order. A run is a (function, optimizer, seed). The columns read are

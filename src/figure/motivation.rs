@@ -50,7 +50,8 @@ pub fn figure1() -> Plot {
     plot.add_trace(line(grid, squares, 1, PARABOLA, 3.0).show_legend(false));
     let minimum = Scatter::new(vec![0.0], vec![0.0]).mode(Mode::Markers).show_legend(false);
     plot.add_trace(minimum.marker(plotly::common::Marker::new().color(SOLUTION).size(10)));
-    // One line with a gap, so that the legend has one entry; the arrows, being annotations, need an empty line for theirs.
+    // One line with a gap, so that the legend has one entry; the arrows, being annotations, need an empty line for
+    // theirs.
     let (x, y) = (vec![0.0, 0.0, f64::NAN, -1.0, 1.0], vec![-1.0, 1.0, f64::NAN, 0.0, 0.0]);
     plot.add_trace(line(x, y, 2, SOLUTION, 4.0).name("solutions"));
     plot.add_trace(line(vec![f64::NAN], vec![f64::NAN], 2, ARROW, 2.0).name("steepest descent"));

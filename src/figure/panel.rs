@@ -1,8 +1,8 @@
 //! Panels in which the seeds of both optimizers race: thin lines, and their medians bold.
 //!
-//! plotly 0.14 has fields for eight axes of a kind, and the paper's figure has nine panels. The axes therefore take their
-//! style from the layout's template, which reaches any number of them, their titles are annotations, and only a logarithmic
-//! y axis is spelled out; the grid gives every axis its place. What is drawn does not depend on it: past the eighth panel a y axis is linear.
+//! plotly 0.14 has fields for eight axes of a kind, and the paper's figure has nine panels. The axes therefore take
+//! their style from the layout's template, which reaches any number of them; their titles are annotations, and the grid
+//! gives every axis its place. Only a logarithmic y axis needs a field, so past the eighth panel y is linear.
 
 use plotly::{
     Layout, Plot, Scatter,
@@ -10,16 +10,13 @@ use plotly::{
     layout::{Annotation, Axis, GridPattern, LayoutGrid, LayoutTemplate, Shape, ShapeLine, ShapeType, Template},
 };
 
+use crate::objective::{GROUND_STATE_ENERGY, THRESHOLD_ENERGY};
+
 use super::{
     run::{Optimizer, Run},
     series::{Between, GRID_POINTS, Series, extent, log_grid, median, without_plateaus},
     style,
 };
-
-/// Ground-state energy per spin of the spherical 3-spin glass, E_0(3) (Auffinger, Ben Arous, Cerny 2013).
-pub(super) const GROUND_STATE: f64 = 1.657;
-/// Threshold energy per spin, E_inf(3) = 2 sqrt(2/3), where gradient descent gets stuck (ibid.).
-pub(super) const THRESHOLD: f64 = 1.632_993;
 
 /// Axes of a kind that plotly's `Layout` has fields for.
 const TYPED_AXES: usize = 8;
@@ -63,16 +60,16 @@ impl Panel {
         Self { title: proper_name(function), quantity, seeds, between, levels: Vec::new() }
     }
 
-    /// The two energies known for the spin glass, with their values where the panel is wide enough to keep the label off
-    /// the curves. The lines are close: one label above, one below.
+    /// The two energies known for the spin glass, with their values where the panel is wide enough to keep the label
+    /// off the curves. The lines are close: one label above, one below.
     pub(super) fn with_known_energies(mut self, values: bool) -> Self {
         let level = |symbol: &str, y: f64, dash, anchor| {
             let value = if values { format!(" = −{:.3}", -y) } else { String::new() };
             Level { y, label: format!("−<i>E</i><sub>{symbol}</sub>{value}"), dash, anchor }
         };
         self.levels = vec![
-            level("∞", -THRESHOLD, DashType::Dash, Anchor::Bottom),
-            level("0", -GROUND_STATE, DashType::Dot, Anchor::Top),
+            level("∞", -THRESHOLD_ENERGY, DashType::Dash, Anchor::Bottom),
+            level("0", -GROUND_STATE_ENERGY, DashType::Dot, Anchor::Top),
         ];
         self
     }
@@ -98,9 +95,9 @@ pub(super) fn draw(panels: &[Panel], columns: usize, x_title: &str, layout: Layo
     let mut layout = layout.grid(grid).template(Template::new().layout(axes));
 
     let mut plot = Plot::new();
+    add_legend(&mut plot, panels);
     let mut annotations = Vec::new();
     let mut shapes = Vec::new();
-    let mut legend = Optimizer::ALL.to_vec();
     for (n, panel) in (1..).zip(panels) {
         let decades = panel.log_decades().filter(|_| n <= TYPED_AXES);
         if let Some(decades) = decades {
@@ -113,19 +110,31 @@ pub(super) fn draw(panels: &[Panel], columns: usize, x_title: &str, layout: Layo
             shapes.push(level_line(n, level));
             annotations.push(level_label(n, level));
         }
-        add_curves(&mut plot, n, panel, &mut legend);
+        add_curves(&mut plot, n, panel);
     }
-    // No point, only an entry in the legend: the seeds have two colors, and there may be hundreds.
-    let seed = Scatter::new(vec![f64::NAN], vec![f64::NAN]).mode(Mode::Lines).name("one seed");
-    plot.add_trace(seed.line(Line::new().color("#888888").width(SEED_WIDTH)));
     plot.set_layout(layout.annotations(annotations).shapes(shapes));
     plot.set_configuration(style::configuration());
     plot
 }
 
-/// Seeds first, so that no median is hidden. The first median of an optimizer makes its entry in the legend, which stands
-/// for all panels; `legend` holds the optimizers that still have none.
-fn add_curves(plot: &mut Plot, n: usize, panel: &Panel, legend: &mut Vec<Optimizer>) {
+/// Entries that stand for all panels and seeds: lines without points, since the curves of a color are many.
+fn add_legend(plot: &mut Plot, panels: &[Panel]) {
+    let entry = |name: &str, color: &'static str, width| {
+        let line = Line::new().color(color).width(width);
+        Scatter::new(vec![f64::NAN], vec![f64::NAN]).mode(Mode::Lines).name(name).line(line)
+    };
+    for optimizer in Optimizer::ALL {
+        let present = |p: &Panel| p.seeds.iter().any(|(o, seeds)| *o == optimizer && !seeds.is_empty());
+        if panels.iter().any(present) {
+            let name = format!("{} (median)", optimizer.name());
+            plot.add_trace(entry(&name, style::color(optimizer), MEDIAN_WIDTH).legend_group(optimizer.name()));
+        }
+    }
+    plot.add_trace(entry("one seed", "#888888", SEED_WIDTH));
+}
+
+/// Seeds first, so that no median is hidden. A click on the optimizer's legend entry toggles them all.
+fn add_curves(plot: &mut Plot, n: usize, panel: &Panel) {
     let shape = match panel.between {
         Between::Hold => LineShape::Hv,
         Between::Straight => LineShape::Linear,
@@ -136,7 +145,8 @@ fn add_curves(plot: &mut Plot, n: usize, panel: &Panel, legend: &mut Vec<Optimiz
         let (x, y): (Vec<_>, Vec<_>) = points.into_iter().map(|(x, y)| (significant(x), significant(y))).unzip();
         Scatter::new(x, y)
             .mode(Mode::Lines)
-            .name(format!("{} (median)", optimizer.name()))
+            .name(optimizer.name())
+            .show_legend(false)
             .legend_group(optimizer.name())
             .x_axis(style::axis_id('x', n))
             .y_axis(style::axis_id('y', n))
@@ -144,25 +154,22 @@ fn add_curves(plot: &mut Plot, n: usize, panel: &Panel, legend: &mut Vec<Optimiz
     for (optimizer, seeds) in &panel.seeds {
         for seed in seeds {
             let thin = curve(*optimizer, seed).line(line(*optimizer, SEED_WIDTH)).opacity(0.35);
-            plot.add_trace(thin.show_legend(false).hover_info(HoverInfo::Skip));
+            plot.add_trace(thin.hover_info(HoverInfo::Skip));
         }
     }
     for (optimizer, seeds) in &panel.seeds {
         let Some((left, right)) = extent(seeds.iter().flatten().map(|p| p.0)) else { continue };
         let middle = median(seeds, panel.between, &log_grid(left, right, GRID_POINTS));
-        let bold =
-            curve(*optimizer, &middle).line(line(*optimizer, MEDIAN_WIDTH)).show_legend(legend.contains(optimizer));
-        legend.retain(|o| o != optimizer);
-        plot.add_trace(bold);
+        plot.add_trace(curve(*optimizer, &middle).line(line(*optimizer, MEDIAN_WIDTH)));
     }
 }
 
 /// The logarithmic x axis shared by all panels; only whole powers of ten where every panel has some.
 fn x_axis(panels: &[Panel]) -> Axis {
-    let decades = |p: &Panel| extent(p.points().map(|p| p.0)).map_or(0.0, |(l, r)| (r / l).log10());
+    let decades = |p: &Panel| extent(p.points().map(|p| p.0)).map_or(f64::INFINITY, |(l, r)| (r / l).log10());
     let shortest = panels.iter().map(decades).fold(f64::INFINITY, f64::min);
     let axis = style::log_axis();
-    if shortest >= 1.5 { axis.dtick(1.0) } else { axis }
+    if shortest >= 1.0 { axis.dtick(1.0) } else { axis }
 }
 
 fn with_y_axis(layout: Layout, n: usize, axis: Axis) -> Layout {

@@ -24,12 +24,13 @@ const ORDER: [&str; 9] = [
     super::SPIN_GLASS,
 ];
 
-/// Draws wall-clock time (log) against the best objective so far: a panel a function, three in a row, a thin line a seed
-/// and a bold one for their median. Functions without runs are left out.
+/// Draws wall-clock time (log) against the best objective so far: a panel a function, three in a row, a thin line a
+/// seed and a bold one for their median. Functions without runs are left out.
 ///
-/// The objective is the scaled one, F in [0, 1], on a logarithmic axis where it spans more than two decades; the panel of
-/// the spin glass shows the energy per spin, with the threshold and the ground state. A run which ended keeps its best in
-/// the median. What is recorded before the first iteration ends is drawn at the left edge, since a log axis has no 0.
+/// The objective is the scaled one, F in [0, 1], on a logarithmic axis where it spans more than two decades; the panel
+/// of the spin glass shows the energy per spin, with the threshold and the ground state. A run which ended keeps its
+/// best in the median. What is recorded before the first iteration ends is drawn at the left edge, since a log axis has
+/// no 0.
 ///
 /// # Errors
 /// A missing or mistyped column, an unknown optimizer, no rows: see [`Error`].
@@ -46,7 +47,8 @@ pub fn figure2(traces: &DataFrame) -> Result<Plot, Error> {
     let (top, row, bottom) = (72, 250, 50);
     let height = top + row * rows + bottom;
     let legend = style::legend(1.0 + 30.0 / (row * rows) as f64);
-    let layout = style::layout(style::PAGE, height, style::margin(78, 12, top, bottom), legend);
+    let width = [style::COLUMN, style::PAGE * 2 / 3, style::PAGE][panels.len().min(3) - 1];
+    let layout = style::layout(width, height, style::margin(78, 12, top, bottom), legend);
     Ok(draw(&panels, 3, "wall time [s]", layout, (0.28, 0.33)))
 }
 
@@ -62,10 +64,10 @@ fn panel<'a>(function: &str, runs: impl Iterator<Item = &'a Run> + Clone) -> Pan
     if glass { panel.with_known_energies(true) } else { panel }
 }
 
-/// The earliest end of a first iteration: the shortest positive time past iteration 0, else a microsecond.
+/// Half the time of the earliest row past iteration 0, so that a start shows; a microsecond if none has taken time.
 fn left_edge<'a>(runs: impl Iterator<Item = &'a Run>) -> f64 {
     let times = runs.flat_map(|r| &r.rows).filter(|r| r.iteration > 0.0).map(|r| r.seconds);
-    extent(times.filter(|s| s.is_finite() && *s > 0.0)).map_or(1e-6, |(first, _)| first)
+    extent(times.filter(|s| s.is_finite() && *s > 0.0)).map_or(1e-6, |(first, _)| 0.5 * first)
 }
 
 #[cfg(test)]
@@ -73,6 +75,9 @@ mod tests {
     use serde_json::{Value, to_value};
 
     use super::{super::run::tests::table, *};
+
+    /// Entries of the legend when one optimizer has run: they come first.
+    const ENTRIES: usize = 2;
 
     fn figure(runs: &[(&str, &str, u64, &[f64])]) -> Value {
         to_value(figure2(&table(runs)).unwrap()).unwrap()
@@ -87,16 +92,17 @@ mod tests {
             ("ackley", "deep", 0, &[1.0, 0.2]),
         ]);
         let data = plot["data"].as_array().unwrap();
-        assert_eq!(data.len(), 4 + 3 + 1);
-        let entries: Vec<_> = data.iter().filter(|t| t["showlegend"] == true).map(|t| t["name"].as_str()).collect();
-        assert_eq!(entries, [Some("deep (median)"), Some("shallow (median)")]);
+        let (seeds, medians, entries) = (4, 3, ["shallow (median)", "deep (median)", "one seed"]);
+        assert_eq!(data.len(), entries.len() + seeds + medians);
+        let shown: Vec<_> = data.iter().filter(|t| t["showlegend"] != false).map(|t| t["name"].clone()).collect();
+        assert_eq!(shown, entries);
         assert_eq!(plot["layout"]["grid"]["columns"], 2);
     }
 
     #[test]
-    fn time_zero_is_drawn_at_the_first_iteration() {
+    fn time_zero_is_drawn_before_the_first_iteration() {
         let plot = figure(&[("sphere", "deep", 0, &[1.0, 0.5, 0.25])]);
-        assert_eq!(plot["data"][0]["x"], serde_json::json!([1.0, 1.0, 2.0]));
+        assert_eq!(plot["data"][ENTRIES]["x"], serde_json::json!([0.5, 1.0, 2.0]));
     }
 
     #[test]
@@ -114,7 +120,7 @@ mod tests {
     fn nine_panels_have_nine_places_and_the_glass_its_levels() {
         let runs: Vec<_> = ORDER.iter().map(|f| (*f, "deep", 0, &[1.0, 0.5][..])).collect();
         let plot = figure(&runs);
-        let median = &plot["data"].as_array().unwrap()[2 * ORDER.len() - 1];
+        let median = &plot["data"].as_array().unwrap()[ENTRIES + 2 * ORDER.len() - 1];
         assert_eq!((&median["xaxis"], &median["yaxis"]), (&"x9".into(), &"y9".into()));
         assert_eq!(plot["layout"]["shapes"].as_array().unwrap().len(), 2);
         assert_eq!(plot["layout"]["shapes"][0]["yref"], "y9");
@@ -123,7 +129,7 @@ mod tests {
     #[test]
     fn what_is_not_finite_is_left_out() {
         let plot = figure(&[("sphere", "deep", 0, &[1.0, f64::NAN, f64::INFINITY, 0.5])]);
-        assert_eq!(plot["data"][0]["y"], serde_json::json!([1.0, 0.5]));
+        assert_eq!(plot["data"][ENTRIES]["y"], serde_json::json!([1.0, 0.5]));
         figure(&[("sphere", "deep", 0, &[f64::NAN])]);
     }
 

@@ -124,7 +124,8 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// A table of constant-rate runs: `(function, optimizer, seed, best at iterations 0, 1, 2, …)`, one iteration a second.
+    /// A table of constant-rate runs: `(function, optimizer, seed, best at iterations 0, 1, 2, …)`, one iteration a
+    /// second.
     pub(in crate::figure) fn table(runs: &[(&str, &str, u64, &[f64])]) -> DataFrame {
         let rows: Vec<_> = runs
             .iter()

@@ -24,8 +24,8 @@ pub(super) fn log_grid(left: f64, right: f64, points: usize) -> Vec<f64> {
     (0..points).map(|i| if i + 1 == points { right } else { left * (step * i as f64).exp() }).collect()
 }
 
-/// The median over `seeds` at every x of `grid`. A seed counts from its first point on, and keeps its last value after its
-/// end; an x before every seed is left out.
+/// The median over `seeds` at every x of `grid`. A seed counts from its first point on, and keeps its last value after
+/// its end; an x before every seed is left out.
 pub(super) fn median(seeds: &[Series], between: Between, grid: &[f64]) -> Series {
     let at = |x: f64| {
         let mut values: Vec<f64> = seeds.iter().filter_map(|s| value(s, between, x)).collect();

@@ -93,7 +93,8 @@ pub(super) fn panel_title(n: usize, text: &str) -> Annotation {
     panel_label(n, text).x(0.5).y(1.0).y_anchor(Anchor::Bottom).y_shift(3.0)
 }
 
-/// The titles of the axes of panel `n`. Annotations: plotly's own take more room, and past the eighth axis there is none.
+/// The titles of the axes of panel `n`. Annotations: plotly's own take more room, and past the eighth axis there is
+/// none.
 pub(super) fn axis_titles(n: usize, x: &str, y: &str) -> [Annotation; 2] {
     let at = |text, x, y| panel_label(n, text).x(x).y(y);
     [at(x, 0.5, 0.0).y_anchor(Anchor::Top).y_shift(-24.0), at(y, 0.0, 0.5).x_shift(-57.0).text_angle(-90.0)]

@@ -1,9 +1,9 @@
 //! chromedriver: found, started on a free port, and gone in the end together with its browser.
 //!
 //! A browser that outlives its program is the usual flaw of such exports: killing chromedriver leaves Chromium running,
-//! and a program that is killed itself cannot even do that. So a shell stands between: it starts chromedriver in a process
-//! group of its own, waits for its standard input to end, which happens when we close it and also when we die, and then
-//! ends the whole group and removes the temporary files.
+//! and a program that is killed itself cannot even do that. So a shell stands between: it starts chromedriver in a
+//! process group of its own, waits for its standard input to end, which happens when we close it and also when we die,
+//! and then ends the whole group and removes the temporary files.
 
 use std::{
     env,
@@ -70,7 +70,9 @@ impl Driver {
         let reader = Some(thread::spawn(move || read_log(output, &sender)));
         let mut driver = Self { port: 0, supervisor, reader };
         driver.port = match port.recv_timeout(START_TIMEOUT) {
-            Ok(started) => started.map_err(|log| format!("{} did not start: {log}", program.display()))?,
+            Ok(started) => {
+                started.map_err(|log| format!("{} did not start; its log ends with {log:?}", program.display()))?
+            }
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                 return Err(format!("{} did not start within {START_TIMEOUT:?}", program.display()));
             }
@@ -91,8 +93,9 @@ impl Drop for Driver {
     }
 }
 
-/// Reads chromedriver's log to its end: reports the port it listens on, or its last line if there is none, and removes the
-/// pages that plotly_static 0.1 writes (8 MB for every image) and leaves in the temporary folder, each once it is left.
+/// Reads chromedriver's log to its end: reports the port it listens on, or its last line if there is none, and removes
+/// the pages that plotly_static 0.1 writes (8 MB for every image) and leaves in the temporary folder, each once it is
+/// loaded.
 fn read_log(log: PipeReader, port: &Sender<Result<u16, String>>) {
     let mut last = String::new();
     let mut page = None;
@@ -106,6 +109,8 @@ fn read_log(log: PipeReader, port: &Sender<Result<u16, String>>) {
             && path.contains("/plotly_")
         {
             page = TempPath::try_from_path(path).ok();
+        } else if line.contains("RESPONSE Navigate") {
+            page = None;
         }
         last = line;
     }

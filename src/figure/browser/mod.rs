@@ -1,7 +1,7 @@
 //! A headless browser, to turn figures into images.
 //!
-//! plotly's export draws with a browser through chromedriver. What it leaves to its caller is here: running both on a port
-//! of their own and cleaning up after them (`driver`), and PNGs finer than a pixel a pixel.
+//! plotly's export draws with a browser through chromedriver. What it leaves to its caller is here: running both on a
+//! port of their own and cleaning up after them (`driver`), and PNGs finer than a pixel a pixel.
 
 mod driver;
 
@@ -30,8 +30,8 @@ const BROWSER_ARGUMENTS: [&str; 6] = [
     "--force-color-profile=srgb",
 ];
 
-/// A running headless browser. It takes about a second to start, so keep one for many figures; it ends when dropped, and
-/// also when the process ends without dropping it.
+/// A running headless browser. It takes about a second to start, so keep one for many figures; it ends when dropped,
+/// and also when the process ends without dropping it.
 ///
 /// Its calls block: they fail inside an asynchronous (tokio) context.
 pub struct Browser {
@@ -86,8 +86,8 @@ impl Browser {
         svg.map_err(|e| explain(e.as_ref()))
     }
 
-    /// plotly_static 0.1 takes a scale and ignores it. A PNG with more pixels is the SVG, stretched over an empty figure
-    /// that has as many: vectors scale.
+    /// plotly_static 0.1 takes a scale and ignores it. A PNG with more pixels is the SVG, stretched over an empty
+    /// figure that has as many: vectors scale.
     fn rasterize(&mut self, svg: &str, width: usize, height: usize) -> Result<Vec<u8>, Error> {
         let canvas = canvas(svg, width * PNG_SCALE, height * PNG_SCALE);
         let failed = |e: std::io::Error| Error::Browser(format!("cannot pass the image on: {e}"));

@@ -1,0 +1,72 @@
+//! `overparam time`
+
+use super::settings::{self, Overrides};
+use anyhow::Result;
+use clap::Args;
+use serde_json::json;
+use std::hint::black_box;
+
+/// Time one optimizer on one thread; print one line of JSON.
+///
+/// `us_per_iteration` is the median over repeats, after one that is not counted, of a run's microseconds an iteration, with the
+/// learning-rate rule and the recording of minimum and mean that every run has. `flop_per_iteration` counts by formula, an
+/// elementary function as one; `gflop_per_s` is their ratio. `peak_memory_bytes` is that of the whole process.
+#[derive(Args)]
+pub struct Time {
+    /// What to minimize, see `overparam list`
+    #[arg(long)]
+    function: String,
+    /// shallow or deep
+    #[arg(long)]
+    optimizer: String,
+    /// Iterations of every repeat
+    #[arg(long, default_value_t = 10_000)]
+    iterations: u64,
+    /// Repeats that are counted
+    #[arg(long, default_value_t = 9)]
+    repeats: usize,
+    /// The first step size: small enough that the run goes on moving
+    #[arg(long, default_value_t = 1e-3, allow_negative_numbers = true)]
+    rate: f64,
+    #[command(flatten)]
+    overrides: Overrides,
+}
+
+impl Time {
+    pub fn execute(self) -> Result<()> {
+        let function = settings::function(&self.function)?;
+        let optimizer = settings::optimizer(&self.optimizer)?;
+        let protocol = self.overrides.protocol(Some(self.iterations))?;
+        if self.repeats == 0 {
+            let expected = "1 or more";
+            return Err(
+                overparam::Error::Setting { name: "the number of repeats", expected, given: "0".to_owned() }.into()
+            );
+        }
+        let settings = protocol.settings(function).learning_rate(self.rate);
+        let timing = protocol.time(function, optimizer, &settings, self.repeats)?;
+        let us = black_box(timing.us_per_iteration);
+        let line = json!({
+            "function": function.name(),
+            "optimizer": optimizer.name(),
+            "dtype": protocol.dtype,
+            "dimensions": protocol.dimensions,
+            "iterations": self.iterations,
+            "repeats": self.repeats,
+            "us_per_iteration": us,
+            "flop_per_iteration": timing.flop_per_iteration,
+            "gflop_per_s": timing.flop_per_iteration as f64 / us * 1e-3,
+            "peak_memory_bytes": peak_memory(),
+            "instruction_set": overparam::instruction_set(),
+        });
+        println!("{line}");
+        Ok(())
+    }
+}
+
+/// The most memory that this process has held, where the system tells it.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    kilobytes.split_whitespace().next()?.parse::<u64>().ok().map(|kilobytes| 1024 * kilobytes)
+}

@@ -1,0 +1,76 @@
+//! How long an iteration takes.
+
+use super::shape::run_compiled;
+use super::{Dimensions, Dtype, Protocol};
+use crate::element::Element;
+use crate::error::Error;
+use crate::objective::Function;
+use crate::optimizer::{Optimizer, Settings};
+use dfdx::prelude::{Cpu, Device};
+
+/// What [`Protocol::time`] measured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Timing {
+    /// The median over the repeats.
+    pub us_per_iteration: f64,
+    /// Each repeat.
+    pub repeats: Vec<f64>,
+    /// Floating-point operations of an iteration by formula, counting an elementary function as one.
+    pub flop_per_iteration: u64,
+}
+
+impl Protocol {
+    /// Times `repeats` runs of seed 0 one after the other, on this thread, after one that is not counted.
+    ///
+    /// # Errors
+    /// As [`Protocol::run`].
+    pub fn time(
+        &self,
+        function: Function,
+        optimizer: Optimizer,
+        settings: &Settings,
+        repeats: usize,
+    ) -> Result<Timing, Error> {
+        match self.dtype {
+            Dtype::F32 => time::<f32>(self.dimensions, function, optimizer, settings, repeats),
+            Dtype::F64 => time::<f64>(self.dimensions, function, optimizer, settings, repeats),
+        }
+    }
+}
+
+fn time<R: Element>(
+    dimensions: Dimensions,
+    function: Function,
+    optimizer: Optimizer,
+    settings: &Settings,
+    repeats: usize,
+) -> Result<Timing, Error>
+where
+    Cpu: Device<R>,
+{
+    let kernel = function.kernel::<R>(dimensions.d, 0);
+    let once = || -> Result<f64, Error> {
+        let run = run_compiled(dimensions, function.name(), kernel.clone(), optimizer, 0, settings)?;
+        Ok(run.seconds / run.iterations as f64 * 1e6)
+    };
+    once()?;
+    let repeats = (0..repeats).map(|_| once()).collect::<Result<Vec<f64>, Error>>()?;
+    let mut sorted = repeats.clone();
+    sorted.sort_by(f64::total_cmp);
+    let flop_per_iteration = dimensions.operations(optimizer, kernel.operations()) as u64;
+    Ok(Timing { us_per_iteration: sorted[sorted.len() / 2], repeats, flop_per_iteration })
+}
+
+impl Dimensions {
+    /// Floating-point operations of an iteration, where those of the objective at one point, with squash, box and chain
+    /// rule, are `point`.
+    fn operations(self, optimizer: Optimizer, point: usize) -> usize {
+        let Self { n, k, hidden, layers, d } = self;
+        let network = match optimizer {
+            Optimizer::Shallow => 2 * n * d,
+            // Forward, into the input and into the weight: three products a layer, of a multiplication and an addition each.
+            Optimizer::Deep => 6 * n * (k * hidden + (layers - 1) * hidden * hidden + hidden * d),
+        };
+        n * point + network
+    }
+}
