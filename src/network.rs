@@ -211,3 +211,63 @@ fn add<E: Real>(into: &mut [E], slopes: Vec<E>) {
         *into += slope;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// x and the gradients of a weighted sum of x in every parameter: by the fused operation and by the chain.
+    fn fused_is_composed<const L: usize, E: Element>(tolerance: f64)
+    where
+        Cpu: Device<E>,
+    {
+        let cpu = Cpu::default();
+        let network = EmbeddingPerceptron::<7, 3, 5, L, 9, E, Cpu>::draw(&cpu, 1, Initialization::Gaussian).unwrap();
+        let weights = (1..=63).map(|i| E::of((f64::from(i) * 0.618_033_988_749_894_9).fract() - 0.4)).collect();
+        let weights: Tensor<Rank2<7, 9>, E, Cpu> = cpu.tensor_from_vec(weights, (Const, Const));
+        let gain = 1.5;
+        let gradients = |x: Taped<7, 9, E>| {
+            let mut found = vec![x.as_vec()];
+            let gradients = (x * weights.clone()).sum::<Rank0, _>().backward();
+            found.push(gradients.get(&network.embeddings).as_vec());
+            for Linear { weight, bias } in &network.hidden {
+                found.extend([gradients.get(weight).as_vec(), gradients.get(bias).as_vec()]);
+            }
+            found.extend([gradients.get(&network.input.weight).as_vec(), gradients.get(&network.input.bias).as_vec()]);
+            found
+                .extend([gradients.get(&network.output.weight).as_vec(), gradients.get(&network.output.bias).as_vec()]);
+            found
+        };
+        let fused = gradients(network.forward(network.alloc_grads(), Map::Logistic { gain }).unwrap());
+        let composed = gradients((network.compose(network.alloc_grads()).unwrap() * E::of(gain)).sigmoid());
+        assert_eq!(fused.len(), 2 * L + 4);
+        for (part, (fused, composed)) in fused.iter().zip(&composed).enumerate() {
+            assert!(composed.iter().any(|&slope| slope != E::ZERO), "part {part} is idle");
+            for (a, b) in fused.iter().zip(composed) {
+                assert!((a.wide() - b.wide()).abs() < tolerance, "part {part}: {a} fused, {b} composed, L = {L}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_fused_network_has_the_values_and_gradients_of_the_composed_one() {
+        fused_is_composed::<1, f64>(1e-14);
+        fused_is_composed::<2, f64>(1e-14);
+        fused_is_composed::<3, f64>(1e-14);
+        fused_is_composed::<1, f32>(1e-5);
+        fused_is_composed::<3, f32>(1e-5);
+    }
+
+    #[test]
+    fn parameters_come_back_from_the_fused_layout() {
+        let cpu = Cpu::default();
+        type Network = EmbeddingPerceptron<7, 3, 5, 3, 9, f64, Cpu>;
+        let from = Network::draw(&cpu, 1, Initialization::Gaussian).unwrap();
+        let mut into = Network::draw(&cpu, 2, Initialization::PytorchUniform).unwrap();
+        into.store(&from.fuse());
+        let parameters = |network: &Network| network.fuse().parameters().map(<[f64]>::to_vec).collect::<Vec<_>>();
+        assert_eq!(parameters(&into), parameters(&from));
+        assert_eq!(into.hidden[1].weight.as_vec(), from.hidden[1].weight.as_vec());
+        assert_eq!(into.output.bias.as_vec(), from.output.bias.as_vec());
+    }
+}

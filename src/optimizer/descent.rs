@@ -144,3 +144,68 @@ fn summary<R: Real>(values: &[R]) -> (f64, f64) {
     }
     (min.wide(), (sums[0] + sums[1] + sums[2] + sums[3]) / values.len() as f64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::optimizer::LearningRate;
+
+    /// Descent on (y - 1)²/2 + ¼ that oscillates, and settles when the shrinking step no longer moves y. A restless one has a
+    /// parameter that never stands still and that nothing depends on.
+    struct Parabola {
+        y: f64,
+        restless: bool,
+        steps: u64,
+    }
+
+    impl Step<f64> for Parabola {
+        fn step(&mut self, step: f64, values: &mut [f64], best: &mut Best<f64>) -> Result<(), Error> {
+            values[0] = 0.5 * (self.y - 1.0).powi(2) + 0.25;
+            best.value = best.value.min(values[0]);
+            self.y -= step * (self.y - 1.0).signum();
+            self.steps += 1;
+            Ok(())
+        }
+
+        fn parameters(&self, into: &mut Vec<f64>) {
+            into.push(self.y);
+            into.push(if self.restless { self.steps as f64 } else { 0.0 });
+        }
+    }
+
+    fn run(restless: bool, settings: &Settings) -> (Descent<f64>, u64) {
+        let mut parabola = Parabola { y: 0.37, restless, steps: 0 };
+        let descent = descend(&mut parabola, 1, 1, settings).unwrap();
+        (descent, parabola.steps)
+    }
+
+    /// All but the time.
+    fn values(trace: &[Sample]) -> Vec<(u64, [f64; 4])> {
+        trace.iter().map(|s| (s.iteration, [s.min, s.mean, s.best, s.step_size])).collect()
+    }
+
+    #[test]
+    fn a_run_that_settles_has_the_trace_of_one_that_goes_on() {
+        for rule in [LearningRate::PAPER, LearningRate { factor: 0.5, patience: 2, ..LearningRate::PAPER }] {
+            for (iterations, thinned) in [(5_000, false), (5_000, true), (4_999, true), (640, false), (641, false)] {
+                let settings = Settings { thinned, learning_rate: rule, ..Settings::default() };
+                let settings = settings.learning_rate(0.3).iterations(iterations);
+                let (settled, steps) = run(false, &settings);
+                let (whole, all) = run(true, &settings);
+                assert!(steps < all || iterations < 1_000, "{steps} of {all} steps were taken");
+                assert_eq!((settled.iterations, whole.iterations, all), (iterations, iterations, iterations));
+                assert_eq!(values(&settled.trace), values(&whole.trace));
+                assert_eq!((settled.outcome, settled.best.value), (whole.outcome, whole.best.value));
+                assert!(settled.trace.is_sorted_by(|a, b| a.seconds <= b.seconds));
+                assert_eq!(settled.trace.last().map(|sample| sample.seconds), Some(settled.seconds));
+            }
+        }
+    }
+
+    #[test]
+    fn a_timed_run_that_settles_fills_its_time() {
+        let (settled, steps) = run(false, &Settings::default().learning_rate(0.3).seconds(0.01));
+        assert!(settled.seconds >= 0.01 && settled.iterations > steps, "{} s, {steps} steps", settled.seconds);
+        assert_eq!(settled.trace.last().map(|sample| sample.iteration + 1), Some(settled.iterations));
+    }
+}

@@ -4,8 +4,8 @@ use super::{Shallow, Step};
 use crate::element::Element;
 use crate::error::Error;
 use crate::network::EmbeddingPerceptron;
-use crate::objective::{Best, Map, Objective, Taped};
-use crate::simd::Real;
+use crate::objective::{Best, Map, Objective, Taped, squash, squash_slope};
+use crate::simd::{Real, Rows};
 use dfdx::optim::{Optimizer, Sgd, SgdConfig};
 use dfdx::prelude::*;
 use std::fmt::Debug;
@@ -24,16 +24,30 @@ pub(crate) trait Parametrization<const N: usize, const D: usize, E: Real, Dev: D
     fn parameters(&self, into: &mut Vec<E>);
 }
 
-impl<const N: usize, const D: usize, E: Real> Parametrization<N, D, E, Cpu> for Shallow<N, D, E, Cpu>
+impl<const N: usize, const D: usize, E: Element> Parametrization<N, D, E, Cpu> for Shallow<N, D, E, Cpu>
 where
     Cpu: Device<E>,
 {
+    /// The squash is the kernels' own, as one operation: dfdx's sigmoid differs from it in the last bit, and the start must not.
     fn x(&self, gradients: Gradients<E, Cpu>, map: Map) -> Result<Taped<N, D, E>, CpuError> {
         let y = self.y.trace(gradients);
-        match map {
-            Map::Logistic { gain } => (y * E::of(gain)).try_sigmoid(),
-            Map::Clamp | Map::Identity => Ok(y),
+        if matches!(map, Map::Clamp | Map::Identity) {
+            return Ok(y);
         }
+        let mut squashed = Rows::from_packed(&y.as_vec(), D);
+        squash(&mut squashed, map);
+        let (y, mut tape) = y.split_tape();
+        let x = y.device().try_tensor_from_vec(squashed.packed(D), (Const::<N>, Const::<D>))?;
+        let (input, output) = (y.ghost(), x.ghost());
+        tape.add_backward_op(move |gradients| {
+            squash_slope(&mut squashed, E::slice(gradients.get_or_alloc_mut(&output)?), D, map);
+            let into = E::slice(gradients.get_or_alloc_mut(&input)?);
+            for (into, slope) in into.iter_mut().zip(squashed.packed(D)) {
+                *into += slope;
+            }
+            Ok(())
+        });
+        Ok(x.put_tape(tape))
     }
 
     fn project(&mut self, map: Map) {

@@ -1,0 +1,116 @@
+//! What runs leave behind: tables, Parquet files that explain themselves, and no half-written ones.
+
+use overparam::prelude::*;
+use overparam::trace;
+use polars::prelude::*;
+use std::collections::HashMap;
+use std::fs::{self, File};
+
+fn runs() -> Vec<Run> {
+    let glass = Function::SpinGlass.objective::<5, f32>(3);
+    let sphere = Function::Sphere.objective::<5, f64>(0);
+    let settings = Settings::default().iterations(300);
+    vec![
+        Shape::<6, 3, 4, 2, 5>::run(&glass, Optimizer::Shallow, 3, &settings).unwrap(),
+        Shape::<6, 3, 4, 2, 5>::run(&sphere, Optimizer::Deep, 1, &settings).unwrap(),
+    ]
+}
+
+#[test]
+fn tables_come_back_from_parquet_with_their_metadata() {
+    let runs = runs();
+    let folder = tempfile::tempdir().unwrap();
+    for (name, mut table) in [
+        ("traces.parquet", trace::traces(&runs).unwrap()),
+        ("summary.parquet", trace::summary(runs.iter().map(|run| ("single", run))).unwrap()),
+    ] {
+        let path = folder.path().join("made/on/the/way").join(name);
+        trace::write(&mut table, &path, r#"{"rate":1.0}"#).unwrap();
+        assert!(trace::read(&path).unwrap().equals(&table), "{name}");
+        let mut reader = ParquetReader::new(File::open(&path).unwrap());
+        let metadata = reader.get_metadata().unwrap().key_value_metadata().clone().unwrap();
+        let metadata: HashMap<_, _> = metadata.into_iter().map(|entry| (entry.key, entry.value.unwrap())).collect();
+        assert_eq!(metadata["overparam.version"], env!("CARGO_PKG_VERSION"));
+        assert_eq!(metadata["overparam.settings"], r#"{"rate":1.0}"#);
+        assert_eq!(metadata["overparam.instruction_set"], overparam::instruction_set());
+        assert!(!metadata["overparam.cpu"].is_empty());
+        let beside = fs::read_dir(path.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert!(beside.into_iter().all(|file| !file.to_string_lossy().starts_with('.')), "a temporary file is left");
+    }
+}
+
+#[test]
+fn tables_hold_what_the_runs_found() {
+    let runs = runs();
+    let traces = trace::traces(&runs).unwrap();
+    assert_eq!(traces.height(), runs.iter().map(|run| run.samples.len()).sum::<usize>());
+    let column = |name: &str| traces.column(name).unwrap().f64().unwrap().into_no_null_iter().collect::<Vec<_>>();
+    let samples: Vec<(&Run, &trace::Sample)> =
+        runs.iter().flat_map(|run| run.samples.iter().map(move |sample| (run, sample))).collect();
+    let expect = |name: &str, value: &dyn Fn(&Run, &trace::Sample) -> f64| {
+        assert_eq!(column(name), samples.iter().map(|&(run, sample)| value(run, sample)).collect::<Vec<_>>(), "{name}");
+    };
+    expect("objective_min", &|_, sample| sample.min);
+    expect("objective_mean", &|_, sample| sample.mean);
+    expect("best", &|_, sample| sample.best);
+    expect("raw_best", &|run, sample| run.raw(sample.best));
+    expect("step_size", &|_, sample| sample.step_size);
+    expect("seconds", &|_, sample| sample.seconds);
+    expect("learning_rate", &|run, _| run.settings.learning_rate.initial);
+    let summary = trace::summary(runs.iter().map(|run| ("single", run))).unwrap();
+    assert_eq!(summary.height(), 2);
+    let parameters = summary.column("parameters").unwrap().u64().unwrap().into_no_null_iter().collect::<Vec<_>>();
+    assert_eq!(parameters, [30, 6 * 3 + (3 + 1) * 4 + (4 + 1) * 4 + (4 + 1) * 5]);
+    let dtype = summary.column("dtype").unwrap().str().unwrap().iter().flatten().collect::<Vec<_>>();
+    assert_eq!(dtype, ["f32", "f64"]);
+}
+
+#[test]
+fn thinning_keeps_the_first_the_last_and_the_best() {
+    let sphere = Function::Sphere.objective::<5, f64>(0);
+    let settings = Settings::default().iterations(3_000);
+    let run = |thinned| {
+        let settings = Settings { thinned, ..settings };
+        Shape::<6, 3, 4, 2, 5>::run(&sphere, Optimizer::Shallow, 1, &settings).unwrap()
+    };
+    let (thin, whole) = (run(true), run(false));
+    assert_eq!((whole.samples.len(), whole.iterations, thin.iterations), (3_000, 3_000, 3_000));
+    assert!((200..400).contains(&thin.samples.len()), "{}", thin.samples.len());
+    for sample in &thin.samples {
+        let same = &whole.samples[sample.iteration as usize];
+        let values = |sample: &trace::Sample| [sample.min, sample.mean, sample.best, sample.step_size];
+        assert_eq!(values(sample), values(same), "iteration {}", sample.iteration);
+    }
+    for run in [thin, whole] {
+        let [first, .., last] = &run.samples[..] else { panic!("too few samples") };
+        assert_eq!((first.iteration, last.iteration, last.best), (0, 2_999, run.best));
+        assert!(
+            run.samples.is_sorted_by(|a, b| a.iteration < b.iteration && a.seconds <= b.seconds && a.best >= b.best)
+        );
+    }
+}
+
+#[test]
+fn broken_missing_and_unwritable_files_are_errors_that_name_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("traces.parquet");
+    let mut table = trace::traces(&runs()).unwrap();
+    trace::write(&mut table, &path, "{}").unwrap();
+    let whole = fs::read(&path).unwrap();
+    for length in [0, 3, whole.len() / 2, whole.len() - 1] {
+        let cut = folder.path().join("cut.parquet");
+        fs::write(&cut, &whole[..length]).unwrap();
+        let error = trace::read(&cut).unwrap_err();
+        assert!(matches!(error, Error::Data { .. }) && error.to_string().contains("cut.parquet"), "{error}");
+    }
+    let error = trace::read(&folder.path().join("none.parquet")).unwrap_err();
+    assert!(
+        matches!(error, Error::File { action: "read", .. }) && error.to_string().contains("none.parquet"),
+        "{error}"
+    );
+    // A file where a folder is needed: not even root can write below it.
+    let below = path.join("below.parquet");
+    let error = trace::write(&mut table, &below, "{}").unwrap_err();
+    assert!(matches!(error, Error::File { action: "write", .. }) && error.to_string().contains("below"), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), whole);
+}
