@@ -10,6 +10,11 @@ use std::time::{Duration, Instant};
 
 /// The least time between two lines that are not at a tenth.
 const PACE: Duration = Duration::from_secs(5);
+/// The least time between any two lines but the last.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Set by the notebook kernel evcxr in the process that runs the cells.
+const NOTEBOOK: &str = "EVCXR_IS_RUNTIME";
 
 /// A bar over `total` steps on standard error. Messages set on it say what runs now.
 pub fn bar(total: u64) -> ProgressBar {
@@ -17,7 +22,7 @@ pub fn bar(total: u64) -> ProgressBar {
         (ProgressDrawTarget::stderr(), "{bar:30.green/dim} {pos}/{len} runs, {eta} left  {wide_msg:.dim}")
     } else {
         let lines = ProgressDrawTarget::term_like_with_hz(Box::new(Lines::default()), 20);
-        (lines, "{percent}% {pos}/{len} runs, {elapsed} elapsed, {eta} left  {msg}")
+        (lines, "{percent}% {pos}/{len} runs, {per_sec}, {elapsed} elapsed, {eta} left  {msg}")
     };
     let bar = ProgressBar::with_draw_target(Some(total), target);
     bar.set_style(ProgressStyle::with_template(template).expect("the templates above are well formed"));
@@ -43,7 +48,10 @@ impl State {
         let due = match self.printed {
             None => true,
             Some((_, 10)) => false,
-            Some((at, printed)) => tenth > printed || now.duration_since(at) >= PACE,
+            Some((at, printed)) => {
+                let since = now.duration_since(at);
+                tenth == 10 || since >= PACE || (tenth > printed && since >= PAUSE)
+            }
         };
         due.then(|| {
             self.printed = Some((now, tenth));
@@ -93,7 +101,17 @@ impl TermLike for Lines {
 
     fn flush(&self) -> io::Result<()> {
         let line = self.0.lock().ok().and_then(|mut state| state.take_line(Instant::now()));
-        line.map_or(Ok(()), |line| writeln!(io::stderr(), "{line}"))
+        line.map_or(Ok(()), |line| say(&line))
+    }
+}
+
+/// Prints a line about the progress: on standard error, or on standard output in a notebook, which shows the other as an
+/// error.
+pub(crate) fn say(line: &str) -> io::Result<()> {
+    if std::env::var_os(NOTEBOOK).is_some() {
+        writeln!(io::stdout(), "{line}")
+    } else {
+        writeln!(io::stderr(), "{line}")
     }
 }
 

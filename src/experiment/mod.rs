@@ -2,6 +2,7 @@
 
 mod dimensions;
 mod protocol;
+mod resume;
 mod run;
 mod shape;
 mod sweep;

@@ -191,22 +191,37 @@ impl Protocol {
     /// # Errors
     /// If the protocol is not valid, or the device is out of memory.
     pub fn compare(&self, function: Function, report: &(dyn Fn(Stage, &Run) + Sync)) -> Result<Comparison, Error> {
+        self.compare_beyond(function, &|_, _, _, _| None, report)
+    }
+
+    /// [`Protocol::compare`] without the runs that are `known`, by stage, optimizer, rate and seed.
+    pub(super) fn compare_beyond(
+        &self,
+        function: Function,
+        known: Known<'_>,
+        report: &(dyn Fn(Stage, &Run) + Sync),
+    ) -> Result<Comparison, Error> {
         self.validate()?;
         match self.dtype {
-            Dtype::F32 => self.compare_in::<f32>(function, report),
-            Dtype::F64 => self.compare_in::<f64>(function, report),
+            Dtype::F32 => self.compare_in::<f32>(function, known, report),
+            Dtype::F64 => self.compare_in::<f64>(function, known, report),
         }
     }
 
     fn compare_in<R: Element>(
         &self,
         function: Function,
+        known: Known<'_>,
         report: &(dyn Fn(Stage, &Run) + Sync),
     ) -> Result<Comparison, Error>
     where
         Cpu: Device<R>,
     {
-        let sweep = self.sweep(function).run::<R>(&|run| report(Stage::Sweep, run))?;
+        let sweep = self
+            .sweep(function)
+            .run_beyond::<R>(&|optimizer, rate, seed| known(Stage::Sweep, optimizer, rate, seed), &|run| {
+                report(Stage::Sweep, run)
+            })?;
         let mut comparison = Comparison { function, sweep, timed: Vec::new() };
         let [Some(shallow), Some(deep)] = Optimizer::ALL.map(|optimizer| comparison.rate(optimizer)) else {
             return Ok(comparison);
@@ -215,8 +230,15 @@ impl Protocol {
         for seed in self.seeds(function) {
             let kernel = function.kernel::<R>(self.dimensions.d, seed);
             let mut alone = |optimizer, settings: Settings| -> Result<f64, Error> {
-                let run = run_compiled(self.dimensions, function.name(), kernel.clone(), optimizer, seed, &settings)?;
-                report(Stage::Timed, &run);
+                let run = match known(Stage::Timed, optimizer, settings.learning_rate.initial, seed) {
+                    Some(run) => run,
+                    None => {
+                        let (name, kernel) = (function.name(), kernel.clone());
+                        let run = run_compiled(self.dimensions, name, kernel, optimizer, seed, &settings)?;
+                        report(Stage::Timed, &run);
+                        run
+                    }
+                };
                 let seconds = run.seconds;
                 comparison.timed.push(run);
                 Ok(seconds)
@@ -230,6 +252,9 @@ impl Protocol {
         Ok(comparison)
     }
 }
+
+/// Finds a run that need not be made again.
+pub(super) type Known<'a> = &'a (dyn Fn(Stage, Optimizer, f64, u64) -> Option<Run> + Sync);
 
 /// Which part of a protocol a run belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -59,6 +59,18 @@ impl Sweep {
     where
         Cpu: Device<R>,
     {
+        self.run_beyond::<R>(&|_, _, _| None, finished)
+    }
+
+    /// [`Sweep::run`] without the runs that are `known`, by optimizer, rate and seed.
+    pub(super) fn run_beyond<R: Element>(
+        &self,
+        known: &(dyn Fn(Optimizer, f64, u64) -> Option<Run> + Sync),
+        finished: &(dyn Fn(&Run) + Sync),
+    ) -> Result<Vec<Run>, Error>
+    where
+        Cpu: Device<R>,
+    {
         let kernels: Vec<Arc<dyn Kernel<R>>> =
             self.seeds.par_iter().map(|&seed| self.function.kernel(self.dimensions.d, seed)).collect();
         let mut jobs = Vec::with_capacity(self.len());
@@ -72,6 +84,9 @@ impl Sweep {
         let runs: Result<Vec<Option<Run>>, Error> = jobs
             .into_par_iter()
             .map(|(optimizer, rate, seed, kernel)| {
+                if let Some(run) = known(optimizer, rate, seed) {
+                    return Ok(Some(run));
+                }
                 if crate::interrupt::requested() {
                     return Ok(None);
                 }

@@ -27,6 +27,14 @@ impl Browser {
         match self.0 {}
     }
 
+    /// Cannot be called, for want of a browser to call it on.
+    ///
+    /// # Errors
+    /// None.
+    pub fn preview(&mut self, _plot: &Plot) -> Result<String, Error> {
+        match self.0 {}
+    }
+
     pub(super) fn svg_and_png(&mut self, _plot: &Plot) -> Result<(String, Vec<u8>), Error> {
         match self.0 {}
     }

@@ -70,12 +70,19 @@ impl Browser {
         self.rasterize(&svg, width, height)
     }
 
+    /// `plot` in the size of its layout as a PNG for a screen, a pixel a pixel, in base64.
+    ///
+    /// # Errors
+    /// [`Error::Browser`] if the browser cannot be run or cannot draw the figure.
+    pub fn preview(&mut self, plot: &Plot) -> Result<String, Error> {
+        let (width, height) = size(plot);
+        let png = self.exporter().write_to_string(&json!(plot), ImageFormat::PNG, width, height, 1.0);
+        png.map_err(|e| explain(e.as_ref()))
+    }
+
     /// Both images of a figure, in the size of its layout.
     pub(super) fn svg_and_png(&mut self, plot: &Plot) -> Result<(String, Vec<u8>), Error> {
-        let layout = json!(plot.layout());
-        // 700 × 450 pixels are plotly's own defaults.
-        let side = |key: &str, default| layout[key].as_u64().unwrap_or(default) as usize;
-        let (width, height) = (side("width", 700), side("height", 450));
+        let (width, height) = size(plot);
         let svg = self.svg(plot, width, height)?;
         let png = self.rasterize(&svg, width, height)?;
         Ok((svg, png))
@@ -111,6 +118,14 @@ impl Drop for Browser {
         // the driver takes the browser down in any case.
         let _ = thread::spawn(move || exporter.close()).join();
     }
+}
+
+/// Width and height of the layout, in pixels.
+fn size(plot: &Plot) -> (usize, usize) {
+    let layout = json!(plot.layout());
+    // 700 × 450 pixels are plotly's own defaults.
+    let side = |key: &str, default| layout[key].as_u64().unwrap_or(default) as usize;
+    (side("width", 700), side("height", 450))
 }
 
 /// A figure of nothing but `svg`, `width` × `height` pixels.

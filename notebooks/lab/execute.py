@@ -1,0 +1,133 @@
+"""Executes notebooks from top to bottom with the kernel "Rust (overparam)" and fails on any error.
+
+Usage: execute.py [--output FOLDER] [NOTEBOOK ...]
+
+Without notebooks: all of notebooks/. Without --output they are written in place, with the outputs they now have. Ends with
+the seconds of every cell.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+HERE = Path(__file__).resolve().parent
+NOTEBOOKS = HERE.parent
+# A first cell may compile Polars and dfdx.
+TIMEOUT = 3600
+# What cargo says while it compiles a dependency: there the first time only, so no part of a notebook.
+CARGO = re.compile(
+    r"^ *(Compiling|Downloading|Downloaded|Updating|Locking|Adding|Blocking|Checking|Removing|warning: unused manifest) .*\n?",
+    re.MULTILINE,
+)
+# Of a notebook with its outputs.
+MAXIMUM_BYTES = 2_000_000
+
+
+class Timed(NotebookClient):
+    """Notes how long each cell takes."""
+
+    async def async_execute_cell(self, cell, index, **rest):
+        if cell.cell_type == "code":
+            print(f"  cell {index}: {headline(cell)}", flush=True)
+        start = time.monotonic()
+        try:
+            return await super().async_execute_cell(cell, index, **rest)
+        finally:
+            cell.metadata["seconds"] = round(time.monotonic() - start, 2)
+
+
+def headline(cell):
+    lines = [line for line in cell.source.splitlines() if line.strip() and not line.strip().startswith("//")]
+    return (lines or [""])[-1].strip()[:76]
+
+
+def execute(path, output):
+    """Runs one notebook; returns [(cell, seconds)] and what went wrong, if anything."""
+    notebook = nbformat.read(path, as_version=4)
+    client = Timed(
+        notebook,
+        timeout=TIMEOUT,
+        kernel_name="overparam",
+        coalesce_streams=True,
+        record_timing=False,
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    problem = None
+    try:
+        client.execute()
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        problem = str(error)
+    seconds = []
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        if "seconds" in cell.metadata:
+            seconds.append((cell, cell.metadata.pop("seconds")))
+        for found in cell.outputs:
+            if found.output_type == "stream" and found.name == "stderr":
+                found.text = CARGO.sub("", found.text)
+        cell.outputs = [found for found in cell.outputs if found.output_type != "stream" or found.text.strip()]
+        for found in cell.outputs:
+            if found.output_type == "error":
+                problem = problem or f"{found.ename}: {found.evalue}"
+            # An error through `?` is a line on standard error, not an error of the kernel.
+            if found.output_type == "stream" and found.name == "stderr":
+                problem = problem or f"on standard error: {found.text.strip()}"
+    notebook.metadata["kernelspec"] = {"display_name": "Rust (overparam)", "language": "rust", "name": "overparam"}
+    # One line an output: a figure's data on a line each would be several times as large.
+    text = json.dumps(notebook, ensure_ascii=False, indent=1)
+    for cell in notebook.cells:
+        for found in cell.get("outputs", []):
+            for mime, data in found.get("data", {}).items():
+                if mime.endswith("+json"):
+                    loose = json.dumps(data, ensure_ascii=False, indent=1)
+                    deep = loose.replace("\n", "\n" + " " * 6)
+                    text = text.replace(deep, json.dumps(data, ensure_ascii=False, separators=(",", ":")))
+    size = len(text.encode())
+    if size > MAXIMUM_BYTES and not problem:
+        problem = f"{size} bytes with its outputs, more than {MAXIMUM_BYTES}"
+    destination = output / path.name if output else path
+    if not problem or output:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        temporary = destination.with_suffix(".part")
+        temporary.write_text(text + "\n", encoding="utf-8")
+        os.replace(temporary, destination)
+    return seconds, size, problem
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--output", type=Path, help="write the executed notebooks here instead of in place")
+    arguments.add_argument("notebooks", nargs="*", type=Path)
+    arguments = arguments.parse_args()
+    paths = arguments.notebooks or sorted(NOTEBOOKS.glob("*.ipynb"))
+    if not paths:
+        sys.exit(f"no notebooks in {NOTEBOOKS}")
+    # Only this environment's kernels: one of the same name elsewhere must not be taken.
+    os.environ["JUPYTER_PATH"] = str(Path(sys.prefix) / "share/jupyter")
+    tables, problems = [], []
+    for path in paths:
+        print(f"{path.name}", flush=True)
+        seconds, size, problem = execute(path.resolve(), arguments.output)
+        tables.append((path.name, size, seconds))
+        if problem:
+            problems.append(path.name)
+            print(f"{path.name} FAILED: {problem}", file=sys.stderr, flush=True)
+    print(f"\n{'notebook':<28} {'cell':>4} {'seconds':>8}  last line")
+    for name, size, seconds in tables:
+        for number, (cell, taken) in enumerate(seconds, 1):
+            print(f"{name:<28} {number:>4} {taken:>8.1f}  {headline(cell)}")
+        print(f"{name:<28} {'all':>4} {sum(taken for _, taken in seconds):>8.1f}  {size / 1e6:.2f} MB")
+    if problems:
+        sys.exit(f"failed: {', '.join(problems)}")
+
+
+main()

@@ -1,0 +1,350 @@
+//! Long computations that show their progress and survive an interruption.
+//!
+//! Jupyter interrupts a cell by killing the process that runs it, and with it all that the cell has computed. So finished runs
+//! go to a file now and then, and whoever asks for the same runs again gets those from the file and the rest computed. The
+//! file is removed when all are done.
+
+use super::protocol::{Comparison, Dtype, Protocol, Stage};
+use super::{Dimensions, Run, Sweep};
+use crate::element::Element;
+use crate::error::Error;
+use crate::objective::Function;
+use crate::optimizer::{Optimizer, Outcome, Settings};
+use crate::trace::{self, Sample};
+use crate::{interrupt, progress};
+use dfdx::prelude::{Cpu, Device};
+use polars::prelude::*;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long finished runs may be lost for, should the process be killed.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// The environment variable that says where data goes, instead of to `data` below the current folder.
+const FOLDER: &str = "OVERPARAM_DATA";
+
+impl Protocol {
+    /// [`Protocol::compare`] with its progress shown: a bar on a terminal, a line now and then in a notebook or a log.
+    ///
+    /// Finished runs are kept in a file below `data/unfinished` until all are done: after an interruption, the same call goes
+    /// on from there.
+    ///
+    /// # Errors
+    /// As [`Protocol::compare`].
+    pub fn compare_with_progress(&self, function: Function) -> Result<Comparison, Error> {
+        self.validate()?;
+        let unfinished = Unfinished::open(function, &format!("{self:?}"));
+        let watch = Watch::new(function, self.runs(function), &unfinished);
+        let known = |stage, optimizer, rate, seed| unfinished.find(stage, optimizer, rate, seed);
+        let comparison = self.compare_beyond(function, &known, &|stage, run| {
+            unfinished.keep(stage, run);
+            watch.add(stage, run);
+        })?;
+        watch.end();
+        unfinished.close();
+        Ok(comparison)
+    }
+}
+
+impl Sweep {
+    /// [`Sweep::run`] with its progress shown, and resumed after an interruption: see [`Protocol::compare_with_progress`].
+    ///
+    /// # Errors
+    /// As [`Sweep::run`].
+    pub fn run_with_progress(&self, dtype: Dtype) -> Result<Vec<Run>, Error> {
+        match dtype {
+            Dtype::F32 => self.watched::<f32>(),
+            Dtype::F64 => self.watched::<f64>(),
+        }
+    }
+
+    fn watched<R: Element>(&self) -> Result<Vec<Run>, Error>
+    where
+        Cpu: Device<R>,
+    {
+        let unfinished = Unfinished::open(self.function, &format!("{self:?} {}", R::NAME));
+        let watch = Watch::new(self.function, self.len(), &unfinished);
+        let known = |optimizer, rate, seed| unfinished.find(Stage::Sweep, optimizer, rate, seed);
+        let runs = self.run_beyond::<R>(&known, &|run| {
+            unfinished.keep(Stage::Sweep, run);
+            watch.add(Stage::Sweep, run);
+        })?;
+        watch.end();
+        unfinished.close();
+        Ok(runs)
+    }
+}
+
+/// The bar, and the best so far in its message.
+struct Watch {
+    bar: indicatif::ProgressBar,
+    function: Function,
+    best: Mutex<f64>,
+}
+
+impl Watch {
+    fn new(function: Function, total: usize, unfinished: &Unfinished) -> Self {
+        if unfinished.found > 0 {
+            // A line that cannot be printed is no reason to stop.
+            let _ = progress::say(&format!(
+                "{} of {total} runs were finished before an interruption and are taken from {}",
+                unfinished.found,
+                unfinished.path.display()
+            ));
+        }
+        let bar = progress::bar(total as u64);
+        bar.set_message(function.name());
+        bar.set_position(unfinished.found as u64);
+        bar.reset_eta();
+        bar.tick();
+        Self { bar, function, best: Mutex::new(f64::INFINITY) }
+    }
+
+    fn add(&self, stage: Stage, run: &Run) {
+        let mut best = self.best.lock().unwrap_or_else(PoisonError::into_inner);
+        if run.outcome != Outcome::Diverged {
+            *best = best.min(run.best);
+        }
+        let doing = match stage {
+            Stage::Sweep => "",
+            Stage::Timed => ", timed runs alone",
+        };
+        self.bar.set_message(format!("{}{doing}, best so far {:.3e}", self.function, *best));
+        self.bar.inc(1);
+    }
+
+    fn end(&self) {
+        if interrupt::requested() { self.bar.abandon() } else { self.bar.finish() }
+    }
+}
+
+/// The finished runs of a computation that is not finished.
+struct Unfinished {
+    path: PathBuf,
+    /// How many the file had.
+    found: usize,
+    runs: Mutex<Runs>,
+}
+
+struct Runs {
+    list: Vec<(Stage, Run)>,
+    written: Instant,
+    announced: bool,
+}
+
+impl Unfinished {
+    /// The file of the computation that `settings` describe, with what an interrupted one left there.
+    fn open(function: Function, settings: &str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (settings, env!("CARGO_PKG_VERSION")).hash(&mut hasher);
+        let folder = std::env::var_os(FOLDER).map_or_else(|| PathBuf::from("data"), PathBuf::from);
+        Self::at(folder.join(format!("unfinished/{function}-{:016x}.parquet", hasher.finish())))
+    }
+
+    fn at(path: PathBuf) -> Self {
+        // A file that cannot be read, or that another version wrote, is as good as none: all of it can be computed.
+        let list = if path.exists() { read(&path).unwrap_or_default() } else { Vec::new() };
+        let found = list.len();
+        Self { path, found, runs: Mutex::new(Runs { list, written: Instant::now(), announced: found > 0 }) }
+    }
+
+    fn find(&self, stage: Stage, optimizer: Optimizer, rate: f64, seed: u64) -> Option<Run> {
+        let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        let same =
+            |run: &Run| run.optimizer == optimizer && run.settings.learning_rate.initial == rate && run.seed == seed;
+        runs.list.iter().take(self.found).find(|(of, run)| *of == stage && same(run)).map(|(_, run)| run.clone())
+    }
+
+    fn keep(&self, stage: Stage, run: &Run) {
+        if run.outcome == Outcome::Stopped {
+            return;
+        }
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.list.push((stage, run.clone()));
+        if runs.written.elapsed() < EVERY {
+            return;
+        }
+        let said = match write(&runs.list, &self.path) {
+            Ok(()) => format!(
+                "finished runs are kept in {}: after an interruption, run the same again and it goes on from there",
+                self.path.display()
+            ),
+            Err(error) => format!("finished runs are not kept, so do not interrupt: {error}"),
+        };
+        if !runs.announced {
+            runs.announced = true;
+            let _ = progress::say(&said);
+        }
+        runs.written = Instant::now();
+    }
+
+    /// Removes the file, or leaves it with all that is finished if an interrupt was requested.
+    fn close(self) {
+        let runs = self.runs.into_inner().unwrap_or_else(PoisonError::into_inner);
+        // What cannot be written or removed here is announced when the same is asked for again.
+        if interrupt::requested() {
+            let _ = write(&runs.list, &self.path);
+        } else if self.path.exists() {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// The columns of [`trace::summary`], and what else makes a [`Run`]: its settings as JSON, x, the raw range and the samples as
+/// lists.
+fn write(runs: &[(Stage, Run)], path: &Path) -> Result<(), Error> {
+    let failed = |source| Error::table("tabulate the finished runs", source);
+    let mut table = trace::summary(runs.iter().map(|(stage, run)| (stage.name(), run)))?;
+    let settings: Vec<String> =
+        runs.iter().map(|(_, run)| serde_json::to_string(&run.settings).unwrap_or_default()).collect();
+    let list = |name: &str, value: &dyn Fn(&Run) -> Vec<f64>| {
+        let lists: Vec<Series> = runs.iter().map(|(_, run)| Series::new("".into(), value(run))).collect();
+        Column::new(name.into(), lists)
+    };
+    let samples = |name: &str, value: fn(&Sample) -> f64| list(name, &|run| run.samples.iter().map(value).collect());
+    let columns = [
+        Column::new("settings".into(), settings),
+        list("x", &|run| run.x.clone()),
+        list("range", &|run| run.scale.to_vec()),
+        samples("sample_iteration", |sample| sample.iteration as f64),
+        samples("sample_seconds", |sample| sample.seconds),
+        samples("sample_min", |sample| sample.min),
+        samples("sample_mean", |sample| sample.mean),
+        samples("sample_best", |sample| sample.best),
+        samples("sample_step_size", |sample| sample.step_size),
+    ];
+    for column in columns {
+        table.with_column(column).map_err(failed)?;
+    }
+    trace::write(&mut table, path, "null")
+}
+
+/// The runs that [`write`] wrote; those that this version does not understand are left out.
+fn read(path: &Path) -> Result<Vec<(Stage, Run)>, Error> {
+    let table = trace::read(path)?;
+    let failed = |source| Error::table("read the finished runs", source);
+    let mut runs = Vec::with_capacity(table.height());
+    for row in 0..table.height() {
+        if let Some(run) = read_row(&table, row).map_err(failed)? {
+            runs.push(run);
+        }
+    }
+    Ok(runs)
+}
+
+fn read_row(table: &DataFrame, row: usize) -> PolarsResult<Option<(Stage, Run)>> {
+    let text = |name: &str| Ok::<_, PolarsError>(table.column(name)?.str()?.get(row).unwrap_or_default().to_owned());
+    let real = |name: &str| Ok::<_, PolarsError>(table.column(name)?.f64()?.get(row).unwrap_or(f64::NAN));
+    let count = |name: &str| Ok::<_, PolarsError>(table.column(name)?.u64()?.get(row).unwrap_or_default());
+    let list = |name: &str| -> PolarsResult<Vec<f64>> {
+        let AnyValue::List(series) = table.column(name)?.get(row)? else { return Ok(Vec::new()) };
+        Ok(series.f64()?.iter().map(|value| value.unwrap_or(f64::NAN)).collect())
+    };
+    let stage = [Stage::Sweep, Stage::Timed].into_iter().find(|stage| text("stage").is_ok_and(|s| s == stage.name()));
+    let outcome =
+        [Outcome::Finished, Outcome::Diverged].into_iter().find(|o| text("outcome").is_ok_and(|s| s == o.name()));
+    let dtype = ["f32", "f64"].into_iter().find(|dtype| text("dtype").is_ok_and(|s| s == *dtype));
+    let optimizer: Option<Optimizer> = text("optimizer")?.parse().ok();
+    let settings: Option<Settings> = serde_json::from_str(&text("settings")?).ok();
+    let range = <[f64; 2]>::try_from(list("range")?).ok();
+    let (Some(stage), Some(outcome), Some(dtype), Some(optimizer), Some(settings), Some(scale)) =
+        (stage, outcome, dtype, optimizer, settings, range)
+    else {
+        return Ok(None);
+    };
+    if text("device")? != "cpu" {
+        return Ok(None);
+    }
+    let size = |name: &str| Ok::<_, PolarsError>(count(name)? as usize);
+    let dimensions =
+        Dimensions { n: size("n")?, k: size("k")?, hidden: size("hidden")?, layers: size("layers")?, d: size("d")? };
+    let columns = ["iteration", "seconds", "min", "mean", "best", "step_size"];
+    let columns = columns.map(|name| list(&format!("sample_{name}")));
+    let [iterations, seconds, minima, means, bests, steps] = columns;
+    let (iterations, seconds, minima, means, bests, steps) = (iterations?, seconds?, minima?, means?, bests?, steps?);
+    let samples = iterations.iter().zip(seconds).zip(minima).zip(means).zip(bests).zip(steps);
+    let samples = samples.map(|(((((&iteration, seconds), min), mean), best), step_size)| Sample {
+        iteration: iteration as u64,
+        seconds,
+        min,
+        mean,
+        best,
+        step_size,
+    });
+    let run = Run {
+        function: text("function")?,
+        optimizer,
+        seed: count("seed")?,
+        // The column is exact, where JSON may be off in the last bit.
+        settings: settings.learning_rate(real("learning_rate")?),
+        dimensions,
+        dtype,
+        device: "cpu",
+        best: real("best")?,
+        x: list("x")?,
+        iterations: count("iterations")?,
+        seconds: real("seconds")?,
+        outcome,
+        samples: samples.collect(),
+        scale,
+    };
+    Ok(Some((stage, run)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn protocol() -> Protocol {
+        let mut protocol = Protocol::paper();
+        (protocol.iterations, protocol.seeds, protocol.rates) = (200, 2, vec![1.0, 0.1]);
+        protocol
+    }
+
+    #[test]
+    fn runs_come_back_as_they_were() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/runs.parquet");
+        let comparison = protocol().compare(Function::Rastrigin, &|_, _| {}).unwrap();
+        let runs: Vec<(Stage, Run)> = comparison
+            .sweep
+            .into_iter()
+            .map(|run| (Stage::Sweep, run))
+            .chain(comparison.timed.into_iter().map(|run| (Stage::Timed, run)))
+            .collect();
+        write(&runs, &path).unwrap();
+        let again = read(&path).unwrap();
+        assert_eq!(format!("{runs:?}"), format!("{again:?}"));
+    }
+
+    #[test]
+    fn what_is_known_is_not_run_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("runs.parquet");
+        let protocol = protocol();
+        let whole = protocol.compare(Function::Sphere, &|_, _| {}).unwrap();
+        // Interrupted after three runs of the sweep.
+        let three: Vec<_> = whole.sweep.iter().take(3).map(|run| (Stage::Sweep, run.clone())).collect();
+        write(&three, &path).unwrap();
+        let unfinished = Unfinished::at(path.clone());
+        assert_eq!(unfinished.found, 3);
+        let known = |stage, optimizer, rate, seed| unfinished.find(stage, optimizer, rate, seed);
+        let made = Mutex::new(0);
+        let resumed = protocol.compare_beyond(Function::Sphere, &known, &|_, _| *made.lock().unwrap() += 1).unwrap();
+        assert_eq!(*made.lock().unwrap(), protocol.runs(Function::Sphere) - 3);
+        let best = |comparison: &Comparison| comparison.sweep.iter().map(|run| run.best).collect::<Vec<_>>();
+        assert_eq!(best(&resumed), best(&whole));
+        unfinished.close();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_broken_file_is_as_good_as_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("runs.parquet");
+        std::fs::write(&path, "PAR1 and no more").unwrap();
+        assert_eq!(Unfinished::at(path).found, 0);
+    }
+}
