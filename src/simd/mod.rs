@@ -183,7 +183,7 @@ fn add_lanes<R: Real>(mut lanes: R::Vector) -> R {
     let mut width = R::LANES / 2;
     while width > 0 {
         for lane in 0..width {
-            lanes[lane] = lanes[lane] + lanes[lane + width];
+            lanes[lane] += lanes[lane + width];
         }
         width /= 2;
     }
