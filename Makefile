@@ -32,7 +32,7 @@ lint: set-up ## Format, clippy and rustdoc, warnings being errors
 	@echo "lint: checking (about 4 minutes on 2 cores the first time, then seconds)"
 	$(CARGO) fmt --check
 	$(CARGO) clippy $(RELEASE) --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(RELEASE) --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(RELEASE) --no-deps
 
 .PHONY: clean
 clean: ## Remove what was built and what was written

@@ -29,7 +29,7 @@ pub(crate) fn dispatch<K: WithSimd>(kernel: K) -> K::Output {
     ARCH.dispatch(kernel)
 }
 
-/// The instruction set that [`dispatch`] picks, for the metadata of results.
+/// The instruction set that kernels run on, for the metadata of results.
 pub fn instruction_set() -> &'static str {
     struct Name;
     impl WithSimd for Name {
