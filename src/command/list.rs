@@ -4,6 +4,9 @@ use anyhow::Result;
 use clap::Args;
 use overparam::prelude::*;
 
+/// Some minima are sums of a 1-D search a coordinate; more of them than this take minutes.
+const MOST_DIMENSIONS: usize = 1_000_000;
+
 /// List the objectives.
 #[derive(Args)]
 pub struct List {
@@ -14,9 +17,9 @@ pub struct List {
 
 impl List {
     pub fn execute(self) -> Result<()> {
-        if self.d == 0 {
-            let expected = "1 or more";
-            return Err(overparam::Error::Setting { name: "d", expected, given: "0".to_owned() }.into());
+        if !(1..=MOST_DIMENSIONS).contains(&self.d) {
+            let expected = "from 1 to 1000000";
+            return Err(overparam::Error::Setting { name: "d", expected, given: self.d.to_string() }.into());
         }
         println!("{:<16} {:>20}  {:>14}  {:<24} source", "name", "box", "minimum", "taken at");
         for function in Function::ALL {
