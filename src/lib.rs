@@ -63,7 +63,8 @@ pub mod prelude {
     pub use crate::objective::{Function, Objective, Scaled, Taped, TapedValues};
     pub use crate::optimizer::{Budget, LearningRate, Optimizer, Outcome, Settings, Squash};
     pub use crate::trace;
-    pub use dfdx::prelude::{Axis, BroadcastTo, Cpu, HasShape, MeanTo, SumTo, Tensor, Trace};
+    // What an objective is written with. Names of this crate come before those of dfdx.
+    pub use dfdx::prelude::*;
     pub use polars::prelude::DataFrame;
 }
 

@@ -3,7 +3,8 @@
 //! A notebook passes whole lines only, and a log file should not fill with carriage returns: there the state of the same
 //! indicatif bar is printed when it starts, at every tenth, at most every few seconds in between, and when it ends.
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -22,10 +23,14 @@ pub fn bar(total: u64) -> ProgressBar {
         (ProgressDrawTarget::stderr(), "{bar:30.green/dim} {pos}/{len} runs, {eta} left  {wide_msg:.dim}")
     } else {
         let lines = ProgressDrawTarget::term_like_with_hz(Box::new(Lines::default()), 20);
-        (lines, "{percent}% {pos}/{len} runs, {per_sec}, {elapsed} elapsed, {eta} left  {msg}")
+        (lines, "{percent}% {pos}/{len} runs, {rate}, {elapsed} elapsed, {eta} left  {msg}")
     };
     let bar = ProgressBar::with_draw_target(Some(total), target);
-    bar.set_style(ProgressStyle::with_template(template).expect("the templates above are well formed"));
+    let style = ProgressStyle::with_template(template).expect("the templates above are well formed");
+    bar.set_style(style.with_key("rate", |state: &ProgressState, text: &mut dyn fmt::Write| {
+        // A line that cannot be formatted is left short.
+        let _ = write!(text, "{:.1} a second", state.per_sec());
+    }));
     bar
 }
 

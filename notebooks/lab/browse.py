@@ -151,13 +151,16 @@ def look(driver, lab, path, screenshots):
     want = expected(path)
     driver.get_log("browser"), driver.get_log("performance")
     driver.get(f"{lab.url}/lab/workspaces/{path.stem}/tree/{path.name}?token={lab.token}")
-    end = time.monotonic() + PATIENCE
+    end, page = time.monotonic() + PATIENCE, 0
     while True:
         have = driver.execute_script(COUNT) if driver.find_elements(By.CSS_SELECTOR, ".jp-Notebook") else {}
         if have and all(have[key] >= number for key, number in want.items()) and not have["undrawn"] + have["broken"]:
             break
         if time.monotonic() > end:
             break
+        # What is far out of sight is drawn when it comes near.
+        page = (page + 1) % 12
+        driver.execute_script("document.querySelector('.jp-WindowedPanel-outer')?.scrollTo(0, arguments[0])", 1000 * page)
         time.sleep(0.5)
     # A question may be open, such as which kernel to take.
     for button in driver.find_elements(By.CSS_SELECTOR, ".jp-Dialog button.jp-mod-reject, .jp-Dialog button.jp-mod-accept")[:1]:

@@ -22,6 +22,7 @@ HERE = Path(__file__).resolve().parent
 NOTEBOOKS = HERE.parent
 # A first cell may compile Polars and dfdx.
 TIMEOUT = 3600
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
 # What cargo says while it compiles a dependency: there the first time only, so no part of a notebook.
 CARGO = re.compile(
     r"^ *(Compiling|Downloading|Downloaded|Updating|Locking|Adding|Blocking|Checking|Removing|warning: unused manifest) .*\n?",
@@ -65,7 +66,7 @@ def execute(path, output):
         client.execute()
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         problem = str(error)
-    seconds = []
+    seconds, problems = [], []
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue
@@ -76,11 +77,15 @@ def execute(path, output):
                 found.text = CARGO.sub("", found.text)
         cell.outputs = [found for found in cell.outputs if found.output_type != "stream" or found.text.strip()]
         for found in cell.outputs:
+            # evcxr counts one further than Jupyter does.
+            if "execution_count" in found:
+                found.execution_count = cell.execution_count
             if found.output_type == "error":
-                problem = problem or f"{found.ename}: {found.evalue}"
+                problems.append("\n".join([found.evalue, *found.traceback]))
             # An error through `?` is a line on standard error, not an error of the kernel.
             if found.output_type == "stream" and found.name == "stderr":
-                problem = problem or f"on standard error: {found.text.strip()}"
+                problems.append(f"on standard error: {found.text.strip()}")
+    problem = ANSI.sub("", "\n".join(problems)) or problem
     notebook.metadata["kernelspec"] = {"display_name": "Rust (overparam)", "language": "rust", "name": "overparam"}
     # One line an output: a figure's data on a line each would be several times as large.
     text = json.dumps(notebook, ensure_ascii=False, indent=1)

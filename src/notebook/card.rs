@@ -14,7 +14,12 @@ fn color(optimizer: Optimizer) -> &'static str {
     }
 }
 
-/// The heading of a card, and what the drawing beside it shows.
+/// A card with its drawing below, for a table that leaves no room beside it.
+fn tall_card(title: &str, table: &str, drawing: &str, caption: &str) -> String {
+    format!("<p><b>{title}</b></p>{table}<p>{}<br><small>{caption}</small></p>", image(drawing, caption))
+}
+
+/// A card with its drawing beside the table.
 fn card(title: &str, table: &str, drawing: &str, caption: &str) -> String {
     // A table around both: the only layout that every notebook viewer keeps.
     format!(
@@ -161,7 +166,7 @@ pub(super) fn comparison(comparison: &Comparison) -> String {
     let heading =
         format!("{}: {seeds} seeds, {} runs in the sweep", comparison.function.title(), comparison.sweep.len());
     let caption = "best objective so far, a line a seed; iterations and wall time are medians";
-    card(&heading, &table, &draw(&curves, "wall time [s]", "best F"), caption)
+    tall_card(&heading, &table, &draw(&curves, "wall time [s]", "best F"), caption)
 }
 
 /// The same as text.

@@ -78,6 +78,13 @@ impl Display for DataFrame {
     }
 }
 
+/// A cell that ends with a loop or a `match` has nothing to show.
+impl Display for () {
+    fn content(&self) -> Content {
+        Content::default()
+    }
+}
+
 /// What the kernel shows of a plotly figure that a cell ends with.
 ///
 /// plotly's `Plot` has an `evcxr_display` of its own, which takes a reference and sends no image. This one takes the figure
