@@ -1,5 +1,6 @@
 //! Easing non-convex optimization by over-parametrizing it with a neural network.
 
+pub mod bench;
 mod element;
 pub mod error;
 pub mod experiment;
