@@ -21,8 +21,8 @@ impl Peak {
     /// Measures for about a second.
     pub fn measure() -> Self {
         Self {
-            f32_gflop_per_s: peak::gflop_per_s::<f32>(50),
-            f64_gflop_per_s: peak::gflop_per_s::<f64>(50),
+            f32_gflop_per_s: peak::f32_gflop_per_s(50),
+            f64_gflop_per_s: peak::f64_gflop_per_s(50),
             copy_gb_per_s: peak::copy_gb_per_s(COPIED, 8),
         }
     }
@@ -43,8 +43,8 @@ mod tests {
     #[test]
     fn a_core_does_more_than_one_operation_a_nanosecond() {
         let peak = Peak {
-            f32_gflop_per_s: peak::gflop_per_s::<f32>(3),
-            f64_gflop_per_s: peak::gflop_per_s::<f64>(3),
+            f32_gflop_per_s: peak::f32_gflop_per_s(3),
+            f64_gflop_per_s: peak::f64_gflop_per_s(3),
             copy_gb_per_s: peak::copy_gb_per_s(1 << 20, 3),
         };
         assert!(peak.gflop_per_s(Dtype::F32) > 1.0 && peak.gflop_per_s(Dtype::F64) > 0.5, "{peak:?}");

@@ -9,6 +9,7 @@ use polars::prelude::DataFrame;
 
 use super::panel::with_y_axis;
 use super::run::{floats, strings};
+use super::series::extent;
 use super::{Error, style};
 
 /// The columns and the rows of panels of [`ratios`].
@@ -28,8 +29,10 @@ const COLORS: [&str; 7] = ["#2ca02c", "#e8710a", "#1f77b4", "#d62728", "#9467bd"
 
 /// A row of one panel of [`ratios`].
 struct Ratio {
-    /// Its panel, from 1.
-    panel: usize,
+    /// One of [`SHAPES`].
+    shape: &'static str,
+    /// The place of its dtype among [`DTYPES`].
+    dtype: usize,
     label: String,
     program: String,
     ratio: f64,
@@ -53,12 +56,16 @@ pub fn ratios(table: &DataFrame) -> Result<Plot, Error> {
     }
     // The larger spin glass after the smaller one.
     labels.sort_by_key(|label| label.contains("d="));
+    let shapes: Vec<&str> = SHAPES.into_iter().filter(|shape| rows.iter().any(|row| row.shape == *shape)).collect();
+    let panels = shapes.len() * DTYPES.len();
+    let panel_of =
+        |row: &Ratio| row.dtype * shapes.len() + shapes.iter().position(|s| *s == row.shape).unwrap_or(0) + 1;
     let place = |label: &str| -(labels.iter().position(|l| *l == label).unwrap_or_default() as f64);
     let mut plot = Plot::new();
     for (name, color, symbol) in PROGRAMS {
         let mut shown = false;
-        for panel in 1..=SHAPES.len() * DTYPES.len() {
-            let of = rows.iter().filter(|row| row.panel == panel && row.program == name);
+        for panel in 1..=panels {
+            let of = rows.iter().filter(|row| panel_of(row) == panel && row.program == name);
             let (x, y): (Vec<f64>, Vec<f64>) = of.map(|row| (row.ratio, place(&row.label))).unzip();
             if x.is_empty() {
                 continue;
@@ -79,24 +86,27 @@ pub fn ratios(table: &DataFrame) -> Result<Plot, Error> {
     let legend = style::legend(1.0 + 30.0 / (row * DTYPES.len()) as f64);
     let height = top + row * DTYPES.len() + bottom;
     let layout = style::layout(style::PAGE, height, style::margin(130, 12, top, bottom), legend);
-    let grid = LayoutGrid::new().rows(DTYPES.len()).columns(SHAPES.len()).pattern(GridPattern::Independent);
-    let axes = LayoutTemplate::new().x_axis(style::log_axis().dtick(1.0)).y_axis(style::axis());
+    let grid = LayoutGrid::new().rows(DTYPES.len()).columns(shapes.len()).pattern(GridPattern::Independent);
+    // The same range everywhere, with the line of equal times in it.
+    let (low, high) = extent(rows.iter().map(|row| row.ratio).chain([1.0])).unwrap_or((1.0, 1.0));
+    let range = vec![low.log10() - 0.1, high.log10() + 0.1];
+    let axes = LayoutTemplate::new().x_axis(style::log_axis().dtick(1.0).range(range)).y_axis(style::axis());
     let mut layout = layout.grid(grid.x_gap(0.06).y_gap(0.24)).template(Template::new().layout(axes));
     let ticks: Vec<f64> = labels.iter().map(|label| place(label)).collect();
     let mut annotations: Vec<Annotation> = Vec::new();
-    let mut shapes = Vec::new();
-    for panel in 1..=SHAPES.len() * DTYPES.len() {
-        let (dtype, shape) = (DTYPES[(panel - 1) / SHAPES.len()], SHAPES[(panel - 1) % SHAPES.len()]);
-        let outer = (panel - 1) % SHAPES.len() == 0;
+    let mut lines = Vec::new();
+    for panel in 1..=panels {
+        let (dtype, shape) = (DTYPES[(panel - 1) / shapes.len()], shapes[(panel - 1) % shapes.len()]);
+        let outer = (panel - 1) % shapes.len() == 0;
         let names: Vec<&str> = labels.iter().map(|label| if outer { *label } else { "" }).collect();
         let axis = style::axis().tick_values(ticks.clone()).tick_text(names);
         layout = with_y_axis(layout, panel, axis.range(vec![0.6 - labels.len() as f64, 0.4]));
         annotations.push(style::panel_title(panel, &format!("<b>{shape}, {dtype}</b>")));
         let [x_title, _] = style::axis_titles(panel, "time / time of overparam", "");
         annotations.push(x_title);
-        shapes.push(equal(panel));
+        lines.push(equal(panel));
     }
-    plot.set_layout(layout.annotations(annotations).shapes(shapes));
+    plot.set_layout(layout.annotations(annotations).shapes(lines));
     plot.set_configuration(style::configuration());
     Ok(plot)
 }
@@ -111,12 +121,13 @@ fn ratio_rows(table: &DataFrame) -> Result<Vec<Ratio>, Error> {
             Some((shape, dimension)) => (shape, format!(" d={dimension}")),
             None => (shapes[index].as_str(), String::new()),
         };
-        let column = SHAPES.iter().position(|s| *s == shape);
-        let row = DTYPES.iter().position(|dtype| *dtype == dtypes[index]);
-        let (Some(column), Some(row), true) = (column, row, ratio.is_finite()) else { continue };
+        let shape = SHAPES.into_iter().find(|s| *s == shape);
+        let dtype = DTYPES.iter().position(|dtype| *dtype == dtypes[index]);
+        let (Some(shape), Some(dtype), true) = (shape, dtype, ratio.is_finite()) else { continue };
         if PROGRAMS.iter().any(|(name, ..)| *name == programs[index]) {
             rows.push(Ratio {
-                panel: row * SHAPES.len() + column + 1,
+                shape,
+                dtype,
                 label: format!("{}{dimension}", functions[index]),
                 program: programs[index].clone(),
                 ratio,
@@ -230,7 +241,7 @@ mod tests {
         let plot = to_value(ratios(&table.unwrap()).unwrap()).unwrap();
         let data = plot["data"].as_array().unwrap();
         let axes: Vec<_> = data.iter().map(|trace| trace["xaxis"].as_str().unwrap()).collect();
-        assert_eq!(axes, ["x", "x6", "x4"]);
+        assert_eq!(axes, ["x", "x4", "x3"]);
         assert_eq!(plot["layout"]["yaxis"]["ticktext"], serde_json::json!(["sphere", "spin-glass d=200"]));
         assert_eq!(data[2]["y"], serde_json::json!([-1.0]));
         assert_eq!(data.iter().filter(|trace| trace["showlegend"] == true).count(), 2);
