@@ -54,7 +54,36 @@ lint: set-up ## Format, clippy and rustdoc, warnings being errors
 	@echo "lint: checking (about 4 minutes on 2 cores the first time, then seconds)"
 	$(CARGO) fmt --check
 	$(CARGO) clippy $(RELEASE) --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(RELEASE) --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(RELEASE) --no-deps
+
+# The notebooks: Python, JupyterLab and the Rust kernel live in .lab, of this project only.
+JUPYTER := JUPYTER_CONFIG_DIR="$(CURDIR)/.lab/jupyter/config" JUPYTER_DATA_DIR="$(CURDIR)/.lab/jupyter/data" \
+	JUPYTER_RUNTIME_DIR="$(CURDIR)/.lab/jupyter/runtime" JUPYTERLAB_SETTINGS_DIR="$(CURDIR)/.lab/jupyter/settings" \
+	JUPYTERLAB_WORKSPACES_DIR="$(CURDIR)/.lab/jupyter/workspaces" .lab/venv/bin
+EXECUTED := .lab/executed
+
+.PHONY: kernel
+kernel: set-up ## Set up JupyterLab and the Rust kernel in .lab (about 8 minutes on 2 cores the first time, then a second)
+	notebooks/lab/setup.sh
+
+.PHONY: lab
+lab: kernel ## Open the notebooks in JupyterLab
+	@echo "lab: the very first cell compiles the crate (about 7 minutes on 2 cores); in later sessions that takes seconds"
+	$(JUPYTER)/jupyter-lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks $(ARGS)
+
+.PHONY: notebooks
+notebooks: kernel data/summary.parquet ## Execute all notebooks and keep their outputs (about 12 minutes the first time, then 3)
+	$(JUPYTER)/python notebooks/lab/execute.py
+
+.PHONY: test-notebooks
+test-notebooks: kernel data/summary.parquet ## Execute all notebooks into .lab, open them in a browser with no network
+	rm -rf $(EXECUTED)
+	$(JUPYTER)/python notebooks/lab/execute.py --output $(EXECUTED)
+	$(JUPYTER)/python notebooks/lab/browse.py --screenshots $(EXECUTED)/screenshots $(EXECUTED)/*.ipynb
+
+# What 02_paper reads.
+data/summary.parquet:
+	$(MAKE) figures ARGS=
 
 .PHONY: clean
 clean: ## Remove what was built and what was written

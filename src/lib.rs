@@ -1,4 +1,33 @@
 //! Easing non-convex optimization by over-parametrizing it with a neural network.
+//!
+//! Instead of descending on x in [0, 1]^d (the *shallow* optimizer), descend on the weights and the trainable inputs of a
+//! network that puts x out (the *deep* optimizer), as Lopez-Paz and Sagun propose ("Easing non-convex optimization with
+//! neural networks", ICLR 2018 workshop); and find out when that helps.
+//!
+//! ```
+//! use overparam::prelude::*;
+//!
+//! let rastrigin = Function::Rastrigin.objective::<50, f64>(0);
+//! let settings = Settings::default().learning_rate(1.0).iterations(500);
+//! for optimizer in Optimizer::ALL {
+//!     println!("{}", PaperShape::run(&rastrigin, optimizer, 1, &settings)?);
+//! }
+//! # Ok::<(), overparam::Error>(())
+//! ```
+//!
+//! # Where things are
+//! - [`objective`]: what is minimized, nine functions and your own
+//! - [`network`]: the network of the deep optimizer, shaped at compile time
+//! - [`optimizer`]: shallow and deep, the learning-rate rule, their settings
+//! - [`experiment`]: single runs, sweeps over learning rates and seeds, the paper's protocol
+//! - [`trace`]: what a run records, as DataFrames and Parquet
+//! - [`figure`]: the paper's figures; [`notebook`]: what evcxr shows; [`progress`]: what runs now
+//!
+//! # What the paper leaves open
+//! The learning rate shrinks after the step of an iteration whose mean objective is no improvement. Diverged runs end at
+//! once and never count. In the sweep that chooses the learning rate, both optimizers take the same number of iterations;
+//! in the timed runs the deep one has the time of its shallow twin. x is kept in the cube by the logistic sigmoid. A run
+//! whose parameters no longer change ends early, and its trace is completed at the pace it had.
 
 pub mod bench;
 mod element;
@@ -38,3 +67,8 @@ pub mod prelude {
     pub use dfdx::prelude::{Axis, BroadcastTo, Cpu, HasShape, MeanTo, SumTo, Tensor, Trace};
     pub use polars::prelude::DataFrame;
 }
+
+/// The README's examples compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -48,5 +48,7 @@ done
 [[ $session/Cargo.lock -nt $project/Cargo.lock ]] || cp "$project/Cargo.lock" "$session/Cargo.lock"
 
 export EVCXR_CONFIG_DIR=$lab/config EVCXR_TMPDIR=$session XDG_CACHE_HOME=$lab/cache
-export OVERPARAM_DATA=$project/data
+export OVERPARAM_DATA=${OVERPARAM_DATA:-$project/data}
+# evcxr refreshes a kernel spec that it finds where it would install one. It shall find none.
+export JUPYTER_PATH=$lab/jupyter/none
 exec "$lab/evcxr/bin/evcxr_jupyter" --control_file "$connection"

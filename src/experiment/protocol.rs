@@ -8,7 +8,9 @@ use crate::interrupt;
 use crate::network::Initialization;
 use crate::objective::Function;
 use crate::optimizer::{Budget, LearningRate, Optimizer, Settings, Squash};
+use crate::trace;
 use dfdx::prelude::{Cpu, Device};
+use polars::prelude::DataFrame;
 use serde::{Deserialize, Serialize};
 
 /// The scalar that runs are computed in.
@@ -301,6 +303,23 @@ impl Comparison {
     pub fn rate(&self, optimizer: Optimizer) -> Option<f64> {
         let best = Candidate::rank(&self.sweep, optimizer).into_iter().next()?;
         best.minimum.is_finite().then_some(best.rate)
+    }
+
+    /// The traces of the timed runs, see [`crate::trace`]: what the figures are drawn from.
+    ///
+    /// # Errors
+    /// If Polars cannot allocate the columns.
+    pub fn traces(&self) -> Result<DataFrame, Error> {
+        trace::traces(&self.timed)
+    }
+
+    /// One row a run, those of the sweep first, see [`crate::trace`].
+    ///
+    /// # Errors
+    /// If Polars cannot allocate the columns.
+    pub fn summary(&self) -> Result<DataFrame, Error> {
+        let sweep = self.sweep.iter().map(|run| (Stage::Sweep.name(), run));
+        trace::summary(sweep.chain(self.timed.iter().map(|run| (Stage::Timed.name(), run))))
     }
 
     /// The timed runs of one optimizer, by seed.

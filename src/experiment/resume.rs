@@ -221,7 +221,7 @@ fn write(runs: &[(Stage, Run)], path: &Path) -> Result<(), Error> {
     trace::write(&mut table, path, "null")
 }
 
-/// The runs that [`write`] wrote; those that this version does not understand are left out.
+/// The runs that `write` wrote; those that this version does not understand are left out.
 fn read(path: &Path) -> Result<Vec<(Stage, Run)>, Error> {
     let table = trace::read(path)?;
     let failed = |source| Error::table("read the finished runs", source);

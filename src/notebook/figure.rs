@@ -61,8 +61,8 @@ mod tests {
 
     #[test]
     fn what_single_precision_cannot_hold_stays() {
-        let texts = json!(["a"; 20]);
-        let tiny = json!([1e-300; 20]);
+        let texts = json!(vec!["a"; 20]);
+        let tiny = json!(vec![1e-300; 20]);
         let short = json!([1.0, 2.0]);
         for values in [texts, tiny, short] {
             let mut packed = values.clone();

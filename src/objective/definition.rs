@@ -64,7 +64,7 @@ pub(crate) struct Points<'a, R: Real> {
 impl<R: Real> Points<'_, R> {
     /// Evaluates functions that are sums over coordinates; `term` gives the summand and its derivative.
     #[inline(always)]
-    pub(crate) fn add_up<S: Simd>(self, term: impl Fn(R) -> (R, R)) {
+    pub(crate) fn add_up(self, term: impl Fn(R) -> (R, R)) {
         let Self { dimension, u, gradient, values, scratch } = self;
         let terms = &mut scratch[..u.len()];
         for ((&u, slope), value) in flat::<R>(u).iter().zip(flat_mut::<R>(gradient)).zip(flat_mut::<R>(terms)) {

@@ -5,7 +5,7 @@
 //! is written twice: as a chain of ordinary dfdx operations, which says what it means and runs on any device, and as a
 //! kernel that computes value and gradient in one pass at the width of the processor. The tests hold them together.
 //!
-//! A tenth function takes one file beside these, implementing [`definition::Definition`], and one line in the list below.
+//! A tenth function takes one file beside these, implementing `definition::Definition`, and one line in the list below.
 
 mod definition;
 mod extremum;

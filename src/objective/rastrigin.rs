@@ -30,7 +30,7 @@ impl<R: Real> Definition<R> for Rastrigin<R> {
     #[inline(always)]
     fn evaluate<S: Simd>(&self, points: Points<'_, R>) {
         // 10 (1 - cos) term by term, not 10 d at the end: near the minimum nothing large cancels.
-        points.add_up::<S>(|u| {
+        points.add_up(|u| {
             let (sin, cos) = sin_cos_pi::<S, R>(u + u);
             (mul_add::<S, R>(u, u, affine::<S, R>(-A, cos, A)), mul_add::<S, R>(R::of(A * TAU), sin, u + u))
         });

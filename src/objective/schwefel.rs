@@ -30,7 +30,7 @@ impl<R: Real> Definition<R> for Schwefel<R> {
     #[inline(always)]
     fn evaluate<S: Simd>(&self, points: Points<'_, R>) {
         // d/du (u sin √|u|) = sin √|u| + ½ √|u| cos √|u|, which is 0 at u = 0 where the square root has no slope.
-        points.add_up::<S>(|u| {
+        points.add_up(|u| {
             let root = u.magnitude().root();
             let (sin, cos) = sin_cos::<S, R>(root);
             (mul_add::<S, R>(-u, sin, R::of(PEAK)), mul_add::<S, R>(R::of(-0.5) * root, cos, -sin))

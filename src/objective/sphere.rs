@@ -22,7 +22,7 @@ impl<R: Real> Definition<R> for Sphere<R> {
 
     #[inline(always)]
     fn evaluate<S: Simd>(&self, points: Points<'_, R>) {
-        points.add_up::<S>(|u| (u * u, u + u));
+        points.add_up(|u| (u * u, u + u));
     }
 
     fn compose<const N: usize, const D: usize, Dev: Device<R>>(

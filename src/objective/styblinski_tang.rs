@@ -29,7 +29,7 @@ impl<R: Real> Definition<R> for StyblinskiTang<R> {
 
     #[inline(always)]
     fn evaluate<S: Simd>(&self, points: Points<'_, R>) {
-        points.add_up::<S>(|u| {
+        points.add_up(|u| {
             let square = u * u;
             let value = mul_add::<S, R>(square, affine::<S, R>(0.5, square, -8.0), R::of(2.5) * u);
             (value, mul_add::<S, R>(u, affine::<S, R>(2.0, square, -16.0), R::of(2.5)))

@@ -110,7 +110,8 @@ fn same_bits<R: Real>(a: &[R], b: &[R]) -> bool {
 /// Completes the trace of a run whose last step, at `settled`, changed no bit of any parameter.
 ///
 /// The step size never grows, so no later step changes any either: all that goes on is the clock, at the pace kept so far, and
-/// the learning-rate rule. Returns the number of iterations that the run would have taken.
+/// the learning-rate rule. (The fused network adds the n contributions to a weight one by one; that they cancel to the last bit
+/// at one step size and not at a smaller one is conceivable, and was never seen.) Returns the number of iterations that the run would have taken.
 fn complete(
     trace: &mut Vec<Sample>,
     thinning: &mut Thinning,

@@ -1,7 +1,7 @@
 //! The two optimizers: plain gradient descent on the mean objective of `N` points in the unit cube.
 //!
 //! They differ in one thing, how parameters become x: the shallow optimizer moves y and x = S(y) ([`Shallow`]); the deep
-//! optimizer moves the weights and the inputs of a network whose output is y ([`EmbeddingPerceptron`]). They share the
+//! optimizer moves the weights and the inputs of a network whose output is y ([`EmbeddingPerceptron`](crate::network::EmbeddingPerceptron)). They share the
 //! descent loop and the learning-rate rule, and a run of one starts at the same x as the run of the other with the same seed.
 
 mod deep;

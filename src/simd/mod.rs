@@ -30,7 +30,7 @@ pub(crate) fn dispatch<K: WithSimd>(kernel: K) -> K::Output {
     ARCH.dispatch(kernel)
 }
 
-/// The instruction set that [`dispatch`] picks, for the metadata of results.
+/// The instruction set that kernels run on, for the metadata of results.
 pub fn instruction_set() -> &'static str {
     struct Name;
     impl WithSimd for Name {
@@ -184,7 +184,7 @@ fn add_lanes<R: Real>(mut lanes: R::Vector) -> R {
     let mut width = R::LANES / 2;
     while width > 0 {
         for lane in 0..width {
-            lanes[lane] = lanes[lane] + lanes[lane + width];
+            lanes[lane] += lanes[lane + width];
         }
         width /= 2;
     }

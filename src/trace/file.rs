@@ -9,7 +9,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 /// Writes `table` to `path` as Parquet compressed with zstd. `settings` (JSON) go into the file's metadata under
-/// `overparam.settings`, beside the crate's version, the CPU and its instruction set.
+/// `overparam.settings`, beside the crate's version, the device, the CPU and its instruction set.
 ///
 /// # Errors
 /// If the folder cannot be written or the disk is full; `path` then is what it was before.
@@ -17,6 +17,7 @@ pub fn write(table: &mut DataFrame, path: &Path, settings: &str) -> Result<(), E
     let metadata = KeyValueMetadata::from_static(vec![
         ("overparam.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ("overparam.settings".to_owned(), settings.to_owned()),
+        ("overparam.device".to_owned(), "cpu".to_owned()),
         ("overparam.cpu".to_owned(), cpu()),
         ("overparam.instruction_set".to_owned(), simd::instruction_set().to_owned()),
     ]);

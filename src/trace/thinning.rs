@@ -1,7 +1,7 @@
 //! Which iterations a trace keeps.
 
 /// By how much the next kept iteration is later: 100 a decade.
-const RATIO: f64 = 1.023_292_992_280_754_1;
+const RATIO: f64 = 1.023_292_992_280_754;
 
 /// Keeps iterations at equal distances on a logarithmic axis, and every one of the first few dozen.
 #[derive(Clone, Debug)]
