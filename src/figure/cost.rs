@@ -27,6 +27,9 @@ const PROGRAMS: [(&str, &str, MarkerSymbol); 4] = [
 /// The colors of the series of [`scaling`].
 const COLORS: [&str; 7] = ["#2ca02c", "#e8710a", "#1f77b4", "#d62728", "#9467bd", "#8c564b", "#17becf"];
 
+/// Between the panels of [`ratios`], from top to bottom, in pixels.
+const GAP: usize = 60;
+
 /// A row of one panel of [`ratios`].
 struct Ratio {
     /// One of [`SHAPES`].
@@ -82,7 +85,7 @@ pub fn ratios(table: &DataFrame) -> Result<Plot, Error> {
             shown = true;
         }
     }
-    let (top, row, bottom) = (72, 40 + 24 * labels.len(), 50);
+    let (top, row, bottom) = (72, GAP + 24 * labels.len(), 50);
     let legend = style::legend(1.0 + 30.0 / (row * DTYPES.len()) as f64);
     let height = top + row * DTYPES.len() + bottom;
     let layout = style::layout(style::PAGE, height, style::margin(130, 12, top, bottom), legend);
@@ -91,7 +94,8 @@ pub fn ratios(table: &DataFrame) -> Result<Plot, Error> {
     let (low, high) = extent(rows.iter().map(|row| row.ratio).chain([1.0])).unwrap_or((1.0, 1.0));
     let range = vec![low.log10() - 0.1, high.log10() + 0.1];
     let axes = LayoutTemplate::new().x_axis(style::log_axis().dtick(1.0).range(range)).y_axis(style::axis());
-    let mut layout = layout.grid(grid.x_gap(0.06).y_gap(0.24)).template(Template::new().layout(axes));
+    let mut layout =
+        layout.grid(grid.x_gap(0.06).y_gap(GAP as f64 / row as f64)).template(Template::new().layout(axes));
     let ticks: Vec<f64> = labels.iter().map(|label| place(label)).collect();
     let mut annotations: Vec<Annotation> = Vec::new();
     let mut lines = Vec::new();
@@ -102,8 +106,10 @@ pub fn ratios(table: &DataFrame) -> Result<Plot, Error> {
         let axis = style::axis().tick_values(ticks.clone()).tick_text(names);
         layout = with_y_axis(layout, panel, axis.range(vec![0.6 - labels.len() as f64, 0.4]));
         annotations.push(style::panel_title(panel, &format!("<b>{shape}, {dtype}</b>")));
-        let [x_title, _] = style::axis_titles(panel, "time / time of overparam", "");
-        annotations.push(x_title);
+        if panel > shapes.len() {
+            let [x_title, _] = style::axis_titles(panel, "time / time of overparam", "");
+            annotations.push(x_title);
+        }
         lines.push(equal(panel));
     }
     plot.set_layout(layout.annotations(annotations).shapes(lines));
