@@ -23,6 +23,28 @@ figures: set-up ## Reproduce the paper: traces, summary and figures into data/ (
 	$(CARGO) build $(RELEASE)
 	target/release/overparam figures $(ARGS)
 
+# The peers that `make bench` compares with, and what makes it shorter or longer: BENCH=--quick, or BENCH=--only-scaling.
+PEERS := .lab/peers
+BENCH ?= --scaling
+PEER = $(PEERS)/bin/python benches/peers
+COMPARED = --jax "$(PEER)/jax_peer.py" --torch "$(PEER)/torch_peer.py" --torch-compiled "$(PEER)/torch_peer.py --compile"
+
+.PHONY: bench
+bench: set-up $(PEERS)/ready ## Time this crate beside JAX and PyTorch, and at growing shapes (about 15 minutes on 2 cores)
+	$(CARGO) build $(RELEASE)
+	target/release/overparam bench $(if $(findstring --only-scaling,$(BENCH)),,$(COMPARED)) $(BENCH)
+
+# A marker rather than the folder, so that an install that was cut short is done again.
+$(PEERS)/ready: benches/peers/requirements.txt
+	@echo "bench: installing JAX and PyTorch into $(PEERS): a download of 2.6 GB, 5 GB on disk, a few minutes, once"
+	python3 -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet --no-deps -r $<
+	touch $@
+
+.PHONY: kernels
+kernels: set-up ## Time the kernels alone, with Criterion (about 5 minutes on 2 cores after the build)
+	$(CARGO) bench $(FEATURES) --locked --bench kernels
+
 .PHONY: test
 test: set-up lint ## Format, clippy, rustdoc and every test (about 12 minutes on 2 cores the first time, then 3)
 	$(CARGO) test $(RELEASE)

@@ -29,6 +29,7 @@
 //! in the timed runs the deep one has the time of its shallow twin. x is kept in the cube by the logistic sigmoid. A run
 //! whose parameters no longer change ends early, and its trace is completed at the pace it had.
 
+pub mod bench;
 mod element;
 pub mod error;
 pub mod experiment;

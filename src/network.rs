@@ -105,14 +105,14 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
     /// If the device is out of memory.
     pub fn draw(device: &Dev, seed: u64, initialization: Initialization) -> Result<Self, Dev::Err> {
         const { assert!(L > 0, "an embedding perceptron needs at least one hidden layer") };
-        let mut generator = ChaCha8Rng::seed_from_u64(seed);
-        let embeddings = (0..N * K).map(|_| E::of(StandardNormal.sample(&mut generator))).collect();
+        let mut draws = Draws::new(seed, initialization);
+        let embeddings = draws.embeddings(N * K).map(E::of).collect();
         let embeddings = device.try_tensor_from_vec(embeddings, (Const::<N>, Const::<K>))?;
         Ok(Self {
             embeddings,
-            input: draw_layer(device, &mut generator, initialization)?,
-            hidden: (1..L).map(|_| draw_layer(device, &mut generator, initialization)).collect::<Result<_, _>>()?,
-            output: draw_layer(device, &mut generator, initialization)?,
+            input: draw_layer(device, &mut draws)?,
+            hidden: (1..L).map(|_| draw_layer(device, &mut draws)).collect::<Result<_, _>>()?,
+            output: draw_layer(device, &mut draws)?,
         })
     }
 
@@ -129,20 +129,39 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
     }
 }
 
+/// The numbers that a start is made of, on the host and in double precision: first the embeddings, then the weight and the
+/// bias of each layer.
+pub(crate) struct Draws {
+    generator: ChaCha8Rng,
+    initialization: Initialization,
+}
+
+impl Draws {
+    pub(crate) fn new(seed: u64, initialization: Initialization) -> Self {
+        Self { generator: ChaCha8Rng::seed_from_u64(seed), initialization }
+    }
+
+    /// The next `count` coordinates of embeddings.
+    pub(crate) fn embeddings(&mut self, count: usize) -> impl Iterator<Item = f64> {
+        (0..count).map(|_| StandardNormal.sample(&mut self.generator))
+    }
+
+    /// The next `count` weights or biases of a layer of `inputs` inputs.
+    pub(crate) fn layer(&mut self, inputs: usize, count: usize) -> impl Iterator<Item = f64> {
+        let deviation = 1.0 / (inputs as f64).sqrt();
+        (0..count).map(move |_| match self.initialization {
+            Initialization::Gaussian => deviation * Distribution::<f64>::sample(&StandardNormal, &mut self.generator),
+            Initialization::PytorchUniform => Uniform::new_inclusive(-deviation, deviation).sample(&mut self.generator),
+        })
+    }
+}
+
 fn draw_layer<const I: usize, const O: usize, E: Element, Dev: Device<E>>(
     device: &Dev,
-    generator: &mut ChaCha8Rng,
-    initialization: Initialization,
+    draws: &mut Draws,
 ) -> Result<Linear<I, O, E, Dev>, Dev::Err> {
-    let deviation = 1.0 / (I as f64).sqrt();
-    let mut draw = |_| {
-        E::of(match initialization {
-            Initialization::Gaussian => deviation * Distribution::<f64>::sample(&StandardNormal, generator),
-            Initialization::PytorchUniform => Uniform::new_inclusive(-deviation, deviation).sample(generator),
-        })
-    };
-    let weight = (0..O * I).map(&mut draw).collect();
-    let bias = (0..O).map(&mut draw).collect();
+    let weight = draws.layer(I, O * I).map(E::of).collect();
+    let bias = draws.layer(I, O).map(E::of).collect();
     Ok(Linear {
         weight: device.try_tensor_from_vec(weight, (Const::<O>, Const::<I>))?,
         bias: device.try_tensor_from_vec(bias, (Const::<O>,))?,

@@ -11,6 +11,7 @@ import resource
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from itertools import permutations
 
 import numpy as np
@@ -79,6 +80,7 @@ def serve(answer: Callable[[Request], dict]) -> None:
             if request == {"quit": True}:
                 return
             reply = answer(Request(**request))
+            reply["versions"] = {name: version(name) for name in ("jax", "jaxlib", "torch") if name in sys.modules}
             reply["peak_memory_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         except Exception as error:  # the process outlives a bad request
             reply = {"error": f"{type(error).__name__}: {error}"}

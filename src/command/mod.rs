@@ -1,5 +1,6 @@
 //! One file a subcommand.
 
+mod bench;
 mod couplings;
 mod evaluate;
 mod figures;
@@ -39,6 +40,8 @@ pub enum Command {
     Evaluate(evaluate::Evaluate),
     /// Time one optimizer on one thread; print one line of JSON.
     Time(time::Time),
+    /// Time this crate beside JAX and PyTorch, beside the peak of a core, and at growing shapes.
+    Bench(bench::Bench),
     /// Write the couplings J of the spin glass that belong to a seed.
     Couplings(couplings::CouplingsCommand),
 }
@@ -52,6 +55,7 @@ pub fn execute(command: Command) -> Result<()> {
         Command::Figures(figures) => figures.execute(),
         Command::Evaluate(evaluate) => evaluate.execute(),
         Command::Time(time) => time.execute(),
+        Command::Bench(bench) => bench.execute(),
         Command::Couplings(couplings) => couplings.execute(),
     }
 }

@@ -55,17 +55,10 @@ impl Time {
             "least_us_per_iteration": timing.least_us_per_iteration,
             "flop_per_iteration": timing.flop_per_iteration,
             "gflop_per_s": timing.flop_per_iteration as f64 / timing.us_per_iteration * 1e-3,
-            "peak_memory_bytes": peak_memory(),
+            "peak_memory_bytes": overparam::bench::peak_memory(),
             "instruction_set": overparam::instruction_set(),
         });
         println!("{line}");
         Ok(())
     }
-}
-
-/// The most memory that this process has held, where the system tells it.
-fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    kilobytes.split_whitespace().next()?.parse::<u64>().ok().map(|kilobytes| 1024 * kilobytes)
 }

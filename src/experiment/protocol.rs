@@ -27,6 +27,16 @@ pub enum Dtype {
 /// More seeds than this are a slip of the keyboard.
 const MOST_SEEDS: u64 = 100_000;
 
+impl Dtype {
+    /// `"f32"` or `"f64"`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+        }
+    }
+}
+
 /// How the two optimizers are compared on a function.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Protocol {

@@ -15,6 +15,8 @@ pub struct Timing {
     pub us_per_iteration: f64,
     /// The fastest repeat: what the machine does when nothing else disturbs it.
     pub least_us_per_iteration: f64,
+    /// Every repeat, in order of time taken.
+    pub us_per_repeat: Vec<f64>,
     /// Floating-point operations of an iteration by formula, counting an elementary function as one.
     pub flop_per_iteration: u64,
 }
@@ -58,7 +60,7 @@ where
     sorted.sort_by(f64::total_cmp);
     let flop_per_iteration = dimensions.operations(optimizer, kernel.operations()) as u64;
     let (us_per_iteration, least_us_per_iteration) = (sorted[sorted.len() / 2], sorted[0]);
-    Ok(Timing { us_per_iteration, least_us_per_iteration, flop_per_iteration })
+    Ok(Timing { us_per_iteration, least_us_per_iteration, us_per_repeat: sorted, flop_per_iteration })
 }
 
 impl Dimensions {

@@ -30,6 +30,7 @@ mod browser;
 #[cfg(not(feature = "static-export"))]
 #[path = "no_browser.rs"]
 mod browser;
+mod cost;
 mod descent;
 mod export;
 mod motivation;
@@ -40,6 +41,7 @@ mod series;
 mod style;
 
 pub use browser::Browser;
+pub use cost::{ratios, scaling};
 pub use descent::figure3;
 pub use export::{Exporter, Written, html};
 pub use motivation::figure1;

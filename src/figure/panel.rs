@@ -174,7 +174,7 @@ fn x_axis(panels: &[Panel]) -> Axis {
     if shortest >= 1.0 { axis.dtick(1.0) } else { axis }
 }
 
-fn with_y_axis(layout: Layout, n: usize, axis: Axis) -> Layout {
+pub(super) fn with_y_axis(layout: Layout, n: usize, axis: Axis) -> Layout {
     match n {
         1 => layout.y_axis(axis),
         2 => layout.y_axis2(axis),

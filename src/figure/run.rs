@@ -89,7 +89,7 @@ fn column<'a>(traces: &'a DataFrame, name: &'static str) -> Result<&'a Column, E
     })
 }
 
-fn strings(traces: &DataFrame, name: &'static str) -> Result<Vec<String>, Error> {
+pub(super) fn strings(traces: &DataFrame, name: &'static str) -> Result<Vec<String>, Error> {
     let column = column(traces, name)?;
     let values = column.str().map_err(|_| wrong_type(column, name, "strings"))?;
     Ok(values.iter().map(|v| v.unwrap_or_default().to_owned()).collect())
@@ -101,7 +101,7 @@ fn integers(traces: &DataFrame, name: &'static str) -> Result<Vec<u64>, Error> {
     Ok(values.iter().map(Option::unwrap_or_default).collect())
 }
 
-fn floats(traces: &DataFrame, name: &'static str) -> Result<Vec<f64>, Error> {
+pub(super) fn floats(traces: &DataFrame, name: &'static str) -> Result<Vec<f64>, Error> {
     let cast = numbers(traces, name, "numbers", &DataType::Float64)?;
     let values = cast.f64().map_err(|_| wrong_type(&cast, name, "numbers"))?;
     Ok(values.iter().map(|v| v.unwrap_or(f64::NAN)).collect())

@@ -32,13 +32,13 @@ pub(crate) struct Fused<R: Real> {
 
 impl<R: Real> Fused<R> {
     /// A network without layers over `points` × `dimensions` embeddings.
-    pub(super) fn new(embeddings: &[R], points: usize, dimensions: usize) -> Self {
+    pub(crate) fn new(embeddings: &[R], points: usize, dimensions: usize) -> Self {
         let embeddings = Rows::from_packed(embeddings, dimensions);
         Self { slopes: embeddings.clone(), embeddings, points, dimensions, layers: Vec::new() }
     }
 
     /// Appends a layer; `weight` is row-major with `inputs` columns, as dfdx keeps it.
-    pub(super) fn push(&mut self, weight: &[R], bias: &[R], inputs: usize) {
+    pub(crate) fn push(&mut self, weight: &[R], bias: &[R], inputs: usize) {
         let outputs = bias.len();
         let mut layer = Layer {
             weight: Rows::zeros(inputs, outputs),

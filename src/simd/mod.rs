@@ -12,6 +12,7 @@
 
 pub(crate) mod math;
 pub(crate) mod matrix;
+pub(crate) mod peak;
 mod real;
 
 pub(crate) use pulp::{Simd, WithSimd};

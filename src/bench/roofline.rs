@@ -1,0 +1,53 @@
+//! What one core can do at best, measured.
+
+use crate::experiment::Dtype;
+use crate::simd::peak;
+
+/// Bytes that are copied: more than the caches hold.
+const COPIED: usize = 256 << 20;
+
+/// The peak of one core.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Peak {
+    /// Billions of single-precision operations a second, in fused multiplications and additions.
+    pub f32_gflop_per_s: f64,
+    /// The same in double precision.
+    pub f64_gflop_per_s: f64,
+    /// Billions of bytes read and written a second by a copy in memory.
+    pub copy_gb_per_s: f64,
+}
+
+impl Peak {
+    /// Measures for about a second.
+    pub fn measure() -> Self {
+        Self {
+            f32_gflop_per_s: peak::f32_gflop_per_s(50),
+            f64_gflop_per_s: peak::f64_gflop_per_s(50),
+            copy_gb_per_s: peak::copy_gb_per_s(COPIED, 8),
+        }
+    }
+
+    /// Billions of operations a second in `dtype`.
+    pub fn gflop_per_s(&self, dtype: Dtype) -> f64 {
+        match dtype {
+            Dtype::F32 => self.f32_gflop_per_s,
+            Dtype::F64 => self.f64_gflop_per_s,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_core_does_more_than_one_operation_a_nanosecond() {
+        let peak = Peak {
+            f32_gflop_per_s: peak::f32_gflop_per_s(3),
+            f64_gflop_per_s: peak::f64_gflop_per_s(3),
+            copy_gb_per_s: peak::copy_gb_per_s(1 << 20, 3),
+        };
+        assert!(peak.gflop_per_s(Dtype::F32) > 1.0 && peak.gflop_per_s(Dtype::F64) > 0.5, "{peak:?}");
+        assert!(peak.copy_gb_per_s > 0.1, "{peak:?}");
+    }
+}

@@ -1,0 +1,222 @@
+//! How time and memory grow with the shape.
+//!
+//! Every point is measured in fresh processes of `overparam time`, so that its peak of memory is its own: one process
+//! alone, then two side by side, whose iterations a second are added up.
+
+use super::{Line, Times};
+use crate::error::Error;
+use crate::experiment::{Dimensions, Dtype};
+use crate::objective::Function;
+use crate::optimizer::Optimizer;
+use serde::Deserialize;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// Time that a repeat is to take about, in microseconds, and the pace that it is estimated with, in operations a microsecond.
+const REPEAT: f64 = 50_000.0;
+const PACE: f64 = 10_000.0;
+const REPEATS: usize = 5;
+
+/// The name of what the processes are, in errors.
+const PROGRAM: &str = "overparam time";
+
+/// Shapes that differ in one size.
+#[derive(Clone, Debug)]
+pub struct Series {
+    /// What grows, such as `"n, rastrigin, shallow"`.
+    pub name: String,
+    /// What is minimized.
+    pub function: Function,
+    /// By which optimizer.
+    pub optimizer: Optimizer,
+    /// The shapes, in order of size.
+    pub shapes: Vec<Dimensions>,
+}
+
+/// A shape of a [`Series`], measured.
+#[derive(Clone, Debug)]
+pub struct Point {
+    /// What grows.
+    pub series: String,
+    /// What is minimized.
+    pub function: Function,
+    /// By which optimizer.
+    pub optimizer: Optimizer,
+    /// The shape.
+    pub dimensions: Dimensions,
+    /// In which scalar.
+    pub dtype: Dtype,
+    /// Operations of an iteration by formula.
+    pub flop_per_iteration: u64,
+    /// Microseconds an iteration of a process alone.
+    pub times: Times,
+    /// Microseconds an iteration of two processes side by side: two iterations are done in twice this.
+    pub us_side_by_side: f64,
+    /// The most that the process alone has held.
+    pub peak_memory_bytes: Option<u64>,
+    /// x, the parameters, and for the spin glass the couplings of the pairs.
+    pub data_bytes: u64,
+}
+
+impl Series {
+    /// n to 10,000; d to 100,000 for a function that is a sum over coordinates; d to 400 for the spin glass; neurons to 512;
+    /// layers to 4.
+    pub fn all() -> Vec<Self> {
+        let paper = Dimensions::PAPER;
+        let (shallow, deep) = (Optimizer::Shallow, Optimizer::Deep);
+        let series = |size: &str, function: Function, optimizer, shapes: Vec<Dimensions>| Self {
+            name: format!("{size}, {function}, {optimizer}"),
+            function,
+            optimizer,
+            shapes,
+        };
+        let points = |n: &[usize]| n.iter().map(|&n| Dimensions { n, ..paper }).collect::<Vec<_>>();
+        let dimensions = |d: &[usize]| d.iter().map(|&d| Dimensions { d, ..paper }).collect::<Vec<_>>();
+        let network = |hidden, layers| Dimensions { k: hidden, hidden, layers, ..paper };
+        let (n, d) = (points(&[50, 1_000, 10_000]), dimensions(&[50, 1_000, 10_000, 100_000]));
+        let neurons = [10, 50, 128, 512].map(|hidden| network(hidden, 1)).to_vec();
+        let layers = [1, 2, 4].map(|layers| network(50, layers)).to_vec();
+        let (separable, glass) = (Function::Rastrigin, Function::SpinGlass);
+        vec![
+            series("n", separable, shallow, n.clone()),
+            series("n", separable, deep, n),
+            series("d", separable, shallow, d.clone()),
+            series("d", separable, deep, d),
+            series("d", glass, shallow, dimensions(&[50, 100, 200, 400])),
+            series("hidden neurons", separable, deep, neurons),
+            series("hidden layers", separable, deep, layers),
+        ]
+    }
+
+    /// Measures every shape in `dtype`, with processes of the program `overparam`, and calls `report` after each.
+    ///
+    /// # Errors
+    /// If a process cannot be started or does not answer.
+    pub fn measure(&self, overparam: &Path, dtype: Dtype, report: &mut dyn FnMut(&Point)) -> Result<Vec<Point>, Error> {
+        let mut points = Vec::new();
+        for &dimensions in &self.shapes {
+            let data_bytes = data_bytes(self.function, self.optimizer, dimensions, dtype);
+            // Too many would only take longer, too few are counted out by the first answer.
+            let iterations = |flop: f64| (REPEAT * PACE / flop).clamp(3.0, 20_000.0) as u64;
+            let start = |iterations| start(overparam, self.function, self.optimizer, dimensions, dtype, iterations);
+            let flop = answer(start(1)?)?.flop_per_iteration;
+            let iterations = iterations(flop as f64);
+            let alone = answer(start(iterations)?)?;
+            let beside = [start(iterations)?, start(iterations)?].map(answer);
+            let [first, second] = beside;
+            let per_microsecond = 1.0 / first?.us_per_iteration + 1.0 / second?.us_per_iteration;
+            let point = Point {
+                series: self.name.clone(),
+                function: self.function,
+                optimizer: self.optimizer,
+                dimensions,
+                dtype,
+                flop_per_iteration: flop,
+                times: Times { median: alone.us_per_iteration, least: alone.least_us_per_iteration },
+                us_side_by_side: 1.0 / per_microsecond,
+                peak_memory_bytes: alone.peak_memory_bytes,
+                data_bytes,
+            };
+            report(&point);
+            points.push(point);
+        }
+        Ok(points)
+    }
+}
+
+impl Point {
+    /// How often the data would fit into the memory that the process held beyond `idle` bytes.
+    pub fn memory_multiple(&self, idle: u64) -> Option<f64> {
+        Some(self.peak_memory_bytes?.saturating_sub(idle) as f64 / self.data_bytes as f64)
+    }
+
+    /// Time, by the fastest repeat, as a power of the operations counted.
+    pub fn growth(points: &[Self]) -> Line {
+        Line::fit(&points.iter().map(|p| (p.flop_per_iteration as f64, p.times.least)).collect::<Vec<_>>())
+    }
+}
+
+/// The memory of a process that has next to nothing to hold.
+///
+/// # Errors
+/// As [`Series::measure`].
+pub fn idle_memory(overparam: &Path) -> Result<Option<u64>, Error> {
+    let smallest = Dimensions { n: 10, k: 5, hidden: 5, layers: 1, d: 10 };
+    let process = start(overparam, Function::Sphere, Optimizer::Shallow, smallest, Dtype::F32, 1)?;
+    Ok(answer(process)?.peak_memory_bytes)
+}
+
+fn data_bytes(function: Function, optimizer: Optimizer, dimensions: Dimensions, dtype: Dtype) -> u64 {
+    let Dimensions { n, d, .. } = dimensions;
+    let couplings = if function == Function::SpinGlass { d * (d + 1) / 2 * d } else { 0 };
+    let scalar = match dtype {
+        Dtype::F32 => 4,
+        Dtype::F64 => 8,
+    };
+    (scalar * (n * d + dimensions.parameters(optimizer) + couplings)) as u64
+}
+
+/// What `overparam time` prints, as far as it is read here.
+#[derive(Deserialize)]
+struct Answer {
+    us_per_iteration: f64,
+    least_us_per_iteration: f64,
+    flop_per_iteration: u64,
+    peak_memory_bytes: Option<u64>,
+}
+
+fn start(
+    overparam: &Path,
+    function: Function,
+    optimizer: Optimizer,
+    dimensions: Dimensions,
+    dtype: Dtype,
+    iterations: u64,
+) -> Result<Child, Error> {
+    let Dimensions { n, k, hidden, layers, d } = dimensions;
+    let repeats = if iterations == 1 { 1 } else { REPEATS };
+    Command::new(overparam)
+        .args(["time", "--function", function.name(), "--optimizer", optimizer.name(), "--dtype", dtype.name()])
+        .args(
+            [("--n", n), ("--k", k), ("--hidden", hidden), ("--layers", layers), ("--d", d), ("--repeats", repeats)]
+                .map(|(option, value)| format!("{option}={value}")),
+        )
+        .arg(format!("--iterations={iterations}"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| Error::peer(PROGRAM, format!("cannot start {}: {error}", overparam.display())))
+}
+
+fn answer(process: Child) -> Result<Answer, Error> {
+    let output = process.wait_with_output().map_err(|error| Error::peer(PROGRAM, error.to_string()))?;
+    if !output.status.success() {
+        return Err(Error::peer(PROGRAM, format!("it failed ({}); what it printed is above", output.status)));
+    }
+    serde_json::from_slice(&output.stdout).map_err(|error| Error::peer(PROGRAM, format!("expected JSON: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::Protocol;
+
+    #[test]
+    fn every_shape_of_a_series_is_compiled_in_and_larger_than_the_one_before() {
+        for Series { name, shapes, .. } in Series::all() {
+            for &dimensions in &shapes {
+                Protocol { dimensions, ..Protocol::paper() }.validate().unwrap();
+            }
+            let size = |shape: &Dimensions| shape.parameters(Optimizer::Deep);
+            assert!(shapes.is_sorted_by(|a, b| size(a) < size(b)), "{name}");
+        }
+    }
+
+    #[test]
+    fn data_are_x_parameters_and_couplings() {
+        let paper = Dimensions::PAPER;
+        let bytes = |function, optimizer| data_bytes(function, optimizer, paper, Dtype::F64);
+        assert_eq!(bytes(Function::Sphere, Optimizer::Shallow), 8 * 5_000);
+        assert_eq!(bytes(Function::Sphere, Optimizer::Deep), 8 * (2_500 + 500 + 110 + 550));
+        assert_eq!(bytes(Function::SpinGlass, Optimizer::Shallow), 8 * (5_000 + 1_275 * 50));
+    }
+}

@@ -1,0 +1,207 @@
+//! `overparam bench`
+
+use anyhow::{Context, Result};
+use clap::Args;
+use overparam::bench::scaling::{Point, Series, idle_memory};
+use overparam::bench::{self, Case, Comparison, Measurement, Peak, Peer, Program, Target};
+use overparam::figure::{self, Exporter, Plot};
+use overparam::prelude::Dtype;
+use overparam::{Error, trace};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Time this crate beside JAX and PyTorch, beside the peak of a core, and at growing shapes.
+///
+/// All programs make the same descents from the same start. They must agree after 100 iterations in f64 before they are timed, in
+/// turns. A program whose command is not given is left out. Writes OUT/bench.parquet, OUT/scaling.parquet and figures of both.
+#[derive(Args)]
+pub struct Bench {
+    /// The command of the JAX peer, such as "python benches/peers/jax_peer.py"
+    #[arg(long)]
+    jax: Option<String>,
+    /// The command of the PyTorch peer, such as "python benches/peers/torch_peer.py"
+    #[arg(long)]
+    torch: Option<String>,
+    /// The command of the PyTorch peer with compiled graphs: that of PyTorch with --compile; minutes of compiling
+    #[arg(long)]
+    torch_compiled: Option<String>,
+    /// Three functions and the small network only
+    #[arg(long)]
+    quick: bool,
+    /// Measure how cost grows, too: minutes
+    #[arg(long)]
+    scaling: bool,
+    /// Measure only how cost grows
+    #[arg(long, conflicts_with_all = ["scaling", "quick", "jax", "torch", "torch_compiled"])]
+    only_scaling: bool,
+    /// The folder to write to
+    #[arg(long, default_value = "data")]
+    out: PathBuf,
+}
+
+impl Bench {
+    pub fn execute(self) -> Result<()> {
+        let clock = Instant::now();
+        // Found out now rather than after the first minutes.
+        let mut exporter = Exporter::new(self.out.join("figures")).map_err(Error::from)?;
+        let peak = Peak::measure();
+        println!(
+            "one core at its peak ({}): {:.1} GFLOP/s f32, {:.1} GFLOP/s f64, memory copy {:.1} GB/s",
+            overparam::instruction_set(),
+            peak.f32_gflop_per_s,
+            peak.f64_gflop_per_s,
+            peak.copy_gb_per_s
+        );
+        if !self.only_scaling {
+            let measurements = self.compare(&peak)?;
+            let mut table = bench::ratios(&measurements, &peak)?;
+            let path = self.out.join("bench.parquet");
+            let settings = json!({ "quick": self.quick, "peak_gflop_per_s": [peak.f32_gflop_per_s, peak.f64_gflop_per_s],
+                "copy_gb_per_s": peak.copy_gb_per_s });
+            trace::write(&mut table, &path, &settings.to_string())?;
+            judge(&measurements);
+            println!("table: {}", path.display());
+            if measurements.iter().any(|measurement| measurement.program != Program::Overparam) {
+                draw(&mut exporter, figure::ratios(&table).map_err(Error::from)?, "bench")?;
+            }
+        }
+        if self.scaling || self.only_scaling {
+            let mut table = bench::scalings(&scale(&peak)?)?;
+            let path = self.out.join("scaling.parquet");
+            trace::write(&mut table, &path, &json!({ "copy_gb_per_s": peak.copy_gb_per_s }).to_string())?;
+            println!("table: {}", path.display());
+            draw(&mut exporter, figure::scaling(&table).map_err(Error::from)?, "scaling")?;
+        }
+        println!("done in {:.0} s", clock.elapsed().as_secs_f64());
+        Ok(())
+    }
+
+    /// Starts the peers, makes them agree and times every case.
+    fn compare(&self, peak: &Peak) -> Result<Vec<Measurement>> {
+        let mut peers = BTreeMap::new();
+        let commands = [
+            (Program::Jax, "jax", &self.jax),
+            (Program::Torch, "torch", &self.torch),
+            (Program::TorchCompiled, "torch-compiled", &self.torch_compiled),
+        ];
+        for (program, option, command) in commands {
+            match command {
+                Some(command) => {
+                    peers.insert(program, Peer::start(program.name(), command)?);
+                }
+                None => println!("{} is left out: --{option} does not say how to start it", program.name()),
+            }
+        }
+        let mut comparison = Comparison::new(peers)?;
+        println!("\nmicroseconds an iteration, medians; in brackets the ratio to ours of medians, of fastest repeats");
+        println!("{:<16} {:<16} {:<5} {:>10}  others", "function", "shape", "dtype", "ours");
+        let mut measurements = Vec::new();
+        let mut paces = Vec::new();
+        for case in Case::all(self.quick) {
+            // Both scalars of a shape follow each other, and agreement is a matter of f64.
+            if case.dtype == Dtype::F32 {
+                paces = comparison.agree(&case)?;
+            }
+            let found = comparison.time(&case, &paces)?;
+            print(&found, peak);
+            measurements.extend(found);
+        }
+        Ok(measurements)
+    }
+}
+
+/// Prints one case.
+fn print(measurements: &[Measurement], peak: &Peak) {
+    let [medians, leasts] = Measurement::ratios(measurements);
+    let Some((ours, others)) = measurements.split_first() else { return };
+    let speed = ours.flop_per_iteration as f64 / ours.times.median * 1e-3;
+    let share = 100.0 * speed / peak.gflop_per_s(ours.case.dtype);
+    let mut line = format!(
+        "{:<16} {:<16} {:<5} {:>10.2}  {speed:.1} GFLOP/s, {share:.0} % of peak",
+        ours.case.function.name(),
+        ours.case.shape(),
+        ours.case.dtype.name(),
+        ours.times.median
+    );
+    for ((other, median), least) in others.iter().zip(&medians).zip(&leasts) {
+        let name = other.program.name();
+        line.push_str(&format!(" | {name} {:.1} ({:.1}, {:.1})", other.times.median, median.2, least.2));
+    }
+    println!("{line}");
+}
+
+/// Prints which targets are met, by medians and by fastest repeats.
+fn judge(measurements: &[Measurement]) {
+    let [medians, leasts] = Measurement::ratios(measurements);
+    println!("\ntargets: times as fast as others, over all cases");
+    for target in Target::ALL {
+        let (verdict, least) = (target.judge(&medians), target.judge(&leasts));
+        if verdict.cases == 0 {
+            continue;
+        }
+        let state = if verdict.missed.is_empty() { "met" } else { "missed" };
+        println!(
+            "{state:<7} {:<16} {:<38} at least {:>5}: worst {:.2} by medians, {:.2} by fastest repeats, {} of {} cases below",
+            target.program.name(),
+            target.cases,
+            target.ratio,
+            verdict.least,
+            least.least,
+            verdict.missed.len(),
+            verdict.cases
+        );
+        for (case, ratio) in verdict.missed {
+            println!("          {case}: {ratio:.2}");
+        }
+    }
+}
+
+/// Measures how cost grows, in double precision.
+fn scale(peak: &Peak) -> Result<Vec<Point>> {
+    let overparam = std::env::current_exe().context("cannot find this program to start it once more")?;
+    let idle = idle_memory(&overparam)?.unwrap_or_default();
+    println!(
+        "\nhow cost grows, f64; memory beyond the {:.1} MB of an idle process, in multiples of x,",
+        idle as f64 * 1e-6
+    );
+    println!("parameters and couplings of pairs; two: how much more two processes side by side do than one");
+    println!(
+        "{:<36} {:>8} {:>8} {:>7} {:>7} {:>12} {:>8} {:>7} {:>5} {:>10} {:>8}",
+        "series", "n", "d", "hidden", "layers", "us/iteration", "GFLOP/s", "% peak", "two", "data MB", "memory"
+    );
+    let mut all = Vec::new();
+    for series in Series::all() {
+        let points = series.measure(&overparam, Dtype::F64, &mut |point| {
+            let speed = point.flop_per_iteration as f64 / point.times.least * 1e-3;
+            println!(
+                "{:<36} {:>8} {:>8} {:>7} {:>7} {:>12.1} {speed:>8.1} {:>7.0} {:>5.2} {:>10.3} {:>8}",
+                point.series,
+                point.dimensions.n,
+                point.dimensions.d,
+                point.dimensions.hidden,
+                point.dimensions.layers,
+                point.times.least,
+                100.0 * speed / peak.f64_gflop_per_s,
+                point.times.median / point.us_side_by_side,
+                point.data_bytes as f64 * 1e-6,
+                point.memory_multiple(idle).map_or("-".to_owned(), |multiple| format!("{multiple:.1}"))
+            );
+        })?;
+        println!("{:<36} time grows as operations^{:.2}", series.name, Point::growth(&points).exponent);
+        all.extend(points);
+    }
+    Ok(all)
+}
+
+fn draw(exporter: &mut Exporter, plot: Plot, name: &str) -> Result<()> {
+    let written = exporter.write(&plot, name).map_err(Error::from)?;
+    for path in written.files {
+        println!("figure: {}", path.display());
+    }
+    if let Some(reason) = written.skipped {
+        eprintln!("note: {reason}");
+    }
+    Ok(())
+}
