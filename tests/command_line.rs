@@ -84,7 +84,9 @@ fn bad_usage_is_one_line_and_exit_code_2() {
     refuses(&folder, &run(&["--speed", "1"]), 2, &["--speed"]);
     refuses(&folder, &["sweep", "sphere", "--rates", "1,-1"], 2, &["learning rate", "-1"]);
     refuses(&folder, &["sweep", "sphere", "--seeds", "0"], 2, &["seeds", "1 or more"]);
-    refuses(&folder, &["sweep", "sphere", "--jobs", "0"], 2, &["jobs", "1 or more"]);
+    refuses(&folder, &["sweep", "sphere", "--jobs", "0"], 2, &["jobs", "from 1 to 1024"]);
+    refuses(&folder, &["sweep", "sphere", "--jobs", "100000000"], 2, &["jobs", "from 1 to 1024"]);
+    refuses(&folder, &["sweep", "sphere", "--seeds", "99999999999"], 2, &["seeds", "at most 100000"]);
     refuses(&folder, &["couplings", "--seed", "1", "--dimension", "0", "--output", "j"], 2, &["dimension", "512"]);
     refuses(&folder, &["list", "--d", "0"], 2, &["1 or more"]);
     assert!(files(folder.path()).is_empty(), "a refused command writes nothing");

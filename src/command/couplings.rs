@@ -6,9 +6,6 @@ use overparam::{Couplings, Error, trace};
 use polars::prelude::{Column, DataFrame};
 use std::path::PathBuf;
 
-/// The largest d whose d³ rows are written: 134 million.
-const LARGEST: usize = 512;
-
 /// Write the couplings J of the spin glass: a row a triple i, j, k (from 0, k fastest), with its standard normal.
 #[derive(Args)]
 pub struct CouplingsCommand {
@@ -26,7 +23,7 @@ pub struct CouplingsCommand {
 impl CouplingsCommand {
     pub fn execute(self) -> Result<()> {
         let d = self.dimension;
-        if !(1..=LARGEST).contains(&d) {
+        if !(1..=Couplings::LARGEST_DIMENSION).contains(&d) {
             let expected = "from 1 to 512 (there are d³ rows)";
             return Err(Error::Setting { name: "the dimension", expected, given: d.to_string() }.into());
         }

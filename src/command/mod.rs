@@ -77,11 +77,14 @@ fn watch_for_interrupts() -> Result<()> {
     .context("cannot watch for Ctrl-C")
 }
 
+/// More threads than this are a slip of the keyboard.
+const MOST_JOBS: usize = 1024;
+
 /// A pool of `jobs` threads, or of one a core.
 fn threads(jobs: Option<usize>) -> Result<rayon::ThreadPool> {
-    if jobs == Some(0) {
-        let error = Error::Setting { name: "the number of jobs", expected: "1 or more", given: "0".to_owned() };
-        return Err(error.into());
+    if let Some(jobs) = jobs.filter(|jobs| !(1..=MOST_JOBS).contains(jobs)) {
+        let expected = "from 1 to 1024; one a core is the default and the fastest";
+        return Err(Error::Setting { name: "the number of jobs", expected, given: jobs.to_string() }.into());
     }
     rayon::ThreadPoolBuilder::new().num_threads(jobs.unwrap_or(0)).build().context("cannot start the worker threads")
 }

@@ -34,6 +34,9 @@ impl Dtype {
     }
 }
 
+/// More seeds than this are a slip of the keyboard.
+const MOST_SEEDS: u64 = 100_000;
+
 /// How the two optimizers are compared on a function.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Protocol {
@@ -160,6 +163,11 @@ impl Protocol {
             _ => Ok(()),
         };
         at_least_one("the number of seeds", self.seeds.min(self.glass_seeds))?;
+        let seeds = self.seeds.max(self.glass_seeds);
+        if seeds > MOST_SEEDS {
+            let expected = "at most 100000";
+            return Err(Error::Setting { name: "the number of seeds", expected, given: seeds.to_string() });
+        }
         at_least_one("the number of iterations", self.iterations.min(self.glass_iterations))?;
         at_least_one("the number of learning rates", self.rates.len() as u64)?;
         let settings = self.settings(Function::Sphere);

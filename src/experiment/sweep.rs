@@ -71,19 +71,12 @@ impl Sweep {
     where
         Cpu: Device<R>,
     {
-        let kernels: Vec<Arc<dyn Kernel<R>>> =
-            self.seeds.par_iter().map(|&seed| self.function.kernel(self.dimensions.d, seed)).collect();
-        let mut jobs = Vec::with_capacity(self.len());
-        for &optimizer in &self.optimizers {
-            for &rate in &self.rates {
-                for (&seed, kernel) in self.seeds.iter().zip(&kernels) {
-                    jobs.push((optimizer, rate, seed, kernel.clone()));
-                }
-            }
-        }
-        let runs: Result<Vec<Option<Run>>, Error> = jobs
-            .into_par_iter()
-            .map(|(optimizer, rate, seed, kernel)| {
+        let rates = self.optimizers.iter().flat_map(|&optimizer| self.rates.iter().map(move |&rate| (optimizer, rate)));
+        let rates: Vec<(Optimizer, f64)> = rates.collect();
+        // Seed by seed, so that no more couplings are held than there are threads.
+        let one = |seed: u64| -> Result<Vec<Option<Run>>, Error> {
+            let kernel: Arc<dyn Kernel<R>> = self.function.kernel(self.dimensions.d, seed);
+            let run = |&(optimizer, rate)| {
                 if let Some(run) = known(optimizer, rate, seed) {
                     return Ok(Some(run));
                 }
@@ -92,12 +85,19 @@ impl Sweep {
                 }
                 let settings = self.settings.learning_rate(rate);
                 let name = self.function.name();
-                let run = run_compiled(self.dimensions, name, kernel, optimizer, seed, &settings)?;
+                let run = run_compiled(self.dimensions, name, kernel.clone(), optimizer, seed, &settings)?;
                 finished(&run);
                 Ok(Some(run))
-            })
-            .collect();
-        Ok(runs?.into_iter().flatten().collect())
+            };
+            rates.par_iter().map(run).collect()
+        };
+        let mut seeds: Vec<Vec<Option<Run>>> =
+            self.seeds.par_iter().map(|&seed| one(seed)).collect::<Result<_, Error>>()?;
+        let mut runs = Vec::with_capacity(self.len());
+        for index in 0..rates.len() {
+            runs.extend(seeds.iter_mut().filter_map(|runs| runs[index].take()));
+        }
+        Ok(runs)
     }
 }
 

@@ -158,7 +158,9 @@ fn add_curves(plot: &mut Plot, n: usize, panel: &Panel) {
         }
     }
     for (optimizer, seeds) in &panel.seeds {
-        let Some((left, right)) = extent(seeds.iter().flatten().map(|p| p.0)) else { continue };
+        let Some((_, right)) = extent(seeds.iter().flatten().map(|p| p.0)) else { continue };
+        // A median of the seeds that happened to start first would jump as the others come in.
+        let left = seeds.iter().filter_map(|series| series.first()).fold(0.0, |left: f64, p| left.max(p.0));
         let middle = median(seeds, panel.between, &log_grid(left, right, GRID_POINTS));
         plot.add_trace(curve(*optimizer, &middle).line(line(*optimizer, MEDIAN_WIDTH)));
     }

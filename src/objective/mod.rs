@@ -191,10 +191,15 @@ impl Function {
     /// the program runs. `seed` picks the couplings of the spin glass.
     ///
     /// # Errors
-    /// If `dimension` is 0, or the number of coordinates is no multiple of it.
+    /// If `dimension` is 0, or beyond [`Couplings::LARGEST_DIMENSION`] for the spin glass, or the number of coordinates is no
+    /// multiple of it.
     pub fn evaluate<R: Real>(self, dimension: usize, seed: u64, points: &[R]) -> Result<Evaluation<R>, Error> {
         if dimension == 0 {
             return Err(Error::Setting { name: "the dimension", expected: "1 or more", given: "0".to_owned() });
+        }
+        if self == Self::SpinGlass && dimension > Couplings::LARGEST_DIMENSION {
+            let expected = "at most 512 for the spin glass, which has d³ couplings";
+            return Err(Error::Setting { name: "the dimension", expected, given: dimension.to_string() });
         }
         scaled::evaluate(&*self.kernel(dimension, seed), points, dimension)
     }

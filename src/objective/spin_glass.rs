@@ -41,6 +41,9 @@ pub struct Couplings {
 }
 
 impl Couplings {
+    /// The largest d that programs which learn it when they run accept: 134 million couplings.
+    pub const LARGEST_DIMENSION: usize = 512;
+
     /// The d³ standard normals J_ijk of `seed` for d = `dimension`, i slowest.
     pub fn draw(seed: u64, dimension: usize) -> Self {
         let mut generator = ChaCha8Rng::seed_from_u64(seed);

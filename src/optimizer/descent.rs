@@ -9,7 +9,7 @@ use crate::simd::Real;
 use crate::trace::{Sample, Thinning};
 use std::time::Instant;
 
-/// How often the loop looks at the clock of a timed run, and for interrupts.
+/// How often the loop looks for interrupts.
 const CHECK_EVERY: u64 = 16;
 
 /// How often the loop asks whether anything moves still. Two snapshots of the parameters cost about one iteration.
@@ -68,9 +68,8 @@ pub(crate) fn descend<R: Real>(
         let best_value = best.value.wide();
         let sample = move |seconds| Sample { iteration, seconds, min, mean, best: best_value, step_size };
         let diverged = !mean.is_finite();
-        let looking = iteration % CHECK_EVERY == 0;
-        let late = looking && clock.elapsed().as_secs_f64() >= seconds;
-        let stopped = looking && interrupt::requested();
+        let late = seconds.is_finite() && clock.elapsed().as_secs_f64() >= seconds;
+        let stopped = iteration % CHECK_EVERY == 0 && interrupt::requested();
         let last = iteration + 1 == limit || diverged || late || stopped;
         if thinning.keeps(iteration) || last {
             trace.push(sample(clock.elapsed().as_secs_f64()));
