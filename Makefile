@@ -42,7 +42,7 @@ $(PEERS)/ready: benches/peers/requirements.txt
 	touch $@
 
 .PHONY: kernels
-kernels: set-up ## Time the kernels alone, with Criterion (about 5 minutes on 2 cores after the build)
+kernels: set-up ## Time the kernels alone, with Criterion (about 3 minutes after the build)
 	$(CARGO) bench $(FEATURES) --locked --bench kernels
 
 .PHONY: test
