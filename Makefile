@@ -79,6 +79,7 @@ notebooks: kernel data/summary.parquet ## Execute all notebooks and keep their o
 test-notebooks: kernel data/summary.parquet ## Execute all notebooks into .lab, open them in a browser with no network
 	rm -rf $(EXECUTED)
 	$(JUPYTER)/python notebooks/lab/execute.py --output $(EXECUTED)
+	$(JUPYTER)/python notebooks/lab/mishaps.py
 	$(JUPYTER)/python notebooks/lab/browse.py --screenshots $(EXECUTED)/screenshots $(EXECUTED)/*.ipynb
 
 # What 02_paper reads.

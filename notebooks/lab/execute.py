@@ -135,4 +135,5 @@ def main():
         sys.exit(f"failed: {', '.join(problems)}")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -137,4 +137,5 @@ def main():
         sys.exit("mishaps: not all of them are explained")
 
 
-main()
+if __name__ == "__main__":
+    main()
