@@ -101,13 +101,11 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn unknown(kind: &'static str, given: &str, valid: &[&str]) -> Self {
-        // Three edits or a shared beginning: near enough to have been meant.
-        let nearest = valid
-            .iter()
-            .map(|name| (strsim::damerau_levenshtein(&given.to_lowercase(), name), name))
-            .min()
-            .filter(|&(distance, name)| distance <= 3.min(name.len() / 2) || name.starts_with(given))
-            .map(|(_, name)| name.to_string());
+        // A part of the name, or three edits away: near enough to have been meant.
+        let part = valid.iter().find(|name| !given.is_empty() && name.contains(&given.to_lowercase()));
+        let distance = |name: &&&str| strsim::damerau_levenshtein(&given.to_lowercase(), name);
+        let nearest = valid.iter().min_by_key(distance).filter(|name| distance(name) <= 3.min(name.len() / 2));
+        let nearest = part.or(nearest).filter(|_| !given.is_empty()).map(|name| (*name).to_owned());
         Self::Unknown { kind, given: given.to_owned(), valid: valid.join(", "), nearest }
     }
 

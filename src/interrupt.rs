@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 
-/// Asks every running descent to end soon, with what it has found so far.
+/// Asks every descent, running or not yet begun, to end soon with what it has found so far; until [`clear`] takes it back.
 pub fn request() {
     REQUESTED.store(true, Ordering::Relaxed);
 }
@@ -12,4 +12,9 @@ pub fn request() {
 /// Whether [`request`] was called.
 pub fn requested() -> bool {
     REQUESTED.load(Ordering::Relaxed)
+}
+
+/// Takes the request back: descents begun from now on run to their end.
+pub fn clear() {
+    REQUESTED.store(false, Ordering::Relaxed);
 }

@@ -4,6 +4,7 @@ mod command;
 
 use clap::Parser;
 use clap::error::ErrorKind;
+use std::io;
 use std::process::ExitCode;
 
 /// Success, a failure, and a command line that cannot be understood.
@@ -31,9 +32,19 @@ fn main() -> ExitCode {
     };
     match command::execute(command) {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever read our output has read enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // The library's errors tell their cause themselves.
+            match error.downcast_ref::<overparam::Error>() {
+                Some(error) => eprintln!("error: {error}"),
+                None => eprintln!("error: {error:#}"),
+            }
             if command::is_usage(&error) { USAGE.into() } else { FAILURE.into() }
         }
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

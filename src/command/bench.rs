@@ -47,7 +47,7 @@ impl Bench {
         // Found out now rather than after the first minutes.
         let mut exporter = Exporter::new(self.out.join("figures")).map_err(Error::from)?;
         let peak = Peak::measure();
-        println!(
+        say!(
             "one core at its peak ({}): {:.1} GFLOP/s f32, {:.1} GFLOP/s f64, memory copy {:.1} GB/s",
             overparam::instruction_set(),
             peak.f32_gflop_per_s,
@@ -61,8 +61,8 @@ impl Bench {
             let settings = json!({ "quick": self.quick, "peak_gflop_per_s": [peak.f32_gflop_per_s, peak.f64_gflop_per_s],
                 "copy_gb_per_s": peak.copy_gb_per_s });
             trace::write(&mut table, &path, &settings.to_string())?;
-            judge(&measurements);
-            println!("table: {}", path.display());
+            judge(&measurements)?;
+            say!("table: {}", path.display());
             if measurements.iter().any(|measurement| measurement.program != Program::Overparam) {
                 draw(&mut exporter, figure::ratios(&table).map_err(Error::from)?, "bench")?;
             }
@@ -71,10 +71,10 @@ impl Bench {
             let mut table = bench::scalings(&scale(&peak)?)?;
             let path = self.out.join("scaling.parquet");
             trace::write(&mut table, &path, &json!({ "copy_gb_per_s": peak.copy_gb_per_s }).to_string())?;
-            println!("table: {}", path.display());
+            say!("table: {}", path.display());
             draw(&mut exporter, figure::scaling(&table).map_err(Error::from)?, "scaling")?;
         }
-        println!("done in {:.0} s", clock.elapsed().as_secs_f64());
+        say!("done in {:.0} s", clock.elapsed().as_secs_f64());
         Ok(())
     }
 
@@ -91,12 +91,12 @@ impl Bench {
                 Some(command) => {
                     peers.insert(program, Peer::start(program.name(), command)?);
                 }
-                None => println!("{} is left out: --{option} does not say how to start it", program.name()),
+                None => say!("{} is left out: --{option} does not say how to start it", program.name()),
             }
         }
         let mut comparison = Comparison::new(peers)?;
-        println!("\nmicroseconds an iteration, medians; in brackets the ratio to ours of medians, of fastest repeats");
-        println!("{:<16} {:<16} {:<5} {:>10}  others", "function", "shape", "dtype", "ours");
+        say!("\nmicroseconds an iteration, medians; in brackets the ratio to ours of medians, of fastest repeats");
+        say!("{:<16} {:<16} {:<5} {:>10}  others", "function", "shape", "dtype", "ours");
         let mut measurements = Vec::new();
         let mut paces = Vec::new();
         for case in Case::all(self.quick) {
@@ -105,7 +105,7 @@ impl Bench {
                 paces = comparison.agree(&case)?;
             }
             let found = comparison.time(&case, &paces)?;
-            print(&found, peak);
+            print(&found, peak)?;
             measurements.extend(found);
         }
         Ok(measurements)
@@ -113,9 +113,9 @@ impl Bench {
 }
 
 /// Prints one case.
-fn print(measurements: &[Measurement], peak: &Peak) {
+fn print(measurements: &[Measurement], peak: &Peak) -> Result<()> {
     let [medians, leasts] = Measurement::ratios(measurements);
-    let Some((ours, others)) = measurements.split_first() else { return };
+    let Some((ours, others)) = measurements.split_first() else { return Ok(()) };
     let speed = ours.flop_per_iteration as f64 / ours.times.median * 1e-3;
     let share = 100.0 * speed / peak.gflop_per_s(ours.case.dtype);
     let mut line = format!(
@@ -129,20 +129,21 @@ fn print(measurements: &[Measurement], peak: &Peak) {
         let name = other.program.name();
         line.push_str(&format!(" | {name} {:.1} ({:.1}, {:.1})", other.times.median, median.2, least.2));
     }
-    println!("{line}");
+    say!("{line}");
+    Ok(())
 }
 
 /// Prints which targets are met, by medians and by fastest repeats.
-fn judge(measurements: &[Measurement]) {
+fn judge(measurements: &[Measurement]) -> Result<()> {
     let [medians, leasts] = Measurement::ratios(measurements);
-    println!("\ntargets: times as fast as others, over all cases");
+    say!("\ntargets: times as fast as others, over all cases");
     for target in Target::ALL {
         let (verdict, least) = (target.judge(&medians), target.judge(&leasts));
         if verdict.cases == 0 {
             continue;
         }
         let state = if verdict.missed.is_empty() { "met" } else { "missed" };
-        println!(
+        say!(
             "{state:<7} {:<16} {:<38} at least {:>5}: worst {:.2} by medians, {:.2} by fastest repeats, {} of {} cases below",
             target.program.name(),
             target.cases,
@@ -153,23 +154,34 @@ fn judge(measurements: &[Measurement]) {
             verdict.cases
         );
         for (case, ratio) in verdict.missed {
-            println!("          {case}: {ratio:.2}");
+            say!("          {case}: {ratio:.2}");
         }
     }
+    Ok(())
 }
 
 /// Measures how cost grows, in double precision.
 fn scale(peak: &Peak) -> Result<Vec<Point>> {
     let overparam = std::env::current_exe().context("cannot find this program to start it once more")?;
     let idle = idle_memory(&overparam)?.unwrap_or_default();
-    println!(
+    say!(
         "\nhow cost grows, f64; memory beyond the {:.1} MB of an idle process, in multiples of x,",
         idle as f64 * 1e-6
     );
-    println!("parameters and couplings of pairs; two: how much more two processes side by side do than one");
-    println!(
+    say!("parameters and couplings of pairs; two: how much more two processes side by side do than one");
+    say!(
         "{:<36} {:>8} {:>8} {:>7} {:>7} {:>12} {:>8} {:>7} {:>5} {:>10} {:>8}",
-        "series", "n", "d", "hidden", "layers", "us/iteration", "GFLOP/s", "% peak", "two", "data MB", "memory"
+        "series",
+        "n",
+        "d",
+        "hidden",
+        "layers",
+        "us/iteration",
+        "GFLOP/s",
+        "% peak",
+        "two",
+        "data MB",
+        "memory"
     );
     let mut all = Vec::new();
     for series in Series::all() {
@@ -189,7 +201,7 @@ fn scale(peak: &Peak) -> Result<Vec<Point>> {
                 point.memory_multiple(idle).map_or("-".to_owned(), |multiple| format!("{multiple:.1}"))
             );
         })?;
-        println!("{:<36} time grows as operations^{:.2}", series.name, Point::growth(&points).exponent);
+        say!("{:<36} time grows as operations^{:.2}", series.name, Point::growth(&points).exponent);
         all.extend(points);
     }
     Ok(all)
@@ -198,7 +210,7 @@ fn scale(peak: &Peak) -> Result<Vec<Point>> {
 fn draw(exporter: &mut Exporter, plot: Plot, name: &str) -> Result<()> {
     let written = exporter.write(&plot, name).map_err(Error::from)?;
     for path in written.files {
-        println!("figure: {}", path.display());
+        say!("figure: {}", path.display());
     }
     if let Some(reason) = written.skipped {
         eprintln!("note: {reason}");

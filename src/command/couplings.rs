@@ -38,7 +38,7 @@ impl CouplingsCommand {
         ];
         let settings = serde_json::json!({ "seed": self.seed, "dimension": d }).to_string();
         trace::write(&mut DataFrame::new(rows, columns)?, &self.output, &settings)?;
-        println!("{rows} couplings in {}", self.output.display());
+        say!("{rows} couplings in {}", self.output.display());
         Ok(())
     }
 }

@@ -44,7 +44,7 @@ impl Evaluate {
         table.extend(found);
         let settings = serde_json::json!({ "function": function.name(), "seed": self.seed }).to_string();
         trace::write(&mut DataFrame::new(rows, table)?, &self.output, &settings)?;
-        println!("{rows} points of {function} in {}", self.output.display());
+        say!("{rows} points of {function} in {}", self.output.display());
         Ok(())
     }
 }

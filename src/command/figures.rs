@@ -53,10 +53,17 @@ impl Figures {
             protocol.dtype = dtype.into();
         }
         protocol.validate()?;
-        let functions = match &self.functions {
+        let mut functions = match &self.functions {
             Some(names) => names.iter().map(|name| settings::function(name)).collect::<Result<Vec<_>, _>>()?,
             None => Function::ALL.to_vec(),
         };
+        let mut seen = Vec::new();
+        functions.retain(|function| {
+            !seen.contains(function) && {
+                seen.push(*function);
+                true
+            }
+        });
         let threads = threads(self.jobs)?;
         // Found out now rather than after the first minutes.
         let mut exporter = Exporter::new(self.out.join("figures")).map_err(Error::from)?;
@@ -67,13 +74,13 @@ impl Figures {
         let comparisons = threads.install(|| compare(&protocol, &functions, &mut files))?;
         let comparisons = comparisons.iter().filter(|comparison| !comparison.timed.is_empty());
         let comparisons: Vec<&Comparison> = comparisons.collect();
-        if !comparisons.is_empty() {
+        if !comparisons.is_empty() && !interrupt::requested() {
             draw(&comparisons, &mut exporter, &mut files)?;
-            table(&comparisons);
+            table(&comparisons)?;
         }
-        println!("\nwritten in {:.0} s:", clock.elapsed().as_secs_f64());
+        say!("\nwritten in {:.0} s:", clock.elapsed().as_secs_f64());
         for path in &files.written {
-            println!("  {}", path.display());
+            say!("  {}", path.display());
         }
         if interrupt::requested() {
             let done = comparisons.len();
@@ -103,7 +110,7 @@ impl Files<'_> {
     /// Writes what is known after another function: its traces, and the summary of all so far.
     fn save(&mut self, comparisons: &[Comparison]) -> Result<(), Error> {
         let summary = self.out.join("summary.parquet");
-        if let Some(comparison) = comparisons.last().filter(|comparison| !comparison.timed.is_empty()) {
+        if let Some(comparison) = comparisons.last().filter(|comparison| is_complete(comparison)) {
             let path = self.out.join(format!("traces/{}.parquet", comparison.function));
             trace::write(&mut trace::traces(&comparison.timed)?, &path, &self.settings)?;
             self.written.push(path);
@@ -118,6 +125,11 @@ impl Files<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether all timed runs were taken and none was cut short: only then do they replace what an earlier command wrote.
+fn is_complete(comparison: &Comparison) -> bool {
+    !comparison.timed.is_empty() && comparison.timed.iter().all(|run| run.outcome != Outcome::Stopped)
 }
 
 /// Compares the optimizers on every function in turn and saves after each.
@@ -170,13 +182,13 @@ fn draw(comparisons: &[&Comparison], exporter: &mut Exporter, files: &mut Files<
 const REACHED: f64 = 0.999;
 
 /// Prints, per function, what each optimizer reached and how soon.
-fn table(comparisons: &[&Comparison]) {
+fn table(comparisons: &[&Comparison]) -> Result<()> {
     let header = ["function", "shallow, median (range)", "deep, median (range)", "lower", "shallow s", "deep s"];
     let [name, shallow, deep, lower, shallow_time, deep_time] = header;
-    println!("\n{name:<16} {shallow:<34} {deep:<34} {lower:<8} {shallow_time:>10} {deep_time:>10}");
+    say!("\n{name:<16} {shallow:<34} {deep:<34} {lower:<8} {shallow_time:>10} {deep_time:>10}");
     for comparison in comparisons {
         let [shallow, deep] = Optimizer::ALL.map(|optimizer| comparison.timed(optimizer).collect::<Vec<_>>());
-        let [shallow_best, deep_best] = [&shallow, &deep].map(|runs| Spread::of(runs.iter().map(|run| run.best)));
+        let [shallow_best, deep_best] = [&shallow, &deep].map(|runs| Spread::of(runs.iter().map(|run| answer(run))));
         let lower = match shallow_best.median.total_cmp(&deep_best.median) {
             std::cmp::Ordering::Less => "shallow",
             std::cmp::Ordering::Equal => "tie",
@@ -190,7 +202,7 @@ fn table(comparisons: &[&Comparison]) {
             let median = Spread::of(seconds).median;
             if median.is_finite() { format!("{median:.2e}") } else { "never".to_owned() }
         };
-        println!(
+        say!(
             "{:<16} {:<34} {:<34} {lower:<8} {:>10} {:>10}",
             comparison.function.name(),
             shallow_best.to_string(),
@@ -199,10 +211,16 @@ fn table(comparisons: &[&Comparison]) {
             time(&deep)
         );
     }
-    println!(
+    say!(
         "scaled objective F of the timed runs, over seeds; seconds: median time to {:.1} % of the shallow optimizer's descent",
         100.0 * REACHED
     );
+    Ok(())
+}
+
+/// What a run counts for: a diverged one for nothing.
+fn answer(run: &Run) -> f64 {
+    if run.outcome == Outcome::Diverged { f64::INFINITY } else { run.best }
 }
 
 /// Median and range.

@@ -21,7 +21,7 @@ impl List {
             let expected = "from 1 to 1000000";
             return Err(overparam::Error::Setting { name: "d", expected, given: self.d.to_string() }.into());
         }
-        println!("{:<16} {:>20}  {:>14}  {:<24} source", "name", "box", "minimum", "taken at");
+        say!("{:<16} {:>20}  {:>14}  {:<24} source", "name", "box", "minimum", "taken at");
         for function in Function::ALL {
             let description = function.describe(self.d);
             let [lo, hi] = description.domain;
@@ -32,7 +32,7 @@ impl List {
                 None => "by 1-D searches".to_owned(),
             };
             let minimum = short(description.minimum);
-            println!("{:<16} {bounds:>20}  {minimum:>14}  {place:<24} {}", function.name(), description.source);
+            say!("{:<16} {bounds:>20}  {minimum:>14}  {place:<24} {}", function.name(), description.source);
         }
         Ok(())
     }

@@ -1,5 +1,12 @@
 //! One file a subcommand.
 
+/// Prints a line, and returns from the function with the error if standard output cannot take it.
+macro_rules! say {
+    ($($text:tt)*) => {
+        std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($text)*)))?
+    };
+}
+
 mod bench;
 mod couplings;
 mod evaluate;

@@ -48,13 +48,19 @@ impl RunCommand {
             settings = settings.seconds(seconds);
         }
         settings.thinned = !self.every;
-        watch_for_interrupts()?;
-        let run = protocol.run(function, optimizer, self.seed, &settings)?;
         let output = self
             .output
             .unwrap_or_else(|| PathBuf::from(format!("data/runs/{function}-{optimizer}-{}.parquet", self.seed)));
-        trace::write(&mut run.trace()?, &output, &serde_json::to_string(&(&protocol, &settings))?)?;
-        println!("{run}\ntrace           {}", output.display());
+        settings.validate()?;
+        trace::check(&output)?;
+        watch_for_interrupts()?;
+        let run = protocol.run(function, optimizer, self.seed, &settings)?;
+        trace::write(
+            &mut run.trace()?,
+            &output,
+            &serde_json::json!({ "protocol": protocol, "settings": settings }).to_string(),
+        )?;
+        say!("{run}\ntrace           {}", output.display());
         if run.outcome == Outcome::Stopped {
             bail!("interrupted after {} iterations; the trace up to there is in {}", run.iterations, output.display());
         }

@@ -53,6 +53,8 @@ impl SweepCommand {
             sweep.optimizers = vec![Optimizer::Shallow];
         }
         let threads = threads(self.jobs)?;
+        let output = self.output.unwrap_or_else(|| PathBuf::from(format!("data/sweeps/{function}.parquet")));
+        trace::check(&output)?;
         watch_for_interrupts()?;
         let bar = progress::bar(sweep.len() as u64);
         bar.set_message(function.name());
@@ -64,17 +66,20 @@ impl SweepCommand {
                 Dtype::F64 => sweep.run::<f64>(&finished),
             }
         })?;
-        bar.finish();
-        let output = self.output.unwrap_or_else(|| PathBuf::from(format!("data/sweeps/{function}.parquet")));
+        if interrupt::requested() {
+            bar.abandon()
+        } else {
+            bar.finish()
+        }
         let mut summary = trace::summary(runs.iter().map(|run| ("sweep", run)))?;
         trace::write(&mut summary, &output, &serde_json::to_string(&protocol)?)?;
-        println!("{:<10} {:>10} {:>14} {:>9}", "optimizer", "rate", "minimum", "diverged");
+        say!("{:<10} {:>10} {:>14} {:>9}", "optimizer", "rate", "minimum", "diverged");
         for &optimizer in &sweep.optimizers {
             for Candidate { rate, minimum, diverged } in Candidate::rank(&runs, optimizer) {
-                println!("{optimizer:<10} {rate:>10.3e} {minimum:>14.6e} {diverged:>9}");
+                say!("{optimizer:<10} {rate:>10.3e} {minimum:>14.6e} {diverged:>9}");
             }
         }
-        println!("best first; {} runs in {}", runs.len(), output.display());
+        say!("best first; {} runs in {}", runs.len(), output.display());
         if interrupt::requested() {
             bail!("interrupted: {} of {} runs are in {}", runs.len(), sweep.len(), output.display());
         }

@@ -58,7 +58,7 @@ impl Time {
             "peak_memory_bytes": overparam::bench::peak_memory(),
             "instruction_set": overparam::instruction_set(),
         });
-        println!("{line}");
+        say!("{line}");
         Ok(())
     }
 }

@@ -73,7 +73,19 @@ impl Exporter {
                 let files = vec![page, self.put(name, "svg", svg.as_bytes())?, self.put(name, "png", &png)?];
                 Ok(Written { files, skipped: None })
             }
-            Err(reason) => Ok(Written { files: vec![page], skipped: Some(format!("{name}: {reason}")) }),
+            Err(reason) => {
+                // Images of an earlier figure beside the new page would be taken for its own.
+                for extension in ["svg", "png"] {
+                    let path = self.folder.join(format!("{name}.{extension}"));
+                    match fs::remove_file(&path) {
+                        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                            return Err(Error::Write { path, source });
+                        }
+                        _ => {}
+                    }
+                }
+                Ok(Written { files: vec![page], skipped: Some(format!("{name}: {reason}")) })
+            }
         }
     }
 

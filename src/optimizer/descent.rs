@@ -15,6 +15,9 @@ const CHECK_EVERY: u64 = 16;
 /// How often the loop asks whether anything moves still. Two snapshots of the parameters cost about one iteration.
 const SETTLED_EVERY: u64 = 128;
 
+/// How often the completion of a settled run, whose iterations cost a nanosecond, looks for interrupts.
+const COMPLETION_CHECK_EVERY: u64 = 1 << 16;
+
 /// One of the optimizers at work on its parameters.
 pub(crate) trait Step<R: Real> {
     /// Writes the objective of every embedding to `values`, keeps the smallest and its x in `best`, and moves the parameters by
@@ -88,8 +91,9 @@ pub(crate) fn descend<R: Real>(
             // Bits, not values: -0 and 0 differ, and a NaN must not look like movement for ever.
             if same_bits(&snapshots[0], &snapshots[1]) {
                 let settled = sample(clock.elapsed().as_secs_f64());
-                iteration = complete(&mut trace, &mut thinning, &mut schedule, settled, limit, seconds);
-                break Outcome::Finished;
+                let (completed, outcome) = complete(&mut trace, &mut thinning, &mut schedule, settled, limit, seconds);
+                iteration = completed;
+                break outcome;
             }
         }
     };
@@ -118,7 +122,7 @@ fn complete(
     settled: Sample,
     limit: u64,
     seconds: f64,
-) -> u64 {
+) -> (u64, Outcome) {
     let pace = settled.seconds / (settled.iteration + 1) as f64;
     let limit = limit.min((seconds / pace).ceil() as u64).max(settled.iteration + 2);
     for iteration in settled.iteration + 1..limit {
@@ -126,9 +130,12 @@ fn complete(
             let seconds = pace * (iteration + 1) as f64;
             trace.push(Sample { iteration, seconds, step_size: schedule.step_size(), ..settled });
         }
+        if iteration % COMPLETION_CHECK_EVERY == 0 && interrupt::requested() {
+            return (iteration + 1, Outcome::Stopped);
+        }
         schedule.observe(settled.mean);
     }
-    limit
+    (limit, Outcome::Finished)
 }
 
 /// The smallest and the mean value; NaN in the mean if any is.

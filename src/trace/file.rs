@@ -31,6 +31,30 @@ pub fn write(table: &mut DataFrame, path: &Path, settings: &str) -> Result<(), E
     })
 }
 
+/// Finds out whether a file `path` could be written, before the work that is to fill it begins. Missing folders are made.
+///
+/// # Errors
+/// If it could not.
+pub fn check(path: &Path) -> Result<(), Error> {
+    if path.is_dir() {
+        let problem = "expected the name of a file to write, and this is a folder".to_owned();
+        return Err(Error::Data { path: path.to_owned(), problem });
+    }
+    let failed = |source| Error::file("write", path, source);
+    let folder = folder_of(path);
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    tempfile::tempfile_in(folder).map_err(failed)?;
+    Ok(())
+}
+
+/// The folder that the file `path` is in.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
 /// Reads a Parquet file.
 ///
 /// # Errors
@@ -47,10 +71,7 @@ pub fn read(path: &Path) -> Result<DataFrame, Error> {
 /// folders are made.
 fn write_whole(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>) -> Result<(), Error>) -> Result<(), Error> {
     let failed = |source| Error::file("write", path, source);
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     std::fs::create_dir_all(folder).map_err(failed)?;
     let mut builder = tempfile::Builder::new();
     // What File::create would ask for; the umask takes its part from it.

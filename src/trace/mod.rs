@@ -17,6 +17,9 @@
 //! | `raw_best` | f64 | the same in the function's own units; for the spin glass the energy per spin |
 //! | `step_size` | f64 | the step size of this iteration |
 //!
+//! A run whose last step changed no bit of any parameter has settled: nothing but the step size can change any more, so it
+//! ends there. Its later rows, its `iterations` and its `seconds` are completed as if it had gone on, at the pace it kept.
+//!
 //! # Summary
 //! One row a run:
 //!
@@ -36,7 +39,7 @@ mod file;
 mod table;
 mod thinning;
 
-pub use file::{read, write};
+pub use file::{check, read, write};
 pub use table::{summary, traces};
 pub(crate) use thinning::Thinning;
 
