@@ -4,10 +4,10 @@ Usage: mishaps.py
 """
 
 import os
+import queue
 import shutil
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from jupyter_client import KernelManager
@@ -45,16 +45,21 @@ class Kernel:
 
     def finish(self, until=None):
         """The text of all outputs, up to one that has `until` in it, or to the end."""
-        text, end = "", time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            message = self.client.get_iopub_msg(timeout=PATIENCE)
+        text, timeout = "", PATIENCE
+        while True:
+            try:
+                message = self.client.get_iopub_msg(timeout=timeout)
+            except queue.Empty:
+                return text
             if message["parent_header"].get("msg_id") != self.request:
                 continue
             content = message["content"]
             text += content.get("text", "") + content.get("evalue", "") + content.get("data", {}).get("text/plain", "")
-            if until and until in text or content.get("execution_state") == "idle":
+            if until and until in text:
                 return text
-        return text
+            if content.get("execution_state") == "idle":
+                # Lines that the cell printed last may come after the end of the cell.
+                timeout = 1
 
     def interrupt(self):
         self.manager.interrupt_kernel()

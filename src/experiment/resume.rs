@@ -125,12 +125,15 @@ struct Unfinished {
     path: PathBuf,
     /// How many the file had.
     found: usize,
+    /// How long finished runs may be lost for.
+    every: Duration,
     runs: Mutex<Runs>,
 }
 
 struct Runs {
     list: Vec<(Stage, Run)>,
     written: Instant,
+    writing: bool,
     announced: bool,
 }
 
@@ -140,14 +143,15 @@ impl Unfinished {
         let mut hasher = DefaultHasher::new();
         (settings, env!("CARGO_PKG_VERSION")).hash(&mut hasher);
         let folder = std::env::var_os(FOLDER).map_or_else(|| PathBuf::from("data"), PathBuf::from);
-        Self::at(folder.join(format!("unfinished/{function}-{:016x}.parquet", hasher.finish())))
+        Self::at(folder.join(format!("unfinished/{function}-{:016x}.parquet", hasher.finish())), EVERY)
     }
 
-    fn at(path: PathBuf) -> Self {
+    fn at(path: PathBuf, every: Duration) -> Self {
         // A file that cannot be read, or that another version wrote, is as good as none: all of it can be computed.
         let list = if path.exists() { read(&path).unwrap_or_default() } else { Vec::new() };
         let found = list.len();
-        Self { path, found, runs: Mutex::new(Runs { list, written: Instant::now(), announced: found > 0 }) }
+        let runs = Runs { list, written: Instant::now(), writing: false, announced: found > 0 };
+        Self { path, found, every, runs: Mutex::new(runs) }
     }
 
     fn find(&self, stage: Stage, optimizer: Optimizer, rate: f64, seed: u64) -> Option<Run> {
@@ -161,23 +165,28 @@ impl Unfinished {
         if run.outcome == Outcome::Stopped {
             return;
         }
-        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        runs.list.push((stage, run.clone()));
-        if runs.written.elapsed() < EVERY {
-            return;
-        }
-        let said = match write(&runs.list, &self.path) {
+        let (snapshot, announced) = {
+            let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+            runs.list.push((stage, run.clone()));
+            if runs.writing || runs.written.elapsed() < self.every {
+                return;
+            }
+            runs.writing = true;
+            (runs.list.clone(), std::mem::replace(&mut runs.announced, true))
+        };
+        // Without the lock: a thread that waits for Polars may take up another run meanwhile, and come here with it.
+        let said = match write(&snapshot, &self.path) {
             Ok(()) => format!(
                 "finished runs are kept in {}: after an interruption, run the same again and it goes on from there",
                 self.path.display()
             ),
             Err(error) => format!("finished runs are not kept, so do not interrupt: {error}"),
         };
-        if !runs.announced {
-            runs.announced = true;
+        if !announced {
             let _ = progress::say(&said);
         }
-        runs.written = Instant::now();
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        (runs.writing, runs.written) = (false, Instant::now());
     }
 
     /// Removes the file, or leaves it with all that is finished if an interrupt was requested.
@@ -328,7 +337,7 @@ mod tests {
         // Interrupted after three runs of the sweep.
         let three: Vec<_> = whole.sweep.iter().take(3).map(|run| (Stage::Sweep, run.clone())).collect();
         write(&three, &path).unwrap();
-        let unfinished = Unfinished::at(path.clone());
+        let unfinished = Unfinished::at(path.clone(), EVERY);
         assert_eq!(unfinished.found, 3);
         let known = |stage, optimizer, rate, seed| unfinished.find(stage, optimizer, rate, seed);
         let made = Mutex::new(0);
@@ -340,11 +349,25 @@ mod tests {
         assert!(!path.exists());
     }
 
+    /// Writing waits for Polars' threads, and a waiting thread of the sweep takes up other runs.
+    #[test]
+    fn all_threads_may_write_at_any_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("runs.parquet");
+        let unfinished = Unfinished::at(path.clone(), Duration::ZERO);
+        let mut protocol = protocol();
+        (protocol.iterations, protocol.seeds) = (20, 40);
+        let sweep = protocol.sweep(Function::Sphere);
+        let runs = sweep.run::<f64>(&|run| unfinished.keep(Stage::Sweep, run)).unwrap();
+        assert_eq!(runs.len(), sweep.len());
+        assert!(!read(&path).unwrap().is_empty());
+    }
+
     #[test]
     fn a_broken_file_is_as_good_as_none() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("runs.parquet");
         std::fs::write(&path, "PAR1 and no more").unwrap();
-        assert_eq!(Unfinished::at(path).found, 0);
+        assert_eq!(Unfinished::at(path, EVERY).found, 0);
     }
 }

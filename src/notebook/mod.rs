@@ -88,7 +88,7 @@ impl Display for () {
 /// What the kernel shows of a plotly figure that a cell ends with.
 ///
 /// plotly's `Plot` has an `evcxr_display` of its own, which takes a reference and sends no image. This one takes the figure
-/// itself and therefore comes first; to keep a figure, end the cell with [`show`]`(&figure)`.
+/// itself and therefore comes first. A figure in a variable cannot be taken: end the cell with [`show`]`(&figure)`.
 pub trait DisplayFigure {
     /// Shows the figure below the cell: interactive, and as an image.
     fn evcxr_display(self);
