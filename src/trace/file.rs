@@ -36,14 +36,20 @@ pub fn write(table: &mut DataFrame, path: &Path, settings: &str) -> Result<(), E
 /// # Errors
 /// If it could not.
 pub fn check(path: &Path) -> Result<(), Error> {
-    if path.is_dir() {
-        let problem = "expected the name of a file to write, and this is a folder".to_owned();
-        return Err(Error::Data { path: path.to_owned(), problem });
-    }
+    refuse_other_than_file(path)?;
     let failed = |source| Error::file("write", path, source);
     let folder = folder_of(path);
     std::fs::create_dir_all(folder).map_err(failed)?;
     tempfile::tempfile_in(folder).map_err(failed)?;
+    Ok(())
+}
+
+/// A rename would replace a device, and fail on a folder only once everything is computed.
+fn refuse_other_than_file(path: &Path) -> Result<(), Error> {
+    if path.exists() && !path.is_file() {
+        let problem = "expected the name of a file to write, and this is a folder or a device".to_owned();
+        return Err(Error::Data { path: path.to_owned(), problem });
+    }
     Ok(())
 }
 
@@ -71,6 +77,7 @@ pub fn read(path: &Path) -> Result<DataFrame, Error> {
 /// folders are made.
 fn write_whole(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>) -> Result<(), Error>) -> Result<(), Error> {
     let failed = |source| Error::file("write", path, source);
+    refuse_other_than_file(path)?;
     let folder = folder_of(path);
     std::fs::create_dir_all(folder).map_err(failed)?;
     let mut builder = tempfile::Builder::new();
