@@ -4,7 +4,7 @@ mod command;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// Success, a failure, and a command line that cannot be understood.
@@ -15,8 +15,13 @@ fn main() -> ExitCode {
     let command = match command::Arguments::try_parse() {
         Ok(arguments) => arguments.command,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            print!("{error}");
-            return ExitCode::SUCCESS;
+            return match write!(io::stdout(), "{error}").and_then(|()| io::stdout().flush()) {
+                Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => {
+                    eprintln!("error: cannot print the help: {failed}");
+                    FAILURE.into()
+                }
+                _ => ExitCode::SUCCESS,
+            };
         }
         Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             eprint!("{error}");
