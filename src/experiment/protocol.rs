@@ -194,10 +194,10 @@ impl Protocol {
         let (dimensions, name) = (self.dimensions, function.name());
         match self.dtype {
             Dtype::F32 => {
-                run_compiled(dimensions, name, function.kernel::<f32>(dimensions.d, seed), optimizer, seed, settings)
+                run_compiled(dimensions, name, f32::kernel(function, dimensions.d, seed), optimizer, seed, settings)
             }
             Dtype::F64 => {
-                run_compiled(dimensions, name, function.kernel::<f64>(dimensions.d, seed), optimizer, seed, settings)
+                run_compiled(dimensions, name, f64::kernel(function, dimensions.d, seed), optimizer, seed, settings)
             }
         }
     }
@@ -248,7 +248,7 @@ impl Protocol {
         };
         let settings = self.settings(function);
         for seed in self.seeds(function) {
-            let kernel = function.kernel::<R>(self.dimensions.d, seed);
+            let kernel = R::kernel(function, self.dimensions.d, seed);
             let mut alone = |optimizer, settings: Settings| -> Result<f64, Error> {
                 let run = match known(Stage::Timed, optimizer, settings.learning_rate.initial, seed) {
                     Some(run) => run,

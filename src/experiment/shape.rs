@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::network::EmbeddingPerceptron;
 use crate::objective::{Kernel, Map, Objective, squash};
 use crate::optimizer::{Descent, FusedDeep, FusedShallow, Optimizer, Settings, Shallow, Squash, TapedStep, descend};
-use crate::simd::Rows;
+use crate::simd::Panels;
 use dfdx::prelude::{Const, Cpu, Device, TensorFromVec};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -119,7 +119,7 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
         let (y, map) = Self::start(network, optimizer, settings.squash)?;
         match optimizer {
             Optimizer::Shallow => {
-                let y = Cpu::default().try_tensor_from_vec(y.packed(D), (Const::<N>, Const::<D>)).map_err(device)?;
+                let y = Cpu::default().try_tensor_from_vec(y.packed(), (Const::<N>, Const::<D>)).map_err(device)?;
                 let mut shallow = Shallow { y };
                 descend(&mut TapedStep::new(objective, &mut shallow, map), N, D, settings)
             }
@@ -132,13 +132,13 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
         network: &EmbeddingPerceptron<N, K, H, L, D, R, Cpu>,
         optimizer: Optimizer,
         squashing: Squash,
-    ) -> Result<(Rows<R>, Map), Error>
+    ) -> Result<(Panels<R>, Map), Error>
     where
         Cpu: Device<R>,
     {
-        let mut fused = network.fuse();
-        let y = fused.forward();
-        let map = squashing.map(&y.packed(D));
+        let mut y = network.fuse().forward();
+        let mut packed = y.packed();
+        let map = squashing.map(&packed);
         if squashing == Squash::Clamp {
             if optimizer == Optimizer::Deep {
                 return Err(Error::Setting {
@@ -147,9 +147,10 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
                     given: "clamp".to_owned(),
                 });
             }
-            squash(y, Map::Logistic { gain: 1.0 });
+            squash(&mut packed, Map::Logistic { gain: 1.0 });
+            y.pack_from(&packed);
         }
-        Ok((y.clone(), map))
+        Ok((y, map))
     }
 
     fn report<R: Element>(

@@ -11,7 +11,7 @@ impl Dimensions {
         let Self { n, k, .. } = self;
         let mut draws = Draws::new(seed, initialization);
         let mut parameters: Vec<f64> = draws.embeddings(n * k).collect();
-        let mut network = Fused::new(&parameters, n, k);
+        let mut network = Fused::new(&parameters, k);
         for (inputs, outputs) in self.layers() {
             let weight: Vec<f64> = draws.layer(inputs, outputs * inputs).collect();
             let bias: Vec<f64> = draws.layer(inputs, outputs).collect();
@@ -20,7 +20,7 @@ impl Dimensions {
             parameters.extend(bias);
         }
         match optimizer {
-            Optimizer::Shallow => network.forward().packed(self.d),
+            Optimizer::Shallow => network.forward().packed(),
             Optimizer::Deep => parameters,
         }
     }
@@ -54,7 +54,7 @@ mod tests {
             expected.extend(network.output.bias.array());
             assert_eq!(dimensions.start(Optimizer::Deep, 4, initialization), expected);
             assert_eq!(expected.len(), dimensions.parameters(Optimizer::Deep));
-            let y = network.fuse().forward().packed(9);
+            let y = network.fuse().forward().packed();
             assert_eq!(dimensions.start(Optimizer::Shallow, 4, initialization), y);
         }
     }
