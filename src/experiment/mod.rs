@@ -13,5 +13,7 @@ pub use dimensions::Dimensions;
 pub use protocol::{Comparison, Dtype, Protocol, Stage};
 pub use run::Run;
 pub use shape::{PaperShape, Shape};
+pub use crate::batch::Plan;
 pub use sweep::{Candidate, Sweep};
+pub(crate) use {run::Origin, start::{Layer, Start, start}};
 pub use timing::Timing;

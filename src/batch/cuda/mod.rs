@@ -1,0 +1,5 @@
+//! Batches on a GPU.
+
+mod device;
+
+pub(crate) use device::gpu_model;
