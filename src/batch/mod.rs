@@ -6,7 +6,7 @@
 //! time; one that has diverged stands still from then on while the others go on.
 
 mod cpu;
-#[cfg(feature = "cuda")]
+#[cfg(any(feature = "cuda", test))]
 mod cuda;
 mod plan;
 

@@ -15,5 +15,6 @@ pub use run::Run;
 pub use shape::{PaperShape, Shape};
 pub use crate::batch::Plan;
 pub use sweep::{Candidate, Sweep};
-pub(crate) use {run::Origin, start::{Layer, Start, start}};
+pub(crate) use run::Origin;
+pub(crate) use start::{Start, start};
 pub use timing::Timing;

@@ -24,6 +24,9 @@ pub(crate) trait Definition<R: Real>: Sized + Send + Sync + 'static {
     /// entering, few enough that they stay in the first-level cache.
     const BATCH: usize = 10;
 
+    /// The same for a GPU, if it has been written.
+    const CUDA: Option<CudaSource> = None;
+
     /// The function in `dimension` dimensions, with what it needs to draw drawn from `seed`.
     fn new(dimension: usize, seed: u64) -> Self;
 
@@ -48,6 +51,29 @@ pub(crate) trait Definition<R: Real>: Sized + Send + Sync + 'static {
     /// one.
     fn operations(dimension: usize) -> usize;
 }
+
+/// A function in the common subset of C and CUDA C++, as `prelude.cu` of the batches explains it.
+#[derive(Clone, Copy)]
+#[cfg_attr(not(any(feature = "cuda", test)), expect(dead_code, reason = "read where there are kernels to build"))]
+pub(crate) struct CudaSource {
+    /// What defines `evaluate`.
+    pub parts: &'static [&'static str],
+    /// Scalars that it works on, for n points of d dimensions.
+    pub work: fn(n: usize, d: usize) -> usize,
+}
+
+impl CudaSource {
+    /// How many threads share a point where its coordinates are summed up.
+    pub(crate) const PARTS: usize = 4;
+
+    /// A function whose source defines the `term` that it is the sum of.
+    pub(crate) const fn separable(parts: &'static [&'static str; 2]) -> Self {
+        Self { parts, work: |n, _| n * Self::PARTS }
+    }
+}
+
+/// The sum over the terms, to go with [`CudaSource::separable`].
+pub(crate) const SUM_OF_TERMS: &str = include_str!("../batch/cuda/separable.cu");
 
 /// At most [`Definition::BATCH`] points, and where what is found there goes. A row is a whole number of vectors.
 pub(crate) struct Points<'a, R: Real> {

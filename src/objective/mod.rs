@@ -12,10 +12,12 @@ mod extremum;
 mod kernel;
 mod scaled;
 
-pub(crate) use definition::{Definition, Extremes, Points};
+pub(crate) use definition::{CudaSource, Definition, Extremes, Points};
 #[doc(hidden)]
 pub use kernel::Kernel;
 pub(crate) use kernel::{Best, Job, Map, Update, Workspace, squash, squash_slope};
+#[cfg(any(feature = "cuda", test))]
+pub(crate) use spin_glass::pairs;
 pub use scaled::{Composed, Evaluation, Scaled};
 pub use spin_glass::{Couplings, GROUND_STATE_ENERGY, THRESHOLD_ENERGY};
 
@@ -133,6 +135,14 @@ macro_rules! functions {
             pub(crate) fn kernel<R: Real>(self, dimension: usize, seed: u64) -> Arc<dyn Kernel<R>> {
                 match self {
                     $(Function::$variant => kernel::build::<R, $module::$variant<R>>(dimension, seed),)+
+                }
+            }
+
+            /// The function for a GPU.
+            #[cfg(any(feature = "cuda", test))]
+            pub(crate) fn cuda(self) -> Option<CudaSource> {
+                match self {
+                    $(Function::$variant => <$module::$variant as Definition<f64>>::CUDA,)+
                 }
             }
 

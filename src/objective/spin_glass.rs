@@ -4,7 +4,7 @@
 //! the function here is H/d. Only the symmetric part S of J matters: Y_i = Σ_jk S_ijk σ_j σ_k gives the value Σ σ_i Y_i and
 //! the gradient 3 Y at once. S is symmetric in (j, k) too, so Y is a product over the d (d + 1)/2 pairs j ≤ k.
 
-use super::{Definition, Extremes, Points, Taped, TapedValues};
+use super::{CudaSource, Definition, Extremes, Points, Taped, TapedValues};
 use crate::simd::matrix::{Left, Onto, product};
 use crate::simd::{Real, Rows, Simd, dot, flat, flat_mut, lanes, mul_add};
 use bytemuck::Zeroable;
@@ -98,8 +98,22 @@ fn symmetrized(seed: u64, d: usize) -> Vec<f64> {
     sums
 }
 
+/// The couplings as the products take them: a row a pair j ≤ k, j slowest, doubled where j < k; column i of d holds S_ijk.
+pub(crate) fn pairs<R: Real>(d: usize, seed: u64) -> Vec<R> {
+    let symmetric = symmetrized(seed, d);
+    let mut pairs = Vec::with_capacity(d * (d + 1) / 2 * d);
+    for (j, k) in (0..d).flat_map(|j| (j..d).map(move |k| (j, k))) {
+        let twice = if j < k { 2.0 } else { 1.0 };
+        pairs.extend((0..d).map(|i| {
+            let [a, b, c] = sorted([i, j, k]);
+            R::of(twice * symmetric[place(a, b, c)])
+        }));
+    }
+    pairs
+}
+
 pub(crate) struct SpinGlass<R: Real = f64> {
-    /// A row a pair j ≤ k, j slowest, doubled where j < k; column i holds S_ijk.
+    /// See [`pairs`].
     pairs: Rows<R>,
 }
 
@@ -109,22 +123,11 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
         "Auffinger, Ben Arous & Cerny (2013), Random matrices and complexity of spin glasses, CPAM 66(2), 165-201";
     const DOMAIN: [f64; 2] = [-1.0, 1.0];
     const BATCH: usize = usize::MAX;
+    const CUDA: Option<CudaSource> =
+        Some(CudaSource { parts: &[include_str!("spin_glass.cu")], work: |n, d| n * d + n * CudaSource::PARTS + n });
 
     fn new(dimension: usize, seed: u64) -> Self {
-        let d = dimension;
-        let symmetric = symmetrized(seed, d);
-        let mut pairs = Rows::zeros(d * (d + 1) / 2, d);
-        let stride = pairs.stride();
-        let mut rows = pairs.chunks_exact_mut(stride);
-        for j in 0..d {
-            for (k, row) in (j..d).zip(&mut rows) {
-                let twice = if j < k { 2.0 } else { 1.0 };
-                for (i, entry) in row[..d].iter_mut().enumerate() {
-                    let [a, b, c] = sorted([i, j, k]);
-                    *entry = R::of(twice * symmetric[place(a, b, c)]);
-                }
-            }
-        }
+        let pairs = Rows::from_packed(&pairs(dimension, seed), dimension);
         Self { pairs }
     }
 
