@@ -1,5 +1,6 @@
 //! Where experiments are computed: the processor's cores or an NVIDIA GPU.
 
+use crate::batch::Gpu;
 use crate::element::Element;
 use crate::error::Error;
 use crate::network::EmbeddingPerceptron;
@@ -49,7 +50,7 @@ impl Backend {
     pub fn describe(self) -> String {
         match self {
             Self::Cpu => self.name().to_owned(),
-            Self::Cuda => gpu().map_or_else(|_| self.name().to_owned(), |model| format!("{}: {model}", self.name())),
+            Self::Cuda => Gpu::open().map_or_else(|_| self.name().to_owned(), |gpu| format!("{}: {}", self.name(), gpu.model)),
         }
     }
 
@@ -60,7 +61,7 @@ impl Backend {
     pub fn ensure(self) -> Result<(), Error> {
         match self {
             Self::Cpu => Ok(()),
-            Self::Cuda => gpu().map(|_| ()),
+            Self::Cuda => Gpu::open().map(|_| ()),
         }
     }
 }
@@ -82,21 +83,6 @@ impl FromStr for Backend {
         let found = Self::ALL.into_iter().find(|backend| backend.name() == name);
         found.ok_or_else(|| Error::unknown("device", name, &["cpu", "cuda", "auto"]))
     }
-}
-
-/// The model of the first GPU.
-#[cfg(feature = "cuda")]
-fn gpu() -> Result<String, Error> {
-    crate::batch::gpu_model()
-}
-
-/// The model of the first GPU.
-#[cfg(not(feature = "cuda"))]
-fn gpu() -> Result<String, Error> {
-    Err(Error::Backend {
-        problem: "this program was built without it".to_owned(),
-        remedy: "build with `cargo build --release --features cuda`, which needs CUDA's toolkit (nvcc), or use the device cpu",
-    })
 }
 
 /// A dfdx device that experiments run on, with its way from parameters to points: on the CPU the network and the squash are

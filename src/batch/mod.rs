@@ -6,12 +6,10 @@
 //! time; one that has diverged stands still from then on while the others go on.
 
 mod cpu;
-#[cfg(any(feature = "cuda", test))]
 mod cuda;
 mod plan;
 
-#[cfg(feature = "cuda")]
-pub(crate) use cuda::gpu_model;
+pub(crate) use cuda::Gpu;
 pub use plan::Plan;
 
 use crate::backend::Backend;
@@ -133,6 +131,6 @@ impl Sweep {
 fn engine<R: Element>(backend: Backend, batch: &Batch<'_>) -> Result<Box<dyn Engine<R>>, Error> {
     match backend {
         Backend::Cpu => Ok(Box::new(cpu::Cores::new(batch)?)),
-        Backend::Cuda => Err(Error::Device("no kernels yet".to_owned())),
+        Backend::Cuda => cuda::engine(batch),
     }
 }

@@ -1,5 +1,6 @@
 //! What a batch takes of a device's memory, before it starts.
 
+use super::{Gpu, cuda};
 use crate::backend::Backend;
 use crate::error::{Error, size};
 use crate::experiment::{Dimensions, Sweep};
@@ -78,25 +79,28 @@ impl Sweep {
     /// # Errors
     /// If a setting is outside its range, the backend cannot be used, or a single run does not fit into its memory.
     pub fn plan<R: Real>(&self, backend: Backend) -> Result<Plan, Error> {
-        backend.ensure()?;
         let Dimensions { n, k, hidden, layers, d } = self.dimensions;
         if [n, k, hidden, layers, d].contains(&0) {
             let given = self.dimensions.to_string();
             return Err(Error::Setting { name: "every dimension of the shape", expected: "1 or more", given });
         }
         self.rates.iter().try_for_each(|&rate| self.settings.learning_rate(rate).validate())?;
-        let free = free_memory(backend)?;
-        let available = (SHARE * free as f64) as u64;
+        self.check_traces()?;
+        let room = Room::of(backend)?;
+        let available = (SHARE * room.free as f64) as u64;
         let (of_a_seed, mut needed) = (self.rates.len(), 0);
         let split = |&optimizer: &Optimizer| {
-            let demand = demand::<R>(backend, self.function, self.dimensions, optimizer, &self.settings);
+            let demand = match backend {
+                Backend::Cpu => on_the_cores::<R>(self.function, self.dimensions, optimizer),
+                Backend::Cuda => cuda::demand::<R>(self.function, self.dimensions, optimizer, room.shared)?,
+            };
             let (batches, largest) =
                 demand.split(of_a_seed * self.seeds.len(), of_a_seed, available).ok_or_else(|| Error::Memory {
                     what: format!("one {optimizer} run of {} with {}", self.function, self.dimensions),
                     needed: demand.run.saturating_add(demand.seed),
                     free: available,
                     device: backend.name(),
-                    remedy: "take a smaller d or n, f32 instead of f64, fewer iterations, or thinned traces",
+                    remedy: "take a smaller d or n, or f32 instead of f64",
                 })?;
             needed = needed.max(largest);
             Ok(batches)
@@ -104,19 +108,38 @@ impl Sweep {
         let batches = self.optimizers.iter().map(split).collect::<Result<_, Error>>()?;
         Ok(Plan { backend, available, needed, batches })
     }
+
+    /// Finds out whether the traces of all runs fit into the memory of this machine: splitting does not help there.
+    fn check_traces(&self) -> Result<(), Error> {
+        let needed = trace(&self.settings).saturating_mul(self.len() as u64);
+        let free = available_memory();
+        if needed <= free {
+            return Ok(());
+        }
+        Err(Error::Memory {
+            what: format!("keeping the traces of {} runs", self.len()),
+            needed,
+            free,
+            device: Backend::Cpu.name(),
+            remedy: "thin the traces, or take fewer iterations, rates or seeds",
+        })
+    }
 }
 
-/// The bytes that a batch takes on `backend`.
-fn demand<R: Real>(
-    backend: Backend,
-    function: Function,
-    dimensions: Dimensions,
-    optimizer: Optimizer,
-    settings: &Settings,
-) -> Demand {
-    match backend {
-        Backend::Cpu => on_the_cores::<R>(function, dimensions, optimizer, settings),
-        Backend::Cuda => Demand { run: 0, seed: 0 },
+/// What a backend has room for.
+struct Room {
+    /// Bytes of memory.
+    free: u64,
+    /// Bytes of memory that a GPU's block of threads shares.
+    shared: usize,
+}
+
+impl Room {
+    fn of(backend: Backend) -> Result<Self, Error> {
+        match backend {
+            Backend::Cpu => Ok(Self { free: available_memory(), shared: 0 }),
+            Backend::Cuda => Gpu::open().map(|Gpu { free, shared, .. }| Self { free, shared }),
+        }
     }
 }
 
@@ -130,19 +153,15 @@ pub(super) fn couplings<R: Real>(function: Function, d: usize, stride: usize) ->
 }
 
 /// The bytes of a trace.
-pub(super) fn trace(settings: &Settings) -> u64 {
+fn trace(settings: &Settings) -> u64 {
     let (iterations, seconds) = settings.budget.limits();
     // Of runs limited by time it is not known; thinned ones keep hardly more.
     let iterations = if seconds.is_finite() { 1_000_000 } else { iterations };
     Thinning::new(settings.thinned).count(iterations).saturating_mul(size_of::<Sample>() as u64)
 }
 
-fn on_the_cores<R: Real>(
-    function: Function,
-    dimensions: Dimensions,
-    optimizer: Optimizer,
-    settings: &Settings,
-) -> Demand {
+/// The bytes that a batch takes on the cores.
+fn on_the_cores<R: Real>(function: Function, dimensions: Dimensions, optimizer: Optimizer) -> Demand {
     let Dimensions { n, k, hidden, layers, d } = dimensions;
     let [k_row, hidden_row, d_row] = [k, hidden, d].map(padded::<R>);
     // The parameters, those laid out twice, and what flows through the network.
@@ -156,15 +175,7 @@ fn on_the_cores<R: Real>(
     };
     // Two snapshots of the parameters; the objective works on all points at once, or on a few.
     let words = 3 * parameters + twice + flow + n + 5 * n.min(if function == Function::SpinGlass { n } else { 10 }) * d_row;
-    Demand { run: (words * size_of::<R>()) as u64 + trace(settings), seed: couplings::<R>(function, d, d_row) }
-}
-
-/// The bytes that are free.
-fn free_memory(backend: Backend) -> Result<u64, Error> {
-    match backend {
-        Backend::Cpu => Ok(available_memory()),
-        Backend::Cuda => Ok(0),
-    }
+    Demand { run: (words * size_of::<R>()) as u64, seed: couplings::<R>(function, d, d_row) }
 }
 
 /// What Linux says is available to new programs without swapping; elsewhere there is no limit.
@@ -221,9 +232,13 @@ mod tests {
     }
 
     #[test]
-    fn traces_are_counted() {
+    fn traces_are_counted_and_must_fit() {
         let settings = Settings::default();
         assert_eq!(trace(&Settings { thinned: false, ..settings }), 10_000 * 48);
         assert!((200..400).contains(&(trace(&settings) / 48)));
+        let mut endless = sweep(Function::Sphere, 50);
+        endless.settings = Settings { thinned: false, ..settings }.iterations(u64::MAX);
+        let error = endless.plan::<f64>(Backend::Cpu).unwrap_err().to_string();
+        assert!(error.contains("220 runs") && error.contains("thin the traces"), "{error}");
     }
 }

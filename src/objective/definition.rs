@@ -54,7 +54,6 @@ pub(crate) trait Definition<R: Real>: Sized + Send + Sync + 'static {
 
 /// A function in the common subset of C and CUDA C++, as `prelude.cu` of the batches explains it.
 #[derive(Clone, Copy)]
-#[cfg_attr(not(any(feature = "cuda", test)), expect(dead_code, reason = "read where there are kernels to build"))]
 pub(crate) struct CudaSource {
     /// What defines `evaluate`.
     pub parts: &'static [&'static str],

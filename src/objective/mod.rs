@@ -16,7 +16,6 @@ pub(crate) use definition::{CudaSource, Definition, Extremes, Points};
 #[doc(hidden)]
 pub use kernel::Kernel;
 pub(crate) use kernel::{Best, Job, Map, Update, Workspace, squash, squash_slope};
-#[cfg(any(feature = "cuda", test))]
 pub(crate) use spin_glass::pairs;
 pub use scaled::{Composed, Evaluation, Scaled};
 pub use spin_glass::{Couplings, GROUND_STATE_ENERGY, THRESHOLD_ENERGY};
@@ -139,7 +138,6 @@ macro_rules! functions {
             }
 
             /// The function for a GPU.
-            #[cfg(any(feature = "cuda", test))]
             pub(crate) fn cuda(self) -> Option<CudaSource> {
                 match self {
                     $(Function::$variant => <$module::$variant as Definition<f64>>::CUDA,)+

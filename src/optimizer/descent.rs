@@ -102,7 +102,7 @@ impl<R: Real> Progress<R> {
             let sample = move |seconds| Sample { iteration, seconds, min, mean, best, step_size };
             let diverged = !mean.is_finite();
             let late = seconds.is_finite() && self.clock.elapsed().as_secs_f64() >= seconds;
-            let stopped = iteration % CHECK_EVERY == 0 && interrupt::requested();
+            let stopped = iteration.is_multiple_of(CHECK_EVERY) && interrupt::requested();
             let last = iteration + 1 == limit || diverged || late || stopped;
             if self.thinning.keeps(iteration) || last {
                 self.trace.push(sample(self.clock.elapsed().as_secs_f64()));
@@ -151,7 +151,7 @@ impl<R: Real> Progress<R> {
                 let seconds = pace * (iteration + 1) as f64;
                 self.trace.push(Sample { iteration, seconds, step_size: self.schedule.step_size(), ..settled });
             }
-            if iteration % COMPLETION_CHECK_EVERY == 0 && interrupt::requested() {
+            if iteration.is_multiple_of(COMPLETION_CHECK_EVERY) && interrupt::requested() {
                 (self.iteration, self.outcome) = (iteration + 1, Some(Outcome::Stopped));
                 return;
             }

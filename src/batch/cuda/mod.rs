@@ -4,14 +4,15 @@
 //! block's shared memory, applies the learning-rate rule, and writes down what the trace keeps. What is here feeds it, and does
 //! not care what it runs on: the tests below run the same source on the host.
 
-#[cfg(feature = "cuda")]
+#[cfg_attr(not(feature = "cuda"), path = "no_device.rs")]
 mod device;
 #[cfg(test)]
 mod host;
+#[cfg(test)]
+mod ptx;
 mod source;
 
-#[cfg(feature = "cuda")]
-pub(crate) use device::gpu_model;
+pub(crate) use device::Gpu;
 
 use super::plan::Demand;
 use super::{Batch, Engine};
@@ -53,6 +54,7 @@ mod progress {
 const SAMPLE: usize = 4;
 
 /// Everything that the kernel is given, as it is before the first iteration.
+#[cfg_attr(not(any(feature = "cuda", test)), expect(dead_code, reason = "read by what loads it"))]
 struct Image<R> {
     source: Source,
     /// See `settings` in the kernel.
@@ -70,6 +72,7 @@ struct Image<R> {
     dimension: usize,
 }
 
+#[cfg(any(feature = "cuda", test))]
 impl<R> Image<R> {
     fn runs(&self) -> usize {
         self.gains.len()
@@ -156,6 +159,12 @@ fn packed<R: Real>(start: Start<R>) -> Vec<R> {
         parameters.extend(layer.bias);
     }
     parameters
+}
+
+/// A batch on the first GPU.
+pub(super) fn engine<R: Real>(batch: &Batch<'_>) -> Result<Box<dyn Engine<R>>, Error> {
+    let gpu = Gpu::open()?;
+    Ok(Box::new(Launches::new(batch, gpu.shared, |image: Image<R>| gpu.load(image))?))
 }
 
 impl<M> Launches<M> {

@@ -12,6 +12,7 @@ use std::fmt::Write;
 pub(super) const THREADS: u32 = 256;
 
 /// The source of one kernel.
+#[cfg_attr(not(any(feature = "cuda", test)), expect(dead_code, reason = "read by what loads it"))]
 pub(super) struct Source {
     pub text: String,
     /// Bytes that a run works on.
