@@ -50,7 +50,9 @@ impl Backend {
     pub fn describe(self) -> String {
         match self {
             Self::Cpu => self.name().to_owned(),
-            Self::Cuda => Gpu::open().map_or_else(|_| self.name().to_owned(), |gpu| format!("{}: {}", self.name(), gpu.model)),
+            Self::Cuda => {
+                Gpu::open().map_or_else(|_| self.name().to_owned(), |gpu| format!("{}: {}", self.name(), gpu.model))
+            }
         }
     }
 

@@ -27,7 +27,18 @@ fn found(run: &Run) -> impl PartialEq + std::fmt::Debug {
     };
     let samples: Vec<_> = run.samples.iter().map(samples).collect();
     let run = run.clone();
-    (run.function, run.optimizer, run.seed, run.settings, run.dtype, run.device, run.x, run.iterations, run.outcome, samples)
+    (
+        run.function,
+        run.optimizer,
+        run.seed,
+        run.settings,
+        run.dtype,
+        run.device,
+        run.x,
+        run.iterations,
+        run.outcome,
+        samples,
+    )
 }
 
 fn batched_is_single<R: Element>(sweep: &Sweep) -> Vec<Run>
@@ -112,11 +123,10 @@ fn a_shape_that_is_not_compiled_in_and_a_budget_of_time() {
     sweep.settings = sweep.settings.seconds(0.02);
     let runs = sweep.run_batched::<f64>(Backend::Cpu, &|_| {}).unwrap();
     assert!(runs.iter().all(|run| run.seconds >= 0.02 && run.iterations > 1), "{runs:?}");
-    assert_eq!(runs.iter().map(|run| (run.seed, run.settings.learning_rate.initial)).take(3).collect::<Vec<_>>(), [
-        (3, 10.0),
-        (1, 10.0),
-        (3, 0.3)
-    ]);
+    assert_eq!(
+        runs.iter().map(|run| (run.seed, run.settings.learning_rate.initial)).take(3).collect::<Vec<_>>(),
+        [(3, 10.0), (1, 10.0), (3, 0.3)]
+    );
 }
 
 #[test]

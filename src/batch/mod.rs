@@ -72,8 +72,8 @@ impl Sweep {
     /// the CPU bit for bit, on a GPU to rounding. The shape need not be compiled in.
     ///
     /// A run's `seconds` are those since the start of its batch, which has the cores or the GPU to itself. `progressed` is
-    /// called now and then with the share of the whole sweep that is done. Batches not begun when an interrupt is requested
-    /// are left out.
+    /// called now and then with the share of the whole sweep that is done. Batches after the first that are not begun when an
+    /// interrupt is requested are left out.
     ///
     /// ```
     /// use overparam::prelude::*;
@@ -101,7 +101,7 @@ impl Sweep {
             for &size in batches {
                 let (trials, later) = rest.split_at(size);
                 rest = later;
-                if interrupt::requested() {
+                if interrupt::requested() && done > 0 {
                     break;
                 }
                 let (function, dimensions, settings) = (self.function, self.dimensions, &self.settings);

@@ -35,7 +35,10 @@ impl fmt::Display for Plan {
         let batches = self.batches.iter().flatten().count();
         let Self { backend, needed, available, .. } = self;
         let (needed, available) = (size(*needed), size(*available));
-        write!(formatter, "{runs} runs in {batches} batches of at most {needed}, of {available} free on the device {backend}")
+        write!(
+            formatter,
+            "{runs} runs in {batches} batches of at most {needed}, of {available} free on the device {backend}"
+        )
     }
 }
 
@@ -174,7 +177,8 @@ fn on_the_cores<R: Real>(function: Function, dimensions: Dimensions, optimizer: 
         }
     };
     // Two snapshots of the parameters; the objective works on all points at once, or on a few.
-    let words = 3 * parameters + twice + flow + n + 5 * n.min(if function == Function::SpinGlass { n } else { 10 }) * d_row;
+    let words =
+        3 * parameters + twice + flow + n + 5 * n.min(if function == Function::SpinGlass { n } else { 10 }) * d_row;
     Demand { run: (words * size_of::<R>()) as u64, seed: couplings::<R>(function, d, d_row) }
 }
 

@@ -16,8 +16,8 @@ pub(crate) use definition::{CudaSource, Definition, Extremes, Points};
 #[doc(hidden)]
 pub use kernel::Kernel;
 pub(crate) use kernel::{Best, Job, Map, Update, Workspace, squash, squash_slope};
-pub(crate) use spin_glass::pairs;
 pub use scaled::{Composed, Evaluation, Scaled};
+pub(crate) use spin_glass::pairs;
 pub use spin_glass::{Couplings, GROUND_STATE_ENERGY, THRESHOLD_ENERGY};
 
 use crate::error::Error;

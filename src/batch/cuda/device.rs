@@ -7,7 +7,9 @@
 use super::{Image, Machine, SAMPLE, SLOTS, progress, source::THREADS};
 use crate::error::Error;
 use crate::simd::Real;
-use cudarc::driver::sys::{CUdevice_attribute, CUfunction, CUfunction_attribute, CUmodule, CUresult, cuDeviceGetName, cuFuncSetAttribute};
+use cudarc::driver::sys::{
+    CUdevice_attribute, CUfunction, CUfunction_attribute, CUmodule, CUresult, cuDeviceGetName, cuFuncSetAttribute,
+};
 use cudarc::driver::{CudaDevice, CudaSlice, DeviceRepr, DriverError, result};
 use cudarc::nvrtc::{CompileError, Ptx, compile_ptx};
 use std::ffi::{CStr, CString, c_int};
@@ -40,14 +42,17 @@ impl Gpu {
         let missing = |problem: String| Error::Backend { problem, remedy: NO_GPU };
         // cudarc's own constructor panics where the driver cannot be initialized or there is no GPU, so these go first.
         result::init().map_err(|error| missing(format!("CUDA's driver does not start ({:?})", error.0)))?;
-        let count = result::device::get_count().map_err(|error| missing(format!("no GPU is listed ({:?})", error.0)))?;
+        let count =
+            result::device::get_count().map_err(|error| missing(format!("no GPU is listed ({:?})", error.0)))?;
         if count == 0 {
             return Err(missing("CUDA's driver sees no GPU".to_owned()));
         }
         let device = CudaDevice::new(0).map_err(|error| missing(format!("the GPU cannot be used ({:?})", error.0)))?;
         let mut name = [0; NAME];
         // SAFETY: the driver writes at most as many bytes as it is told, and the device is a valid one.
-        unsafe { cuDeviceGetName(name.as_mut_ptr().cast(), NAME as c_int, *device.cu_device()) }.result().map_err(failed)?;
+        unsafe { cuDeviceGetName(name.as_mut_ptr().cast(), NAME as c_int, *device.cu_device()) }
+            .result()
+            .map_err(failed)?;
         let name = CStr::from_bytes_until_nul(&name).map_or_else(|_| "?".into(), CStr::to_string_lossy);
         let shared = device.attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN);
         let (free, _) = result::mem_get_info().map_err(failed)?;

@@ -131,7 +131,12 @@ fn agree<R: Real>(batch: &Batch<'_>, build: Build, tolerance: f64) {
     for ((kernel, cores), trial) in kernel.iter().zip(&cores).zip(batch.trials) {
         let context = format!(
             "{} {} {} {}, {trial:?}, {:?}, {} threads",
-            batch.function, batch.optimizer, R::NAME, batch.dimensions, batch.settings.squash, build.threads
+            batch.function,
+            batch.optimizer,
+            R::NAME,
+            batch.dimensions,
+            batch.settings.squash,
+            build.threads
         );
         assert_eq!((kernel.iterations, kernel.outcome), (cores.iterations, cores.outcome), "{context}");
         assert_eq!(kernel.trace.len(), cores.trace.len(), "{context}");
@@ -198,7 +203,8 @@ fn the_shapes_of_the_paper_and_of_the_published_program() {
 #[test]
 fn squashes_rules_and_gradient_scales() {
     for squash in Squash::ALL {
-        let mut settings = Settings { squash, thinned: false, gradient_scale: 7.0, ..Settings::default() }.iterations(200);
+        let mut settings =
+            Settings { squash, thinned: false, gradient_scale: 7.0, ..Settings::default() }.iterations(200);
         settings.learning_rate = LearningRate { factor: 0.5, patience: 2, threshold: 1e-4, floor: 1e-2, initial: 1.0 };
         for optimizer in Optimizer::ALL.into_iter().filter(|&of| squash != Squash::Clamp || of == Optimizer::Shallow) {
             agree::<f64>(&batch(Function::StyblinskiTang, optimizer, &settings), ONE_THREAD, TOLERANCES[1]);
@@ -277,8 +283,11 @@ fn demands_are_those_of_the_image() {
         let Demand { run, seed } = demand::<f32>(of.function, of.dimensions, optimizer, 0).unwrap();
         assert_eq!(2 * seed, size_of_val(&image.couplings[..]) as u64);
         let samples = TRIALS.len() * (SLOTS * SAMPLE + 1) * 8;
-        let bytes = size_of_val(&image.parameters[..]) + size_of_val(&image.progress[..]) + 4 * image.seeds.len()
-            + TRIALS.len() * (image.source.bytes + 4 * SMALL.d) + samples;
+        let bytes = size_of_val(&image.parameters[..])
+            + size_of_val(&image.progress[..])
+            + 4 * image.seeds.len()
+            + TRIALS.len() * (image.source.bytes + 4 * SMALL.d)
+            + samples;
         assert_eq!(4 * run, bytes as u64);
         assert!(image.source.global && !Image::<f32>::new(&of, usize::MAX).unwrap().source.global);
     }

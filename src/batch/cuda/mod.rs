@@ -269,7 +269,8 @@ pub(super) fn demand<R: Real>(
     let block = block_bytes::<R>(function, dimensions, optimizer)?;
     let workspace = if block > shared { block } else { 0 };
     let numbers = progress::COUNT + SLOTS * SAMPLE + 1;
-    let run = (dimensions.parameters(optimizer) + dimensions.d) * scalar + numbers * size_of::<f64>() + size_of::<i32>();
+    let run =
+        (dimensions.parameters(optimizer) + dimensions.d) * scalar + numbers * size_of::<f64>() + size_of::<i32>();
     Ok(Demand {
         run: (run + workspace) as u64,
         seed: super::plan::couplings::<R>(function, dimensions.d, dimensions.d),

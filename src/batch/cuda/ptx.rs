@@ -36,7 +36,9 @@ fn sources() -> Vec<(String, String)> {
 #[test]
 fn every_kernel_compiles_to_ptx() {
     let Some(nvcc) = std::env::var_os("NVCC") else {
-        println!("skipped: no kernel was compiled for GPUs, for the variable NVCC names no compiler; `make ptx` gets one");
+        println!(
+            "skipped: no kernel was compiled for GPUs, for the variable NVCC names no compiler; `make ptx` gets one"
+        );
         return;
     };
     let folder = tempfile::tempdir().unwrap();
@@ -45,7 +47,13 @@ fn every_kernel_compiles_to_ptx() {
         let path = folder.path().join(format!("{name}-{architecture}.cu"));
         std::fs::write(&path, text).unwrap();
         let ptx = path.with_extension("ptx");
-        let output = Command::new(&nvcc).arg("-ptx").arg(format!("-arch={architecture}")).arg(&path).arg("-o").arg(&ptx).output();
+        let output = Command::new(&nvcc)
+            .arg("-ptx")
+            .arg(format!("-arch={architecture}"))
+            .arg(&path)
+            .arg("-o")
+            .arg(&ptx)
+            .output();
         let output = output.expect("the compiler that NVCC names");
         assert!(output.status.success(), "{name}, {architecture}: {}", String::from_utf8_lossy(&output.stderr));
         let ptx = std::fs::read_to_string(ptx).unwrap();

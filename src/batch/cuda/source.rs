@@ -37,9 +37,15 @@ impl Source {
         let global = bytes > shared;
         let Dimensions { n, k, hidden, layers, d } = batch.dimensions;
         let mut text = String::new();
-        for (name, value) in
-            [("N", n), ("K", k), ("H", hidden), ("L", layers), ("D", d), ("BLOCK_WORDS", words), ("MOST_THREADS", THREADS as usize)]
-        {
+        for (name, value) in [
+            ("N", n),
+            ("K", k),
+            ("H", hidden),
+            ("L", layers),
+            ("D", d),
+            ("BLOCK_WORDS", words),
+            ("MOST_THREADS", THREADS as usize),
+        ] {
             // Writing to a string does not fail.
             let _ = writeln!(text, "#define {name} {value}");
         }
