@@ -10,7 +10,9 @@ ARGS ?=
 
 # plotly's image export is compiled in where OpenSSL's headers are.
 HAVE_OPENSSL := $(shell pkg-config --exists openssl 2>/dev/null && echo yes)
-FEATURES := $(if $(HAVE_OPENSSL),,--no-default-features)
+# Where `make figures` computes: cpu or cuda. For cuda, CUDA's toolkit (nvcc) has to be there, and a GPU with its driver.
+DEVICE ?= cpu
+FEATURES := $(if $(HAVE_OPENSSL),,--no-default-features) $(if $(filter cuda,$(DEVICE)),--features cuda)
 RELEASE := --release --locked $(FEATURES)
 
 .PHONY: help
@@ -21,7 +23,7 @@ help: ## List the targets
 figures: set-up ## Reproduce the paper: traces, summary and figures into data/ (a minute or two after the first build)
 	@echo "figures: building (about 7 minutes on 2 cores the first time), then about a minute of runs and 15 s of drawing"
 	$(CARGO) build $(RELEASE)
-	target/release/overparam figures $(ARGS)
+	target/release/overparam figures --device $(DEVICE) $(ARGS)
 
 # The peers that `make bench` compares with, and what makes it shorter or longer: BENCH=--quick, or BENCH=--only-scaling.
 PEERS := .lab/peers
@@ -55,6 +57,28 @@ lint: set-up ## Format, clippy and rustdoc, warnings being errors
 	$(CARGO) fmt --check
 	$(CARGO) clippy $(RELEASE) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(RELEASE) --no-deps
+
+.PHONY: check-cuda
+check-cuda: set-up ## Check the feature cuda without CUDA: everything compiles, clippy's warnings being errors (about a minute)
+	$(CARGO) clippy $(RELEASE) --features cuda,dfdx/ci-check --all-targets -- -D warnings
+
+# CUDA's compiler, and what makes it anew.
+NVCC_FOLDER := .lab/nvcc
+NVCC_PACKAGES := nvidia-cuda-nvcc nvidia-cuda-crt nvidia-nvvm nvidia-cuda-cccl nvidia-cuda-runtime
+
+.PHONY: ptx
+ptx: set-up $(NVCC_FOLDER)/ready ## Compile every kernel to PTX for A100 and H100 (seconds after the build; gets nvcc, 300 MB)
+	NVCC=$$(echo $(CURDIR)/$(NVCC_FOLDER)/lib/python3*/site-packages/nvidia/cu13/bin/nvcc) \
+		$(CARGO) test $(RELEASE) --lib every_kernel_compiles_to_ptx -- --nocapture
+
+$(NVCC_FOLDER)/ready:
+	python3 -m venv $(NVCC_FOLDER)
+	$(NVCC_FOLDER)/bin/pip install --quiet --no-deps $(NVCC_PACKAGES:%='%==13.0.*')
+	touch $@
+
+.PHONY: test-cuda
+test-cuda: set-up ## Run the tests that need a GPU, and its driver and CUDA's toolkit: see the README
+	$(CARGO) test $(RELEASE) --features cuda --test cuda -- --nocapture
 
 # The notebooks: Python, JupyterLab and the Rust kernel live in .lab, of this project only.
 JUPYTER := JUPYTER_CONFIG_DIR="$(CURDIR)/.lab/jupyter/config" JUPYTER_DATA_DIR="$(CURDIR)/.lab/jupyter/data" \

@@ -81,6 +81,30 @@ pub enum Error {
         source: polars::error::PolarsError,
     },
 
+    /// A device that this program cannot compute on.
+    #[error("cannot compute on the device cuda: {problem}; {remedy}")]
+    Backend {
+        /// Why not.
+        problem: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+
+    /// More memory than there is.
+    #[error("{what} takes {}, and {} of memory is free on the device {device}; {remedy}", size(*.needed), size(*.free))]
+    Memory {
+        /// What does not fit.
+        what: String,
+        /// The bytes it takes.
+        needed: u64,
+        /// The bytes that are free.
+        free: u64,
+        /// Where.
+        device: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+
     /// A computation that failed on its device.
     #[error("the device failed: {0}")]
     Device(String),
@@ -120,6 +144,13 @@ impl Error {
     pub(crate) fn table(action: impl Into<String>, source: polars::error::PolarsError) -> Self {
         Self::Table { action: action.into(), source }
     }
+}
+
+/// Bytes in the largest unit of which there is one.
+pub(crate) fn size(bytes: u64) -> String {
+    let power = (bytes.max(1).ilog2() / 10).min(3);
+    let unit = ["B", "KiB", "MiB", "GiB"][power as usize];
+    if power == 0 { format!("{bytes} B") } else { format!("{:.1} {unit}", bytes as f64 / f64::from(1 << (10 * power))) }
 }
 
 fn suggestion(nearest: &Option<String>) -> String {

@@ -29,6 +29,8 @@
 //! in the timed runs the deep one has the time of its shallow twin. x is kept in the cube by the logistic sigmoid. A run
 //! whose parameters no longer change ends early, and its trace is completed at the pace it had.
 
+mod backend;
+mod batch;
 pub mod bench;
 mod element;
 pub mod error;
@@ -43,6 +45,7 @@ pub mod progress;
 mod simd;
 pub mod trace;
 
+pub use backend::{Backend, Compute};
 pub use element::Element;
 pub use error::Error;
 pub use objective::{Couplings, Function};
@@ -54,6 +57,7 @@ pub use {dfdx, plotly, polars};
 
 /// What a program or a notebook needs.
 pub mod prelude {
+    pub use crate::backend::Backend;
     pub use crate::error::Error;
     pub use crate::experiment::{
         Candidate, Comparison, Dimensions, Dtype, PaperShape, Protocol, Run, Shape, Stage, Sweep,

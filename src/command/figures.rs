@@ -1,6 +1,6 @@
 //! `overparam figures`
 
-use super::settings::{self, DtypeName, ProtocolName};
+use super::settings::{self, Device, DtypeName, ProtocolName};
 use super::{threads, watch_for_interrupts};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -35,6 +35,8 @@ pub struct Figures {
     /// Threads of the sweep [default: one a core]; timed runs are alone always
     #[arg(long)]
     jobs: Option<usize>,
+    #[command(flatten)]
+    device: Device,
     /// The folder to write to
     #[arg(long, default_value = "data")]
     out: PathBuf,
@@ -65,9 +67,11 @@ impl Figures {
             }
         });
         let threads = threads(self.jobs)?;
+        let backend = self.device.backend()?;
         // Found out now rather than after the first minutes.
         let mut exporter = Exporter::new(self.out.join("figures")).map_err(Error::from)?;
-        let mut files = Files { out: &self.out, settings: serde_json::to_string(&protocol)?, written: Vec::new() };
+        let mut files =
+            Files { backend, out: &self.out, settings: serde_json::to_string(&protocol)?, written: Vec::new() };
         files.check()?;
         watch_for_interrupts()?;
         let clock = Instant::now();
@@ -92,6 +96,7 @@ impl Figures {
 
 /// The output folder and what was written to it.
 struct Files<'a> {
+    backend: Backend,
     out: &'a Path,
     settings: String,
     written: Vec<PathBuf>,
@@ -112,14 +117,14 @@ impl Files<'_> {
         let summary = self.out.join("summary.parquet");
         if let Some(comparison) = comparisons.last().filter(|comparison| is_complete(comparison)) {
             let path = self.out.join(format!("traces/{}.parquet", comparison.function));
-            trace::write(&mut trace::traces(&comparison.timed)?, &path, &self.settings)?;
+            trace::write_from(self.backend, &mut trace::traces(&comparison.timed)?, &path, &self.settings)?;
             self.written.push(path);
         }
         let rows = comparisons.iter().flat_map(|comparison| {
             let sweep = comparison.sweep.iter().map(|run| (Stage::Sweep.name(), run));
             sweep.chain(comparison.timed.iter().map(|run| (Stage::Timed.name(), run)))
         });
-        trace::write(&mut trace::summary(rows)?, &summary, &self.settings)?;
+        trace::write_from(self.backend, &mut trace::summary(rows)?, &summary, &self.settings)?;
         if !self.written.contains(&summary) {
             self.written.push(summary);
         }
@@ -143,7 +148,7 @@ fn compare(protocol: &Protocol, functions: &[Function], files: &mut Files<'_>) -
         }
         bar.set_message(format!("{function}: sweep"));
         bar.tick();
-        let comparison = protocol.compare(function, &|stage, _| {
+        let comparison = protocol.compare_on(files.backend, function, &|stage, _| {
             if stage == Stage::Timed {
                 bar.set_message(format!("{function}: timed runs, alone"));
             }

@@ -1,6 +1,6 @@
 //! `overparam run`
 
-use super::settings::{self, Overrides};
+use super::settings::{self, Device, Overrides};
 use super::watch_for_interrupts;
 use anyhow::{Result, bail};
 use clap::Args;
@@ -35,6 +35,8 @@ pub struct RunCommand {
     #[arg(long)]
     output: Option<PathBuf>,
     #[command(flatten)]
+    device: Device,
+    #[command(flatten)]
     overrides: Overrides,
 }
 
@@ -52,10 +54,12 @@ impl RunCommand {
             .output
             .unwrap_or_else(|| PathBuf::from(format!("data/runs/{function}-{optimizer}-{}.parquet", self.seed)));
         settings.validate()?;
+        let backend = self.device.backend()?;
         trace::check(&output)?;
         watch_for_interrupts()?;
-        let run = protocol.run(function, optimizer, self.seed, &settings)?;
-        trace::write(
+        let run = protocol.run_on(backend, function, optimizer, self.seed, &settings)?;
+        trace::write_from(
+            backend,
             &mut run.trace()?,
             &output,
             &serde_json::json!({ "protocol": protocol, "settings": settings }).to_string(),

@@ -25,6 +25,26 @@ impl ProtocolName {
     }
 }
 
+/// Where to compute.
+#[derive(Args)]
+pub struct Device {
+    /// Where to compute: cpu, cuda, or auto for a GPU where there is one. A single run is far too small for a GPU
+    #[arg(long, default_value = "cpu")]
+    device: String,
+}
+
+impl Device {
+    /// The backend of this name, which can be used.
+    pub fn backend(&self) -> Result<Backend> {
+        let backend: Backend = self.device.parse()?;
+        backend.ensure()?;
+        if self.device != backend.name() {
+            eprintln!("note: computing on {}", backend.describe());
+        }
+        Ok(backend)
+    }
+}
+
 /// f32 or f64.
 #[derive(Clone, Copy, ValueEnum)]
 pub enum DtypeName {

@@ -1,6 +1,6 @@
 //! `overparam sweep`
 
-use super::settings::{self, Overrides};
+use super::settings::{self, Device, Overrides};
 use super::{threads, watch_for_interrupts};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -25,12 +25,17 @@ pub struct SweepCommand {
     /// Iterations of every run [default: what the protocol says]
     #[arg(long)]
     iterations: Option<u64>,
+    /// Let all runs advance together instead of one a thread, as they always do on a GPU
+    #[arg(long)]
+    batched: bool,
     /// Threads [default: one a core]
     #[arg(long)]
     jobs: Option<usize>,
     /// Where the summary goes [default: data/sweeps/FUNCTION.parquet]
     #[arg(long)]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    device: Device,
     #[command(flatten)]
     overrides: Overrides,
 }
@@ -53,17 +58,29 @@ impl SweepCommand {
             sweep.optimizers = vec![Optimizer::Shallow];
         }
         let threads = threads(self.jobs)?;
+        let backend = self.device.backend()?;
         let output = self.output.unwrap_or_else(|| PathBuf::from(format!("data/sweeps/{function}.parquet")));
         trace::check(&output)?;
         watch_for_interrupts()?;
+        let batched = self.batched || backend != Backend::Cpu;
+        if batched {
+            let plan = match protocol.dtype {
+                Dtype::F32 => sweep.plan::<f32>(backend),
+                Dtype::F64 => sweep.plan::<f64>(backend),
+            }?;
+            eprintln!("note: {plan}");
+        }
         let bar = progress::bar(sweep.len() as u64);
         bar.set_message(function.name());
         bar.tick();
         let finished = |_: &Run| bar.inc(1);
+        let progressed = |share: f64| bar.set_position((share * sweep.len() as f64) as u64);
         let runs = threads.install(|| -> Result<Vec<Run>, Error> {
-            match protocol.dtype {
-                Dtype::F32 => sweep.run::<f32>(&finished),
-                Dtype::F64 => sweep.run::<f64>(&finished),
+            match (batched, protocol.dtype) {
+                (false, Dtype::F32) => sweep.run::<f32>(&finished),
+                (false, Dtype::F64) => sweep.run::<f64>(&finished),
+                (true, Dtype::F32) => sweep.run_batched::<f32>(backend, &progressed),
+                (true, Dtype::F64) => sweep.run_batched::<f64>(backend, &progressed),
             }
         })?;
         if interrupt::requested() {
@@ -72,7 +89,7 @@ impl SweepCommand {
             bar.finish()
         }
         let mut summary = trace::summary(runs.iter().map(|run| ("sweep", run)))?;
-        trace::write(&mut summary, &output, &serde_json::to_string(&protocol)?)?;
+        trace::write_from(backend, &mut summary, &output, &serde_json::to_string(&protocol)?)?;
         say!("{:<10} {:>10} {:>14} {:>9}", "optimizer", "rate", "minimum", "diverged");
         for &optimizer in &sweep.optimizers {
             for Candidate { rate, minimum, diverged } in Candidate::rank(&runs, optimizer) {

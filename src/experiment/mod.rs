@@ -9,9 +9,12 @@ mod start;
 mod sweep;
 mod timing;
 
+pub use crate::batch::Plan;
 pub use dimensions::Dimensions;
 pub use protocol::{Comparison, Dtype, Protocol, Stage};
+pub(crate) use run::Origin;
 pub use run::Run;
 pub use shape::{PaperShape, Shape};
+pub(crate) use start::{Start, start};
 pub use sweep::{Candidate, Sweep};
 pub use timing::Timing;

@@ -2,16 +2,19 @@
 
 use super::shape::{COMPILED, run_compiled, unknown};
 use super::{Candidate, Dimensions, Run, Sweep};
+use crate::backend::Backend;
 use crate::element::Element;
 use crate::error::Error;
 use crate::interrupt;
 use crate::network::Initialization;
-use crate::objective::Function;
+use crate::objective::{Function, Kernel};
 use crate::optimizer::{Budget, LearningRate, Optimizer, Settings, Squash};
 use crate::trace;
 use dfdx::prelude::{Cpu, Device};
 use polars::prelude::DataFrame;
 use serde::{Deserialize, Serialize};
+use std::cell::OnceCell;
+use std::sync::Arc;
 
 /// The scalar that runs are computed in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -191,15 +194,54 @@ impl Protocol {
     /// # Errors
     /// If a setting is outside its range, the shape is not compiled in, or the device is out of memory.
     pub fn run(&self, function: Function, optimizer: Optimizer, seed: u64, settings: &Settings) -> Result<Run, Error> {
-        let (dimensions, name) = (self.dimensions, function.name());
+        self.run_on(Backend::Cpu, function, optimizer, seed, settings)
+    }
+
+    /// [`Protocol::run`] on a backend of choice: on a GPU as a batch of one run, which leaves most of it idle.
+    ///
+    /// # Errors
+    /// As [`Protocol::run`], and if the backend cannot be used.
+    pub fn run_on(
+        &self,
+        backend: Backend,
+        function: Function,
+        optimizer: Optimizer,
+        seed: u64,
+        settings: &Settings,
+    ) -> Result<Run, Error> {
+        let d = self.dimensions.d;
         match self.dtype {
-            Dtype::F32 => {
-                run_compiled(dimensions, name, f32::kernel(function, dimensions.d, seed), optimizer, seed, settings)
-            }
-            Dtype::F64 => {
-                run_compiled(dimensions, name, f64::kernel(function, dimensions.d, seed), optimizer, seed, settings)
-            }
+            Dtype::F32 => self.single(backend, function, &|| f32::kernel(function, d, seed), optimizer, seed, settings),
+            Dtype::F64 => self.single(backend, function, &|| f64::kernel(function, d, seed), optimizer, seed, settings),
         }
+    }
+
+    /// One run, with the kernel of its function and its seed where it is computed on the CPU.
+    fn single<R: Element>(
+        &self,
+        backend: Backend,
+        function: Function,
+        kernel: &dyn Fn() -> Arc<dyn Kernel<R>>,
+        optimizer: Optimizer,
+        seed: u64,
+        settings: &Settings,
+    ) -> Result<Run, Error>
+    where
+        Cpu: Device<R>,
+    {
+        if backend == Backend::Cpu {
+            return run_compiled(self.dimensions, function.name(), kernel(), optimizer, seed, settings);
+        }
+        let sweep = Sweep {
+            function,
+            dimensions: self.dimensions,
+            rates: vec![settings.learning_rate.initial],
+            seeds: vec![seed],
+            optimizers: vec![optimizer],
+            settings: *settings,
+        };
+        let mut runs = sweep.run_batched::<R>(backend, &|_| {})?;
+        Ok(runs.pop().expect("one optimizer, one rate and one seed are one run, and the first batch is begun always"))
     }
 
     /// Compares the optimizers on `function`: the sweep over all cores, then for every seed the shallow optimizer alone for its
@@ -211,25 +253,41 @@ impl Protocol {
     /// # Errors
     /// If the protocol is not valid, or the device is out of memory.
     pub fn compare(&self, function: Function, report: &(dyn Fn(Stage, &Run) + Sync)) -> Result<Comparison, Error> {
-        self.compare_beyond(function, &|_, _, _, _| None, report)
+        self.compare_on(Backend::Cpu, function, report)
+    }
+
+    /// [`Protocol::compare`] on a backend of choice. On a GPU the runs of the sweep advance together, and those that are timed
+    /// are alone on it.
+    ///
+    /// # Errors
+    /// As [`Protocol::compare`], and if the backend cannot be used.
+    pub fn compare_on(
+        &self,
+        backend: Backend,
+        function: Function,
+        report: &(dyn Fn(Stage, &Run) + Sync),
+    ) -> Result<Comparison, Error> {
+        self.compare_beyond(backend, function, &|_, _, _, _| None, report)
     }
 
     /// [`Protocol::compare`] without the runs that are `known`, by stage, optimizer, rate and seed.
     pub(super) fn compare_beyond(
         &self,
+        backend: Backend,
         function: Function,
         known: Known<'_>,
         report: &(dyn Fn(Stage, &Run) + Sync),
     ) -> Result<Comparison, Error> {
         self.validate()?;
         match self.dtype {
-            Dtype::F32 => self.compare_in::<f32>(function, known, report),
-            Dtype::F64 => self.compare_in::<f64>(function, known, report),
+            Dtype::F32 => self.compare_in::<f32>(backend, function, known, report),
+            Dtype::F64 => self.compare_in::<f64>(backend, function, known, report),
         }
     }
 
     fn compare_in<R: Element>(
         &self,
+        backend: Backend,
         function: Function,
         known: Known<'_>,
         report: &(dyn Fn(Stage, &Run) + Sync),
@@ -237,24 +295,31 @@ impl Protocol {
     where
         Cpu: Device<R>,
     {
-        let sweep = self
-            .sweep(function)
-            .run_beyond::<R>(&|optimizer, rate, seed| known(Stage::Sweep, optimizer, rate, seed), &|run| {
-                report(Stage::Sweep, run)
-            })?;
+        let sweep = self.sweep(function);
+        let sweep = match backend {
+            Backend::Cpu => sweep
+                .run_beyond::<R>(&|optimizer, rate, seed| known(Stage::Sweep, optimizer, rate, seed), &|run| {
+                    report(Stage::Sweep, run)
+                })?,
+            Backend::Cuda => {
+                let runs = sweep.run_batched::<R>(backend, &|_| {})?;
+                runs.iter().for_each(|run| report(Stage::Sweep, run));
+                runs
+            }
+        };
         let mut comparison = Comparison { function, sweep, timed: Vec::new() };
         let [Some(shallow), Some(deep)] = Optimizer::ALL.map(|optimizer| comparison.rate(optimizer)) else {
             return Ok(comparison);
         };
         let settings = self.settings(function);
         for seed in self.seeds(function) {
-            let kernel = R::kernel(function, self.dimensions.d, seed);
+            let kernel = OnceCell::new();
+            let kernel = || kernel.get_or_init(|| R::kernel(function, self.dimensions.d, seed)).clone();
             let mut alone = |optimizer, settings: Settings| -> Result<f64, Error> {
                 let run = match known(Stage::Timed, optimizer, settings.learning_rate.initial, seed) {
                     Some(run) => run,
                     None => {
-                        let (name, kernel) = (function.name(), kernel.clone());
-                        let run = run_compiled(self.dimensions, name, kernel, optimizer, seed, &settings)?;
+                        let run = self.single::<R>(backend, function, &kernel, optimizer, seed, &settings)?;
                         report(Stage::Timed, &run);
                         run
                     }

@@ -6,6 +6,7 @@
 
 use super::protocol::{Comparison, Dtype, Protocol, Stage};
 use super::{Dimensions, Run, Sweep};
+use crate::backend::Backend;
 use crate::element::Element;
 use crate::error::Error;
 use crate::objective::Function;
@@ -38,7 +39,7 @@ impl Protocol {
         let unfinished = Unfinished::open(function, &format!("{self:?}"));
         let watch = Watch::new(function, self.runs(function), &unfinished);
         let known = |stage, optimizer, rate, seed| unfinished.find(stage, optimizer, rate, seed);
-        let comparison = self.compare_beyond(function, &known, &|stage, run| {
+        let comparison = self.compare_beyond(Backend::Cpu, function, &known, &|stage, run| {
             unfinished.keep(stage, run);
             watch.add(stage, run);
         })?;
@@ -263,7 +264,7 @@ fn read_row(table: &DataFrame, row: usize) -> PolarsResult<Option<(Stage, Run)>>
     else {
         return Ok(None);
     };
-    if text("device")? != "cpu" {
+    if text("device")? != Backend::Cpu.name() {
         return Ok(None);
     }
     let size = |name: &str| Ok::<_, PolarsError>(count(name)? as usize);
@@ -290,7 +291,7 @@ fn read_row(table: &DataFrame, row: usize) -> PolarsResult<Option<(Stage, Run)>>
         settings: settings.learning_rate(real("learning_rate")?),
         dimensions,
         dtype,
-        device: "cpu",
+        device: Backend::Cpu.name(),
         best: real("best")?,
         x: list("x")?,
         iterations: count("iterations")?,
@@ -341,7 +342,9 @@ mod tests {
         assert_eq!(unfinished.found, 3);
         let known = |stage, optimizer, rate, seed| unfinished.find(stage, optimizer, rate, seed);
         let made = Mutex::new(0);
-        let resumed = protocol.compare_beyond(Function::Sphere, &known, &|_, _| *made.lock().unwrap() += 1).unwrap();
+        let resumed = protocol
+            .compare_beyond(Backend::Cpu, Function::Sphere, &known, &|_, _| *made.lock().unwrap() += 1)
+            .unwrap();
         assert_eq!(*made.lock().unwrap(), protocol.runs(Function::Sphere) - 3);
         let best = |comparison: &Comparison| comparison.sweep.iter().map(|run| run.best).collect::<Vec<_>>();
         assert_eq!(best(&resumed), best(&whole));

@@ -1,8 +1,10 @@
 //! One run, finished.
 
 use super::Dimensions;
+use crate::backend::Backend;
 use crate::error::Error;
-use crate::optimizer::{Optimizer, Outcome, Settings};
+use crate::optimizer::{Descent, Optimizer, Outcome, Settings};
+use crate::simd::Real;
 use crate::trace::{self, Sample};
 use polars::prelude::DataFrame;
 use std::fmt;
@@ -22,7 +24,7 @@ pub struct Run {
     pub dimensions: Dimensions,
     /// `"f32"` or `"f64"`.
     pub dtype: &'static str,
-    /// Where it was computed.
+    /// Where it was computed: `"cpu"` or `"cuda"`.
     pub device: &'static str,
     /// The smallest scaled objective over all embeddings and all iterations.
     pub best: f64,
@@ -38,6 +40,40 @@ pub struct Run {
     pub samples: Vec<Sample>,
     /// Offset and width of the raw function: f = offset + width F.
     pub(crate) scale: [f64; 2],
+}
+
+/// Where a run came from.
+pub(crate) struct Origin {
+    pub backend: Backend,
+    pub dimensions: Dimensions,
+    pub optimizer: Optimizer,
+    pub seed: u64,
+    /// Offset and width of the raw function.
+    pub scale: [f64; 2],
+}
+
+impl Origin {
+    /// What `descent` found, on the objective called `function`.
+    pub(crate) fn run<R: Real>(self, function: String, settings: &Settings, descent: Descent<R>) -> Run {
+        let Self { backend, dimensions, optimizer, seed, scale } = self;
+        let Descent { best, iterations, seconds, outcome, trace } = descent;
+        Run {
+            function,
+            optimizer,
+            seed,
+            settings: *settings,
+            dimensions,
+            dtype: R::NAME,
+            device: backend.name(),
+            best: best.value.wide(),
+            x: best.x.iter().map(|x| x.wide()).collect(),
+            iterations,
+            seconds,
+            outcome,
+            samples: trace,
+            scale,
+        }
+    }
 }
 
 impl Run {

@@ -1,13 +1,15 @@
 //! Shapes known at compile time, and the runs that they have.
 
+use super::run::Origin;
+use super::start::start;
 use super::{Dimensions, Run};
+use crate::backend::{Backend, Compute};
 use crate::element::Element;
 use crate::error::Error;
 use crate::network::EmbeddingPerceptron;
-use crate::objective::{Kernel, Map, Objective, squash};
-use crate::optimizer::{Descent, FusedDeep, FusedShallow, Optimizer, Settings, Shallow, Squash, TapedStep, descend};
-use crate::simd::Panels;
-use dfdx::prelude::{Const, Cpu, Device, TensorFromVec};
+use crate::objective::{Kernel, Objective};
+use crate::optimizer::{Descent, FusedDeep, FusedShallow, Optimizer, Settings, Shallow, TapedStep, descend};
+use dfdx::prelude::{Const, Cpu, Device};
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -46,14 +48,46 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
     where
         Cpu: Device<R>,
     {
-        let mut network = Self::draw(seed, settings)?;
+        Self::run_on(&Cpu::default(), objective, optimizer, seed, settings)
+    }
+
+    /// [`Shape::run`] on a dfdx device of choice. On any but the CPU, network and objective run as chains of ordinary dfdx
+    /// operations: what makes a GPU worthwhile for the functions of this crate is [`Sweep::run_batched`](super::Sweep::run_batched).
+    ///
+    /// # Errors
+    /// As [`Shape::run`].
+    pub fn run_on<R: Element, Dev: Compute<R>, O: Objective<N, D, R, Dev>>(
+        device: &Dev,
+        objective: &O,
+        optimizer: Optimizer,
+        seed: u64,
+        settings: &Settings,
+    ) -> Result<Run, Error>
+    where
+        Cpu: Device<R>,
+    {
+        let mut network = Self::draw(&Cpu::default(), seed, settings)?;
         let descent = match objective.kernel() {
             Some(kernel) => Self::descend_fused(&mut network, kernel, optimizer, settings),
-            None => Self::descend_taped(&mut network, objective, optimizer, settings),
+            None => {
+                let (y, map) = start(&mut network.fuse(), optimizer, settings.squash)?;
+                match optimizer {
+                    Optimizer::Shallow => {
+                        let y = device.try_tensor_from_vec(y.packed(), (Const::<N>, Const::<D>)).map_err(failed)?;
+                        let mut shallow = Shallow { y };
+                        descend(&mut TapedStep::new(objective, &mut shallow, map), N, D, settings)
+                    }
+                    Optimizer::Deep => {
+                        let mut network = Self::draw(device, seed, settings)?;
+                        descend(&mut TapedStep::new(objective, &mut network, map), N, D, settings)
+                    }
+                }
+            }
         }?;
         let offset = objective.raw(0.0);
         let scale = [offset, objective.raw(1.0) - offset];
-        Ok(Self::report(objective.name(), scale, optimizer, seed, settings, descent))
+        let of = Origin { backend: Dev::BACKEND, dimensions: Self::DIMENSIONS, optimizer, seed, scale };
+        Ok(of.run(objective.name(), settings, descent))
     }
 
     /// [`Shape::run`] for a kernel, without instantiating the tape.
@@ -68,18 +102,20 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
         Cpu: Device<R>,
     {
         let [minimum, maximum] = kernel.range();
-        let mut network = Self::draw(seed, settings)?;
+        let mut network = Self::draw(&Cpu::default(), seed, settings)?;
         let descent = Self::descend_fused(&mut network, kernel, optimizer, settings)?;
         let scale = [minimum, maximum - minimum];
-        Ok(Self::report(name.to_owned(), scale, optimizer, seed, settings, descent))
+        let of = Origin { backend: Backend::Cpu, dimensions: Self::DIMENSIONS, optimizer, seed, scale };
+        Ok(of.run(name.to_owned(), settings, descent))
     }
 
-    fn draw<R: Element>(seed: u64, settings: &Settings) -> Result<EmbeddingPerceptron<N, K, H, L, D, R, Cpu>, Error>
-    where
-        Cpu: Device<R>,
-    {
+    fn draw<R: Element, Dev: Device<R>>(
+        device: &Dev,
+        seed: u64,
+        settings: &Settings,
+    ) -> Result<EmbeddingPerceptron<N, K, H, L, D, R, Dev>, Error> {
         settings.validate()?;
-        EmbeddingPerceptron::draw(&Cpu::default(), seed, settings.initialization).map_err(device)
+        EmbeddingPerceptron::draw(device, seed, settings.initialization).map_err(failed)
     }
 
     /// The fused path: the parameters go from the module into the optimizer and back.
@@ -92,7 +128,7 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
     where
         Cpu: Device<R>,
     {
-        let (y, map) = Self::start(network, optimizer, settings.squash)?;
+        let (y, map) = start(&mut network.fuse(), optimizer, settings.squash)?;
         match optimizer {
             Optimizer::Shallow => {
                 let mut shallow = FusedShallow::new(y, map, kernel);
@@ -106,82 +142,9 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
             }
         }
     }
-
-    fn descend_taped<R: Element, O: Objective<N, D, R>>(
-        network: &mut EmbeddingPerceptron<N, K, H, L, D, R, Cpu>,
-        objective: &O,
-        optimizer: Optimizer,
-        settings: &Settings,
-    ) -> Result<Descent<R>, Error>
-    where
-        Cpu: Device<R>,
-    {
-        let (y, map) = Self::start(network, optimizer, settings.squash)?;
-        match optimizer {
-            Optimizer::Shallow => {
-                let y = Cpu::default().try_tensor_from_vec(y.packed(), (Const::<N>, Const::<D>)).map_err(device)?;
-                let mut shallow = Shallow { y };
-                descend(&mut TapedStep::new(objective, &mut shallow, map), N, D, settings)
-            }
-            Optimizer::Deep => descend(&mut TapedStep::new(objective, network, map), N, D, settings),
-        }
-    }
-
-    /// y0 = net(z0) and the map from y to x; for projected descent y0 is x0 itself.
-    fn start<R: Element>(
-        network: &EmbeddingPerceptron<N, K, H, L, D, R, Cpu>,
-        optimizer: Optimizer,
-        squashing: Squash,
-    ) -> Result<(Panels<R>, Map), Error>
-    where
-        Cpu: Device<R>,
-    {
-        let mut y = network.fuse().forward();
-        let mut packed = y.packed();
-        let map = squashing.map(&packed);
-        if squashing == Squash::Clamp {
-            if optimizer == Optimizer::Deep {
-                return Err(Error::Setting {
-                    name: "the squash of the deep optimizer",
-                    expected: "sigmoid or scaled-tanh (projected descent needs the coordinates themselves as parameters)",
-                    given: "clamp".to_owned(),
-                });
-            }
-            squash(&mut packed, Map::Logistic { gain: 1.0 });
-            y.pack_from(&packed);
-        }
-        Ok((y, map))
-    }
-
-    fn report<R: Element>(
-        function: String,
-        scale: [f64; 2],
-        optimizer: Optimizer,
-        seed: u64,
-        settings: &Settings,
-        descent: Descent<R>,
-    ) -> Run {
-        let Descent { best, iterations, seconds, outcome, trace } = descent;
-        Run {
-            function,
-            optimizer,
-            seed,
-            settings: *settings,
-            dimensions: Self::DIMENSIONS,
-            dtype: R::NAME,
-            device: "cpu",
-            best: best.value.wide(),
-            x: best.x.iter().map(|x| x.wide()).collect(),
-            iterations,
-            seconds,
-            outcome,
-            samples: trace,
-            scale,
-        }
-    }
 }
 
-fn device(error: impl Debug) -> Error {
+fn failed(error: impl Debug) -> Error {
     Error::Device(format!("{error:?}"))
 }
 

@@ -1,36 +1,92 @@
 //! The start of a run as numbers, for programs that are to start where this crate does.
 
 use super::Dimensions;
-use crate::network::{Draws, Fused, Initialization};
-use crate::optimizer::Optimizer;
+use crate::error::Error;
+use crate::network::{Draws, Fused, Initialization, Products};
+use crate::objective::{Map, squash};
+use crate::optimizer::{Optimizer, Squash};
+use crate::simd::{Panels, Real};
+
+/// What the deep optimizer starts from.
+pub(crate) struct Start<R> {
+    /// z0, n×k, row-major.
+    pub embeddings: Vec<R>,
+    /// The layers, the output layer last.
+    pub layers: Vec<Layer<R>>,
+}
+
+/// A linear layer.
+pub(crate) struct Layer<R> {
+    pub inputs: usize,
+    /// Row-major, a row an output.
+    pub weight: Vec<R>,
+    pub bias: Vec<R>,
+}
 
 impl Dimensions {
     /// The parameters that the run of `seed` starts from, in double precision, row-major: y0 (n×d) of the shallow optimizer; of
     /// the deep one z0 (n×k), then weight (outputs×inputs) and bias (outputs) of every layer, the output layer last.
     pub fn start(self, optimizer: Optimizer, seed: u64, initialization: Initialization) -> Vec<f64> {
-        let Self { n, k, .. } = self;
-        let mut draws = Draws::new(seed, initialization);
-        let mut parameters: Vec<f64> = draws.embeddings(n * k).collect();
-        let mut network = Fused::new(&parameters, k);
-        for (inputs, outputs) in self.layers() {
-            let weight: Vec<f64> = draws.layer(inputs, outputs * inputs).collect();
-            let bias: Vec<f64> = draws.layer(inputs, outputs).collect();
-            network.push(&weight, &bias, inputs);
-            parameters.extend(weight);
-            parameters.extend(bias);
-        }
+        let Start { embeddings, layers } = self.draw(seed, initialization);
         match optimizer {
-            Optimizer::Shallow => network.forward().packed(),
-            Optimizer::Deep => parameters,
+            Optimizer::Shallow => self.network(&Start { embeddings, layers }).forward().packed(),
+            Optimizer::Deep => {
+                let layers = layers.into_iter().flat_map(|layer| layer.weight.into_iter().chain(layer.bias));
+                embeddings.into_iter().chain(layers).collect()
+            }
         }
     }
 
+    /// The start of the run of `seed`: drawn in double precision, then cast, so that it is the same in every dtype.
+    pub(crate) fn draw<R: Real>(self, seed: u64, initialization: Initialization) -> Start<R> {
+        let mut draws = Draws::new(seed, initialization);
+        let embeddings = draws.embeddings(self.n * self.k).map(R::of).collect();
+        let layers = self.layers().map(|(inputs, outputs)| Layer {
+            inputs,
+            weight: draws.layer(inputs, outputs * inputs).map(R::of).collect(),
+            bias: draws.layer(inputs, outputs).map(R::of).collect(),
+        });
+        Start { embeddings, layers: layers.collect() }
+    }
+
+    /// The network at `start`.
+    pub(crate) fn network<R: Products>(self, start: &Start<R>) -> Fused<R> {
+        let mut network = Fused::new(&start.embeddings, self.k);
+        for Layer { inputs, weight, bias } in &start.layers {
+            network.push(weight, bias, *inputs);
+        }
+        network
+    }
+
     /// Inputs and outputs of every layer.
-    fn layers(self) -> impl Iterator<Item = (usize, usize)> {
+    pub(crate) fn layers(self) -> impl Iterator<Item = (usize, usize)> {
         let Self { k, hidden, layers, d, .. } = self;
         let inner = (1..layers).map(move |_| (hidden, hidden));
         std::iter::once((k, hidden)).chain(inner).chain(std::iter::once((hidden, d)))
     }
+}
+
+/// y0 = net(z0) and the map from y to x; for projected descent y0 is x0 itself.
+pub(crate) fn start<R: Products>(
+    network: &mut Fused<R>,
+    optimizer: Optimizer,
+    squashing: Squash,
+) -> Result<(Panels<R>, Map), Error> {
+    let mut y = network.forward();
+    let mut packed = y.packed();
+    let map = squashing.map(&packed);
+    if squashing == Squash::Clamp {
+        if optimizer == Optimizer::Deep {
+            return Err(Error::Setting {
+                name: "the squash of the deep optimizer",
+                expected: "sigmoid or scaled-tanh (projected descent needs the coordinates themselves as parameters)",
+                given: "clamp".to_owned(),
+            });
+        }
+        squash(&mut packed, Map::Logistic { gain: 1.0 });
+        y.pack_from(&packed);
+    }
+    Ok((y, map))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The Ackley function: -a exp(-b √(mean u²)) - exp(mean cos cu) + a + e, with a = 20, b = 0.2, c = 2π.
 
-use super::{Definition, Extremes, Link, Points, Taped, TapedValues, extremum};
+use super::{CudaSource, Definition, Extremes, Link, Points, Taped, TapedValues, extremum};
 use crate::simd::math::{exp, sin_cos_pi};
 use crate::simd::{Lanes, Real, Simd};
 use dfdx::prelude::*;
@@ -16,6 +16,8 @@ impl<R: Real> Definition<R> for Ackley<R> {
     const SOURCE: &'static str =
         "Surjanovic & Bingham (2013), Virtual Library of Simulation Experiments: Ackley function";
     const DOMAIN: [f64; 2] = [-32.768, 32.768];
+    const CUDA: Option<CudaSource> =
+        Some(CudaSource { parts: &[include_str!("ackley.cu")], work: |n, _| 2 * n * CudaSource::PARTS });
 
     fn new(_: usize, _: u64) -> Self {
         Self(Default::default())

@@ -24,6 +24,9 @@ pub(crate) trait Definition<R: Real>: Sized + Send + Sync + 'static {
     /// Whether the points of a panel are evaluated together, not a register of them after the other.
     const TOGETHER: bool = false;
 
+    /// The same for a GPU, if it has been written.
+    const CUDA: Option<CudaSource> = None;
+
     /// The function in `dimension` dimensions, with what it needs to draw drawn from `seed`.
     fn new(dimension: usize, seed: u64) -> Self;
 
@@ -49,6 +52,28 @@ pub(crate) trait Definition<R: Real>: Sized + Send + Sync + 'static {
     /// one.
     fn operations(dimension: usize) -> usize;
 }
+
+/// A function in the common subset of C and CUDA C++, as `prelude.cu` of the batches explains it.
+#[derive(Clone, Copy)]
+pub(crate) struct CudaSource {
+    /// What defines `evaluate`.
+    pub parts: &'static [&'static str],
+    /// Scalars that it works on, for n points of d dimensions.
+    pub work: fn(n: usize, d: usize) -> usize,
+}
+
+impl CudaSource {
+    /// How many threads share a point where its coordinates are summed up.
+    pub(crate) const PARTS: usize = 4;
+
+    /// A function whose source defines the `term` that it is the sum of.
+    pub(crate) const fn separable(parts: &'static [&'static str; 2]) -> Self {
+        Self { parts, work: |n, _| n * Self::PARTS }
+    }
+}
+
+/// The sum over the terms, to go with [`CudaSource::separable`].
+pub(crate) const SUM_OF_TERMS: &str = include_str!("../batch/cuda/separable.cu");
 
 /// The [`Description`] of a function.
 pub(crate) fn describe<F: Definition<f64>>(dimension: usize) -> Description {

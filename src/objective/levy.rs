@@ -1,7 +1,8 @@
 //! The Levy function. With w = 1 + (u - 1)/4:
 //! sin²(πw₁) + Σ_{i<d} (w_i - 1)² (1 + 10 sin²(πw_i + 1)) + (w_d - 1)² (1 + sin²(2πw_d)).
 
-use super::{Definition, Extremes, Link, Points, Taped, TapedValues, extremum};
+use super::definition::SUM_OF_TERMS;
+use super::{CudaSource, Definition, Extremes, Link, Points, Taped, TapedValues, extremum};
 use crate::simd::math::sin_cos_pi;
 use crate::simd::{Lanes, Real, Simd};
 use dfdx::prelude::*;
@@ -38,6 +39,7 @@ impl<R: Real> Definition<R> for Levy<R> {
     const SOURCE: &'static str =
         "Surjanovic & Bingham (2013), Virtual Library of Simulation Experiments: Levy function";
     const DOMAIN: [f64; 2] = [-10.0, 10.0];
+    const CUDA: Option<CudaSource> = Some(CudaSource::separable(&[include_str!("levy.cu"), SUM_OF_TERMS]));
 
     fn new(_: usize, _: u64) -> Self {
         Self(Default::default())

@@ -1,6 +1,7 @@
 //! The Michalewicz function: -Σ sin u_i sin^2m(i u_i²/π), i from 1, with m = 10.
 
-use super::{Definition, Extremes, Link, Points, Taped, TapedValues, extremum};
+use super::definition::SUM_OF_TERMS;
+use super::{CudaSource, Definition, Extremes, Link, Points, Taped, TapedValues, extremum};
 use crate::simd::math::{sin_cos, sin_cos_pi};
 use crate::simd::{Real, Simd};
 use dfdx::prelude::*;
@@ -29,6 +30,7 @@ impl<R: Real> Definition<R> for Michalewicz<R> {
     const SOURCE: &'static str =
         "Surjanovic & Bingham (2013), Virtual Library of Simulation Experiments: Michalewicz function";
     const DOMAIN: [f64; 2] = [0.0, PI];
+    const CUDA: Option<CudaSource> = Some(CudaSource::separable(&[include_str!("michalewicz.cu"), SUM_OF_TERMS]));
 
     fn new(_: usize, _: u64) -> Self {
         Self(Default::default())

@@ -12,11 +12,12 @@ mod extremum;
 mod kernel;
 mod scaled;
 
-pub(crate) use definition::{Definition, Extremes};
+pub(crate) use definition::{CudaSource, Definition, Extremes};
 #[doc(hidden)]
 pub use kernel::Kernel;
 pub(crate) use kernel::{Best, Job, Link, Map, Points, Update, Workspace, squash, squash_slope};
 pub use scaled::{Composed, Evaluation, Scaled};
+pub(crate) use spin_glass::pairs;
 pub use spin_glass::{Couplings, GROUND_STATE_ENERGY, THRESHOLD_ENERGY};
 
 use crate::element::Element;
@@ -134,6 +135,13 @@ macro_rules! functions {
             pub(crate) fn build<R: Real>(self, dimension: usize, seed: u64) -> Arc<dyn Kernel<R>> {
                 match self {
                     $(Function::$variant => kernel::build::<R, $module::$variant<R>>(dimension, seed),)+
+                }
+            }
+
+            /// The function for a GPU.
+            pub(crate) fn cuda(self) -> Option<CudaSource> {
+                match self {
+                    $(Function::$variant => <$module::$variant as Definition<f64>>::CUDA,)+
                 }
             }
 

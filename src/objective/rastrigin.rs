@@ -1,6 +1,7 @@
 //! The Rastrigin function: 10 d + Σ (u² - 10 cos 2πu).
 
-use super::{Definition, Extremes, Link, Points, Taped, TapedValues, extremum};
+use super::definition::SUM_OF_TERMS;
+use super::{CudaSource, Definition, Extremes, Link, Points, Taped, TapedValues, extremum};
 use crate::simd::math::sin_cos_pi;
 use crate::simd::{Real, Simd};
 use dfdx::prelude::*;
@@ -16,6 +17,7 @@ impl<R: Real> Definition<R> for Rastrigin<R> {
     const SOURCE: &'static str =
         "Surjanovic & Bingham (2013), Virtual Library of Simulation Experiments: Rastrigin function";
     const DOMAIN: [f64; 2] = [-5.12, 5.12];
+    const CUDA: Option<CudaSource> = Some(CudaSource::separable(&[include_str!("rastrigin.cu"), SUM_OF_TERMS]));
 
     fn new(_: usize, _: u64) -> Self {
         Self(Default::default())

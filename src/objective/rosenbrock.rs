@@ -1,6 +1,6 @@
 //! The Rosenbrock function: Σ_{i<d} 100 (u_{i+1} - u_i²)² + (u_i - 1)².
 
-use super::{Definition, Extremes, Link, Points, Taped, TapedValues};
+use super::{CudaSource, Definition, Extremes, Link, Points, Taped, TapedValues};
 use crate::simd::{Real, Simd};
 use dfdx::prelude::*;
 
@@ -14,6 +14,8 @@ impl<R: Real> Definition<R> for Rosenbrock<R> {
     const SOURCE: &'static str =
         "Surjanovic & Bingham (2013), Virtual Library of Simulation Experiments: Rosenbrock function";
     const DOMAIN: [f64; 2] = [-5.0, 10.0];
+    const CUDA: Option<CudaSource> =
+        Some(CudaSource { parts: &[include_str!("rosenbrock.cu")], work: |n, _| n * CudaSource::PARTS });
 
     fn new(_: usize, _: u64) -> Self {
         Self(Default::default())

@@ -131,6 +131,26 @@ where
     }
 }
 
+/// On a GPU a chain of ordinary operations.
+#[cfg(feature = "cuda")]
+impl<const N: usize, const D: usize, R: Element> Objective<N, D, R, Cuda> for Scaled<D, R>
+where
+    Cuda: Device<R>,
+{
+    fn values(&self, x: Taped<N, D, R, Cuda>) -> TapedValues<N, R, Cuda> {
+        self.composed().values(x)
+    }
+
+    fn name(&self) -> String {
+        self.function.name().to_owned()
+    }
+
+    fn raw(&self, scaled: f64) -> f64 {
+        let [minimum, maximum] = self.kernel.range();
+        minimum + (maximum - minimum) * scaled
+    }
+}
+
 /// A function as a chain of ordinary dfdx operations, for any device; made by [`Scaled::composed`].
 #[derive(Clone, Debug)]
 pub struct Composed {

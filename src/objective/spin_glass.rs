@@ -5,7 +5,7 @@
 //! the gradient 3 Y at once. S being symmetric in all three, it is enough to go over the d (d + 1)(d + 2)/6 triples i ≤ j ≤ k once,
 //! twice two operations each: a third less than the product of the d (d + 1)/2 pairs j ≤ k with all i.
 
-use super::{Definition, Extremes, Link, Points, Taped, TapedValues};
+use super::{CudaSource, Definition, Extremes, Link, Points, Taped, TapedValues};
 use crate::simd::matrix::{ByColumns, ByRows, Onto, product};
 use crate::simd::{Lanes, Real, Simd};
 use dfdx::prelude::*;
@@ -83,6 +83,35 @@ fn sums_over_permutations(seed: u64, d: usize) -> Vec<f64> {
     sums
 }
 
+/// S_ijk, the mean over the permutations, for all i, j and k in row-major order.
+fn symmetrized(seed: u64, d: usize) -> Vec<f64> {
+    let mut symmetric = vec![0.0; d * d * d];
+    let mut sums = sums_over_permutations(seed, d).into_iter();
+    for (j, i, k) in (0..d).flat_map(|j| (0..=j).flat_map(move |i| (j..d).map(move |k| (j, i, k)))) {
+        let permutations = match (i == j, j == k) {
+            (true, true) => 1.0,
+            (false, false) => 6.0,
+            _ => 3.0,
+        };
+        let mean = sums.next().expect("a sum for each triple") / permutations;
+        for [a, b, c] in [[i, j, k], [i, k, j], [j, i, k], [j, k, i], [k, i, j], [k, j, i]] {
+            symmetric[(a * d + b) * d + c] = mean;
+        }
+    }
+    symmetric
+}
+
+/// The couplings for a product over pairs: a row a pair j ≤ k, j slowest, doubled where j < k; column i of d holds S_ijk.
+pub(crate) fn pairs<R: Real>(d: usize, seed: u64) -> Vec<R> {
+    let symmetric = symmetrized(seed, d);
+    let mut pairs = Vec::with_capacity(d * (d + 1) / 2 * d);
+    for (j, k) in (0..d).flat_map(|j| (j..d).map(move |k| (j, k))) {
+        let twice = if j < k { 2.0 } else { 1.0 };
+        pairs.extend((0..d).map(|i| R::of(twice * symmetric[(j * d + k) * d + i])));
+    }
+    pairs
+}
+
 pub(crate) struct SpinGlass<R: Real = f64> {
     /// As [`sums_over_permutations`] orders them.
     couplings: Vec<R>,
@@ -94,6 +123,8 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
         "Auffinger, Ben Arous & Cerny (2013), Random matrices and complexity of spin glasses, CPAM 66(2), 165-201";
     const DOMAIN: [f64; 2] = [-1.0, 1.0];
     const TOGETHER: bool = true;
+    const CUDA: Option<CudaSource> =
+        Some(CudaSource { parts: &[include_str!("spin_glass.cu")], work: |n, d| n * d + n * CudaSource::PARTS + n });
 
     fn new(dimension: usize, seed: u64) -> Self {
         Self { couplings: sums_over_permutations(seed, dimension).into_iter().map(R::of).collect() }
@@ -180,20 +211,7 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
         seed: u64,
     ) -> TapedValues<N, R, Dev> {
         let device = u.device().clone();
-        // S_ijk, the mean over the permutations.
-        let mut couplings = vec![R::ZERO; D * D * D];
-        let mut sums = sums_over_permutations(seed, D).into_iter();
-        for (j, i, k) in (0..D).flat_map(|j| (0..=j).flat_map(move |i| (j..D).map(move |k| (j, i, k)))) {
-            let permutations = match (i == j, j == k) {
-                (true, true) => 1.0,
-                (false, false) => 6.0,
-                _ => 3.0,
-            };
-            let mean = R::of(sums.next().expect("a sum for each triple") / permutations);
-            for [a, b, c] in [[i, j, k], [i, k, j], [j, i, k], [j, k, i], [k, i, j], [k, j, i]] {
-                couplings[(a * D + b) * D + c] = mean;
-            }
-        }
+        let couplings = symmetrized(seed, D).into_iter().map(R::of).collect();
         let couplings = device.tensor_from_vec(couplings, (Const::<D>, D * D));
         // A tiny offset keeps the projection finite at u = 0.
         let squares = u.with_empty_tape().square().sum::<_, Axis<1>>() + R::of(1e-30);

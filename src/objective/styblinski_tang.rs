@@ -1,6 +1,7 @@
 //! The Styblinski-Tang function: ½ Σ (u⁴ - 16 u² + 5 u).
 
-use super::{Definition, Extremes, Link, Points, Taped, TapedValues};
+use super::definition::SUM_OF_TERMS;
+use super::{CudaSource, Definition, Extremes, Link, Points, Taped, TapedValues};
 use crate::simd::{Real, Simd};
 use dfdx::prelude::*;
 
@@ -15,6 +16,7 @@ impl<R: Real> Definition<R> for StyblinskiTang<R> {
     const SOURCE: &'static str =
         "Surjanovic & Bingham (2013), Virtual Library of Simulation Experiments: Styblinski-Tang function";
     const DOMAIN: [f64; 2] = [-5.0, 5.0];
+    const CUDA: Option<CudaSource> = Some(CudaSource::separable(&[include_str!("styblinski_tang.cu"), SUM_OF_TERMS]));
 
     fn new(_: usize, _: u64) -> Self {
         Self(Default::default())

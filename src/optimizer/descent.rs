@@ -1,7 +1,7 @@
 //! The descent loop that both optimizers share: evaluate, record, step, adapt the step size.
 
 use super::learning_rate::Schedule;
-use super::{Budget, Outcome, Settings};
+use super::{Outcome, Settings};
 use crate::error::Error;
 use crate::interrupt;
 use crate::objective::Best;
@@ -48,57 +48,117 @@ pub(crate) fn descend<R: Real>(
     dimension: usize,
     settings: &Settings,
 ) -> Result<Descent<R>, Error> {
-    let mut schedule = Schedule::new(settings.learning_rate);
-    let mut thinning = Thinning::new(settings.thinned);
-    let mut values = vec![R::ZERO; points];
-    let mut best = Best::none(dimension);
-    let mut trace = Vec::new();
-    let mut snapshots = [Vec::new(), Vec::new()];
-    let (limit, seconds) = match settings.budget {
-        Budget::Iterations(iterations) => (iterations, f64::INFINITY),
-        Budget::Seconds(seconds) => (u64::MAX, seconds),
-    };
-    let clock = Instant::now();
-    let mut iteration = 0;
-    let outcome = loop {
-        let step_size = schedule.step_size();
-        let watched = iteration % SETTLED_EVERY == SETTLED_EVERY - 1;
-        if watched {
-            snapshot(stepper, &mut snapshots[0]);
+    let mut progress = Progress::new(points, dimension, settings);
+    progress.advance(stepper, u64::MAX)?;
+    Ok(progress.finish())
+}
+
+/// A run under way. It goes on in pieces of any length: many runs can advance side by side.
+pub(crate) struct Progress<R: Real> {
+    settings: Settings,
+    schedule: Schedule,
+    thinning: Thinning,
+    values: Vec<R>,
+    best: Best<R>,
+    trace: Vec<Sample>,
+    snapshots: [Vec<R>; 2],
+    clock: Instant,
+    /// Iterations taken.
+    iteration: u64,
+    /// How it ended, once it has.
+    outcome: Option<Outcome>,
+}
+
+impl<R: Real> Progress<R> {
+    /// A run that begins now.
+    pub(crate) fn new(points: usize, dimension: usize, settings: &Settings) -> Self {
+        Self {
+            settings: *settings,
+            schedule: Schedule::new(settings.learning_rate),
+            thinning: Thinning::new(settings.thinned),
+            values: vec![R::ZERO; points],
+            best: Best::none(dimension),
+            trace: Vec::new(),
+            snapshots: [Vec::new(), Vec::new()],
+            clock: Instant::now(),
+            iteration: 0,
+            outcome: None,
         }
-        stepper.step(step_size * settings.gradient_scale, &mut values, &mut best)?;
-        let (min, mean) = summary(&values);
-        let best_value = best.value.wide();
-        let sample = move |seconds| Sample { iteration, seconds, min, mean, best: best_value, step_size };
-        let diverged = !mean.is_finite();
-        let late = seconds.is_finite() && clock.elapsed().as_secs_f64() >= seconds;
-        let stopped = iteration % CHECK_EVERY == 0 && interrupt::requested();
-        let last = iteration + 1 == limit || diverged || late || stopped;
-        if thinning.keeps(iteration) || last {
-            trace.push(sample(clock.elapsed().as_secs_f64()));
-        }
-        schedule.observe(mean);
-        iteration += 1;
-        if last {
-            break match () {
-                _ if diverged => Outcome::Diverged,
-                _ if stopped => Outcome::Stopped,
-                _ => Outcome::Finished,
-            };
-        }
-        if watched {
-            snapshot(stepper, &mut snapshots[1]);
-            // Bits, not values: -0 and 0 differ, and a NaN must not look like movement for ever.
-            if same_bits(&snapshots[0], &snapshots[1]) {
-                let settled = sample(clock.elapsed().as_secs_f64());
-                let (completed, outcome) = complete(&mut trace, &mut thinning, &mut schedule, settled, limit, seconds);
-                iteration = completed;
-                break outcome;
+    }
+
+    /// Goes on until `until` iterations are taken or the run has ended.
+    pub(crate) fn advance(&mut self, stepper: &mut dyn Step<R>, until: u64) -> Result<(), Error> {
+        let (limit, seconds) = self.settings.budget.limits();
+        while self.outcome.is_none() && self.iteration < until {
+            let iteration = self.iteration;
+            let step_size = self.schedule.step_size();
+            let watched = iteration % SETTLED_EVERY == SETTLED_EVERY - 1;
+            if watched {
+                snapshot(stepper, &mut self.snapshots[0]);
+            }
+            stepper.step(step_size * self.settings.gradient_scale, &mut self.values, &mut self.best)?;
+            let (min, mean) = summary(&self.values);
+            let best = self.best.value.wide();
+            let sample = move |seconds| Sample { iteration, seconds, min, mean, best, step_size };
+            let diverged = !mean.is_finite();
+            let late = seconds.is_finite() && self.clock.elapsed().as_secs_f64() >= seconds;
+            let stopped = iteration.is_multiple_of(CHECK_EVERY) && interrupt::requested();
+            let last = iteration + 1 == limit || diverged || late || stopped;
+            if self.thinning.keeps(iteration) || last {
+                self.trace.push(sample(self.clock.elapsed().as_secs_f64()));
+            }
+            self.schedule.observe(mean);
+            self.iteration += 1;
+            if last {
+                self.outcome = Some(match () {
+                    _ if diverged => Outcome::Diverged,
+                    _ if stopped => Outcome::Stopped,
+                    _ => Outcome::Finished,
+                });
+            } else if watched {
+                snapshot(stepper, &mut self.snapshots[1]);
+                // Bits, not values: -0 and 0 differ, and a NaN must not look like movement for ever.
+                if same_bits(&self.snapshots[0], &self.snapshots[1]) {
+                    self.complete(sample(self.clock.elapsed().as_secs_f64()), limit, seconds);
+                }
             }
         }
-    };
-    let seconds = trace.last().map_or(0.0, |sample| sample.seconds);
-    Ok(Descent { best, iterations: iteration, seconds, outcome, trace })
+        Ok(())
+    }
+
+    /// Whether the run has ended.
+    pub(crate) fn ended(&self) -> bool {
+        self.outcome.is_some()
+    }
+
+    /// What it leaves behind; a run that has not ended was stopped.
+    pub(crate) fn finish(self) -> Descent<R> {
+        let seconds = self.trace.last().map_or(0.0, |sample| sample.seconds);
+        let outcome = self.outcome.unwrap_or(Outcome::Stopped);
+        Descent { best: self.best, iterations: self.iteration, seconds, outcome, trace: self.trace }
+    }
+
+    /// Completes the trace of a run whose last step, at `settled`, changed no bit of any parameter.
+    ///
+    /// The step size never grows, so no later step changes any either: all that goes on is the clock, at the pace kept so far,
+    /// and the learning-rate rule. (The fused network adds the n contributions to a weight one by one; that they cancel to the
+    /// last bit at one step size and not at a smaller one is conceivable, and was never seen.)
+    fn complete(&mut self, settled: Sample, limit: u64, seconds: f64) {
+        let pace = settled.seconds / (settled.iteration + 1) as f64;
+        let limit = limit.min((seconds / pace).ceil() as u64).max(settled.iteration + 2);
+        for iteration in settled.iteration + 1..limit {
+            if self.thinning.keeps(iteration) || iteration + 1 == limit {
+                let seconds = pace * (iteration + 1) as f64;
+                self.trace.push(Sample { iteration, seconds, step_size: self.schedule.step_size(), ..settled });
+            }
+            if iteration.is_multiple_of(COMPLETION_CHECK_EVERY) && interrupt::requested() {
+                (self.iteration, self.outcome) = (iteration + 1, Some(Outcome::Stopped));
+                return;
+            }
+            self.schedule.observe(settled.mean);
+        }
+        (self.iteration, self.outcome) = (limit, Some(Outcome::Finished));
+    }
 }
 
 fn snapshot<R: Real>(stepper: &dyn Step<R>, into: &mut Vec<R>) {
@@ -108,34 +168,6 @@ fn snapshot<R: Real>(stepper: &dyn Step<R>, into: &mut Vec<R>) {
 
 fn same_bits<R: Real>(a: &[R], b: &[R]) -> bool {
     bytemuck::cast_slice::<R, u8>(a) == bytemuck::cast_slice::<R, u8>(b)
-}
-
-/// Completes the trace of a run whose last step, at `settled`, changed no bit of any parameter.
-///
-/// The step size never grows, so no later step changes any either: all that goes on is the clock, at the pace kept so far, and
-/// the learning-rate rule. (The fused network adds the n contributions to a weight one by one; that they cancel to the last bit
-/// at one step size and not at a smaller one is conceivable, and was never seen.) Returns the number of iterations that the run would have taken.
-fn complete(
-    trace: &mut Vec<Sample>,
-    thinning: &mut Thinning,
-    schedule: &mut Schedule,
-    settled: Sample,
-    limit: u64,
-    seconds: f64,
-) -> (u64, Outcome) {
-    let pace = settled.seconds / (settled.iteration + 1) as f64;
-    let limit = limit.min((seconds / pace).ceil() as u64).max(settled.iteration + 2);
-    for iteration in settled.iteration + 1..limit {
-        if thinning.keeps(iteration) || iteration + 1 == limit {
-            let seconds = pace * (iteration + 1) as f64;
-            trace.push(Sample { iteration, seconds, step_size: schedule.step_size(), ..settled });
-        }
-        if iteration % COMPLETION_CHECK_EVERY == 0 && interrupt::requested() {
-            return (iteration + 1, Outcome::Stopped);
-        }
-        schedule.observe(settled.mean);
-    }
-    (limit, Outcome::Finished)
 }
 
 /// The smallest and the mean value; NaN in the mean if any is.

@@ -16,7 +16,7 @@ pub use settings::{Budget, Settings, Squash};
 pub use shallow::Shallow;
 
 pub(crate) use deep::FusedDeep;
-pub(crate) use descent::{Descent, Step, descend};
+pub(crate) use descent::{Descent, Progress, Step, descend};
 pub(crate) use shallow::FusedShallow;
 pub(crate) use taped::TapedStep;
 

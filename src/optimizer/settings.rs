@@ -61,6 +61,16 @@ pub enum Budget {
     Seconds(f64),
 }
 
+impl Budget {
+    /// The most iterations and the most seconds.
+    pub(crate) fn limits(self) -> (u64, f64) {
+        match self {
+            Self::Iterations(iterations) => (iterations, f64::INFINITY),
+            Self::Seconds(seconds) => (u64::MAX, seconds),
+        }
+    }
+}
+
 /// Everything that one run is told besides its objective, its shape, its optimizer and its seed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {

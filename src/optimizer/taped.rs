@@ -1,11 +1,13 @@
 //! Any objective on dfdx's tape: forward, backward, dfdx's own `Sgd`.
 
 use super::{Shallow, Step};
+use crate::backend::Compute;
 use crate::element::Element;
 use crate::error::Error;
 use crate::network::EmbeddingPerceptron;
-use crate::objective::{Best, Map, Objective, Taped, squash, squash_slope};
+use crate::objective::{Best, Map, Objective, Taped};
 use crate::simd::Real;
+use dfdx::nn::modules::Linear;
 use dfdx::optim::{Optimizer, Sgd, SgdConfig};
 use dfdx::prelude::*;
 use std::fmt::Debug;
@@ -24,30 +26,11 @@ pub(crate) trait Parametrization<const N: usize, const D: usize, E: Real, Dev: D
     fn parameters(&self, into: &mut Vec<E>);
 }
 
-impl<const N: usize, const D: usize, E: Element> Parametrization<N, D, E, Cpu> for Shallow<N, D, E, Cpu>
-where
-    Cpu: Device<E>,
+impl<const N: usize, const D: usize, E: Element, Dev: Compute<E>> Parametrization<N, D, E, Dev>
+    for Shallow<N, D, E, Dev>
 {
-    /// The squash is the kernels' own, as one operation: dfdx's sigmoid differs from it in the last bit, and the start must not.
-    fn x(&self, gradients: Gradients<E, Cpu>, map: Map) -> Result<Taped<N, D, E>, CpuError> {
-        let y = self.y.trace(gradients);
-        if matches!(map, Map::Clamp | Map::Identity) {
-            return Ok(y);
-        }
-        let mut squashed = y.as_vec();
-        squash(&mut squashed, map);
-        let (y, mut tape) = y.split_tape();
-        let x = y.device().try_tensor_from_vec(squashed.clone(), (Const::<N>, Const::<D>))?;
-        let (input, output) = (y.ghost(), x.ghost());
-        tape.add_backward_op(move |gradients| {
-            let upstream = E::slice(gradients.get_or_alloc_mut(&output)?).to_vec();
-            let into = E::slice(gradients.get_or_alloc_mut(&input)?);
-            for ((into, slope), &x) in into.iter_mut().zip(upstream).zip(&squashed) {
-                *into += slope * squash_slope(x, map);
-            }
-            Ok(())
-        });
-        Ok(x.put_tape(tape))
+    fn x(&self, gradients: Gradients<E, Dev>, map: Map) -> Result<Taped<N, D, E, Dev>, Dev::Err> {
+        Dev::squash(self.y.trace(gradients), map)
     }
 
     fn project(&mut self, map: Map) {
@@ -61,37 +44,37 @@ where
     }
 }
 
-impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: usize, E: Element>
-    Parametrization<N, D, E, Cpu> for EmbeddingPerceptron<N, K, H, L, D, E, Cpu>
-where
-    Cpu: Device<E>,
+impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: usize, E: Element, Dev: Compute<E>>
+    Parametrization<N, D, E, Dev> for EmbeddingPerceptron<N, K, H, L, D, E, Dev>
 {
-    fn x(&self, gradients: Gradients<E, Cpu>, map: Map) -> Result<Taped<N, D, E>, CpuError> {
-        self.forward(gradients, map)
+    fn x(&self, gradients: Gradients<E, Dev>, map: Map) -> Result<Taped<N, D, E, Dev>, Dev::Err> {
+        Dev::embed(self, gradients, map)
     }
 
     fn parameters(&self, into: &mut Vec<E>) {
-        self.fuse().parameters().for_each(|parameters| into.extend_from_slice(parameters));
+        into.extend(self.embeddings.as_vec());
+        let mut add = |weight: Vec<E>, bias: Vec<E>| into.extend(weight.into_iter().chain(bias));
+        add(self.input.weight.as_vec(), self.input.bias.as_vec());
+        for Linear { weight, bias } in &self.hidden {
+            add(weight.as_vec(), bias.as_vec());
+        }
+        add(self.output.weight.as_vec(), self.output.bias.as_vec());
     }
 }
 
 /// One of the optimizers on an objective that is known by its operations on the tape.
-pub(crate) struct TapedStep<'a, O, P, E: Real, const N: usize, const D: usize>
-where
-    Cpu: Device<E>,
-{
+pub(crate) struct TapedStep<'a, O, P, E: Real, Dev: Device<E>, const N: usize, const D: usize> {
     objective: &'a O,
     parametrization: &'a mut P,
     map: Map,
-    gradients: Option<Gradients<E, Cpu>>,
-    optimizer: Sgd<P, E, Cpu>,
+    gradients: Option<Gradients<E, Dev>>,
+    optimizer: Sgd<P, E, Dev>,
 }
 
-impl<'a, O, P, E: Real, const N: usize, const D: usize> TapedStep<'a, O, P, E, N, D>
+impl<'a, O, P, E: Real, Dev: Device<E>, const N: usize, const D: usize> TapedStep<'a, O, P, E, Dev, N, D>
 where
-    Cpu: Device<E>,
-    O: Objective<N, D, E>,
-    P: Parametrization<N, D, E, Cpu>,
+    O: Objective<N, D, E, Dev>,
+    P: Parametrization<N, D, E, Dev>,
 {
     pub(crate) fn new(objective: &'a O, parametrization: &'a mut P, map: Map) -> Self {
         let config = SgdConfig { lr: 0.0, momentum: None, weight_decay: None };
@@ -100,11 +83,10 @@ where
     }
 }
 
-impl<O, P, E: Real, const N: usize, const D: usize> Step<E> for TapedStep<'_, O, P, E, N, D>
+impl<O, P, E: Real, Dev: Device<E>, const N: usize, const D: usize> Step<E> for TapedStep<'_, O, P, E, Dev, N, D>
 where
-    Cpu: Device<E>,
-    O: Objective<N, D, E>,
-    P: Parametrization<N, D, E, Cpu>,
+    O: Objective<N, D, E, Dev>,
+    P: Parametrization<N, D, E, Dev>,
 {
     fn step(&mut self, step: f64, values: &mut [E], best: &mut Best<E>) -> Result<(), Error> {
         let gradients = self.gradients.take().unwrap_or_else(Gradients::leaky);
@@ -119,7 +101,7 @@ where
             }
         }
         let mut gradients =
-            found.try_mean().and_then(|mean: Tensor<Rank0, E, Cpu, _>| mean.try_backward()).map_err(device)?;
+            found.try_mean().and_then(|mean: Tensor<Rank0, E, Dev, _>| mean.try_backward()).map_err(device)?;
         self.optimizer.cfg.lr = step;
         self.optimizer.update(self.parametrization, &gradients).map_err(device)?;
         self.parametrization.project(self.map);

@@ -1,5 +1,6 @@
 //! Parquet files that appear whole or not at all, and say where they come from.
 
+use crate::backend::Backend;
 use crate::error::Error;
 use crate::simd;
 use polars::io::parquet::write::KeyValueMetadata;
@@ -14,10 +15,18 @@ use std::path::Path;
 /// # Errors
 /// If the folder cannot be written or the disk is full; `path` then is what it was before.
 pub fn write(table: &mut DataFrame, path: &Path, settings: &str) -> Result<(), Error> {
+    write_from(Backend::Cpu, table, path, settings)
+}
+
+/// [`write`] for results that were computed on `backend`.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_from(backend: Backend, table: &mut DataFrame, path: &Path, settings: &str) -> Result<(), Error> {
     let metadata = KeyValueMetadata::from_static(vec![
         ("overparam.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ("overparam.settings".to_owned(), settings.to_owned()),
-        ("overparam.device".to_owned(), "cpu".to_owned()),
+        ("overparam.device".to_owned(), backend.describe()),
         ("overparam.cpu".to_owned(), cpu()),
         ("overparam.instruction_set".to_owned(), simd::instruction_set().to_owned()),
     ]);

@@ -20,6 +20,9 @@
 //! A run whose last step changed no bit of any parameter has settled: nothing but the step size can change any more, so it
 //! ends there. Its later rows, its `iterations` and its `seconds` are completed as if it had gone on, at the pace it kept.
 //!
+//! The runs of a batch start together and advance together: their `seconds` are those of the batch. On a GPU they are measured
+//! where a launch ends, and spread evenly over the iterations in between.
+//!
 //! # Summary
 //! One row a run:
 //!
@@ -27,7 +30,7 @@
 //! |---|---|---|
 //! | `stage` | string | `sweep`: side by side with other runs, to choose α₀; `timed`: alone, what figures show; `single`: on request |
 //! | `function`, `optimizer`, `seed`, `learning_rate` | | as above |
-//! | `dtype`, `device`, `squash`, `initialization` | string | how it was computed |
+//! | `dtype`, `device`, `squash`, `initialization` | string | how it was computed; `device` is `cpu` or `cuda` |
 //! | `n`, `d`, `k`, `hidden`, `layers` | u64 | embeddings, dimensions, dimensions of an embedding, neurons of a layer, hidden layers |
 //! | `parameters` | u64 | variables that the optimizer moves |
 //! | `best`, `raw_best` | f64 | the answer, as above |
@@ -39,7 +42,7 @@ mod file;
 mod table;
 mod thinning;
 
-pub use file::{check, read, write};
+pub use file::{check, read, write, write_from};
 pub use table::{summary, traces};
 pub(crate) use thinning::Thinning;
 

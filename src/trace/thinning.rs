@@ -17,14 +17,25 @@ impl Thinning {
 
     /// Whether `iteration` is kept. Iterations are asked about in order.
     pub(crate) fn keeps(&mut self, iteration: u64) -> bool {
-        if !self.thinned {
-            return true;
-        }
         let keeps = iteration >= self.next;
         if keeps {
-            self.next = ((iteration as f64 * RATIO).round() as u64).max(iteration + 1);
+            let ratio = if self.thinned { RATIO } else { 0.0 };
+            self.next = ((iteration as f64 * ratio).round() as u64).max(iteration + 1);
         }
         keeps
+    }
+
+    /// The first iteration that is kept among those not asked about.
+    pub(crate) fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// How many of the first `iterations` are kept.
+    pub(crate) fn count(mut self, iterations: u64) -> u64 {
+        if !self.thinned {
+            return iterations;
+        }
+        (0..).take_while(|_| self.next < iterations && self.keeps(self.next)).count() as u64
     }
 }
 
@@ -38,7 +49,9 @@ mod tests {
         let kept: Vec<u64> = (0..10_000).filter(|&iteration| thinning.keeps(iteration)).collect();
         assert_eq!(kept[..20], (0..20).collect::<Vec<_>>());
         assert!((200..400).contains(&kept.len()), "{}", kept.len());
+        assert_eq!(Thinning::new(true).count(10_000), kept.len() as u64);
         let mut thinning = Thinning::new(false);
-        assert!((0..100).all(|iteration| thinning.keeps(iteration)));
+        assert!((0..100).all(|iteration| thinning.next() == iteration && thinning.keeps(iteration)));
+        assert_eq!(Thinning::new(false).count(10_000), 10_000);
     }
 }

@@ -1,0 +1,58 @@
+//! Batches on the cores: the same steps as in single runs, a run a task.
+
+use super::{Batch, Engine};
+use crate::element::Element;
+use crate::error::Error;
+use crate::experiment::{Start, start};
+use crate::objective::Kernel;
+use crate::optimizer::{Descent, FusedDeep, FusedShallow, Optimizer, Progress, Step};
+use crate::simd::Real;
+use rayon::prelude::*;
+use std::sync::Arc;
+
+/// How many iterations a run takes at a time: enough that its parameters come into the cache for a while.
+const STRIDE: u64 = 256;
+
+/// The runs of a batch, each with its parameters.
+pub(super) struct Cores<R: Real> {
+    runs: Vec<(Progress<R>, Box<dyn Step<R> + Send>)>,
+    /// Iterations that all runs have behind them, but for those that have ended.
+    iterations: u64,
+}
+
+impl<R: Element> Cores<R> {
+    pub(super) fn new(batch: &Batch<'_>) -> Result<Self, Error> {
+        let (function, dimensions) = (batch.function, batch.dimensions);
+        let draw = |&seed: &u64| -> (Start<R>, Arc<dyn Kernel<R>>) {
+            (dimensions.draw(seed, batch.settings.initialization), R::kernel(function, dimensions.d, seed))
+        };
+        let (seeds, index_of) = batch.seeds();
+        let drawn: Vec<_> = seeds.par_iter().map(draw).collect();
+        let run = |(&trial, index): (_, usize)| {
+            let (drawn, kernel) = &drawn[index];
+            let mut network = dimensions.network(drawn);
+            let (y, map) = start(&mut network, batch.optimizer, batch.settings.squash)?;
+            let stepper: Box<dyn Step<R> + Send> = match batch.optimizer {
+                Optimizer::Shallow => Box::new(FusedShallow::new(y, map, kernel.clone())),
+                Optimizer::Deep => Box::new(FusedDeep::new(network, dimensions.n, map, kernel.clone())),
+            };
+            Ok((Progress::new(dimensions.n, dimensions.d, &batch.settings(trial)), stepper))
+        };
+        let runs = batch.trials.par_iter().zip(index_of).map(run).collect::<Result<_, Error>>()?;
+        Ok(Self { runs, iterations: 0 })
+    }
+}
+
+impl<R: Real> Engine<R> for Cores<R> {
+    fn advance(&mut self) -> Result<Option<u64>, Error> {
+        self.iterations += STRIDE;
+        let until = self.iterations;
+        let going = self.runs.par_iter_mut().filter(|(progress, _)| !progress.ended());
+        going.try_for_each(|(progress, stepper)| progress.advance(&mut **stepper, until))?;
+        Ok(self.runs.iter().any(|(progress, _)| !progress.ended()).then_some(self.iterations))
+    }
+
+    fn finish(self: Box<Self>) -> Result<Vec<Descent<R>>, Error> {
+        Ok(self.runs.into_iter().map(|(progress, _)| progress.finish()).collect())
+    }
+}

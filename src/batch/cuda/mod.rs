@@ -1,0 +1,279 @@
+//! Batches on a GPU: a block of threads a run, many iterations a launch, and what is recorded of them.
+//!
+//! The kernel is `descent.cu`, with the function's own source from beside its Rust file. It keeps a run's parameters in the
+//! block's shared memory, applies the learning-rate rule, and writes down what the trace keeps. What is here feeds it, and does
+//! not care what it runs on: the tests below run the same source on the host.
+
+#[cfg_attr(not(feature = "cuda"), path = "no_device.rs")]
+mod device;
+#[cfg(test)]
+mod host;
+#[cfg(test)]
+mod ptx;
+mod source;
+
+pub(crate) use device::Gpu;
+
+use super::plan::Demand;
+use super::{Batch, Engine};
+use crate::element::Element;
+use crate::error::Error;
+use crate::experiment::{Dimensions, Start, start};
+use crate::interrupt;
+use crate::objective::{Best, Function, Map, pairs};
+use crate::optimizer::{Descent, Optimizer, Outcome, Settings};
+use crate::simd::Real;
+use crate::trace::{Sample, Thinning};
+use rayon::prelude::*;
+use source::{Source, block_bytes};
+use std::time::Instant;
+
+/// The most kept iterations of a launch.
+const SLOTS: usize = 64;
+
+/// What a launch should take, in seconds: long beside what starting it costs, short beside anyone's patience for an interrupt.
+const LAUNCH: f64 = 0.1;
+
+/// The iterations of the first launch.
+const FIRST_LAUNCH: u64 = 64;
+
+/// Numbers that say where a run stands, as the kernel's `progress` has them.
+mod progress {
+    pub const STEP_SIZE: usize = 0;
+    pub const BEST_MEAN: usize = 1;
+    pub const BEST: usize = 3;
+    pub const ITERATIONS: usize = 4;
+    pub const LAST_MIN: usize = 5;
+    pub const LAST_MEAN: usize = 6;
+    pub const LAST_STEP_SIZE: usize = 7;
+    pub const DIVERGED: usize = 8;
+    /// How many there are.
+    pub const COUNT: usize = 9;
+}
+
+/// Numbers of a sample, as the kernel's `samples` have them: minimum, mean, best, step size.
+const SAMPLE: usize = 4;
+
+/// Everything that the kernel is given, as it is before the first iteration.
+#[cfg_attr(not(any(feature = "cuda", test)), expect(dead_code, reason = "read by what loads it"))]
+struct Image<R> {
+    source: Source,
+    /// See `settings` in the kernel.
+    settings: Vec<f64>,
+    /// Of every run's squash.
+    gains: Vec<f64>,
+    /// Which couplings are a run's own.
+    seeds: Vec<i32>,
+    /// Those of all seeds, one after the other. For functions without any, one number that is not read.
+    couplings: Vec<R>,
+    /// Those of all runs, one after the other; weights are inputs × outputs.
+    parameters: Vec<R>,
+    /// Of all runs.
+    progress: Vec<f64>,
+    dimension: usize,
+}
+
+#[cfg(any(feature = "cuda", test))]
+impl<R> Image<R> {
+    fn runs(&self) -> usize {
+        self.gains.len()
+    }
+}
+
+/// What runs the kernel. It keeps parameters, progress and the best points between launches.
+trait Machine<R> {
+    /// Takes all runs from iteration `first` `count` further, and returns their progress and their samples of the iterations
+    /// `kept`, at most [`SLOTS`].
+    fn launch(&mut self, first: u64, count: u64, kept: &[u64]) -> Result<(Vec<f64>, Vec<f64>), Error>;
+
+    /// The best x of every run.
+    fn best(&mut self) -> Result<Vec<R>, Error>;
+}
+
+/// A batch that advances on a machine.
+pub(super) struct Launches<M> {
+    machine: M,
+    settings: Settings,
+    dimension: usize,
+    thinning: Thinning,
+    clock: Instant,
+    /// Iterations taken.
+    iteration: u64,
+    /// Iterations of the next launch.
+    span: u64,
+    progress: Vec<f64>,
+    runs: Vec<(Vec<Sample>, Option<Outcome>)>,
+}
+
+impl<R: Element> Image<R> {
+    /// The batch before its first iteration, for blocks with `shared` bytes of shared memory.
+    fn new(batch: &Batch<'_>, shared: usize) -> Result<Self, Error> {
+        let Batch { function, dimensions, optimizer, settings, trials } = *batch;
+        let (seeds, index_of) = batch.seeds();
+        let draw = |&seed: &u64| -> Result<(Vec<R>, f64, Vec<R>), Error> {
+            let drawn: Start<R> = dimensions.draw(seed, settings.initialization);
+            let (y, map) = start(&mut dimensions.network(&drawn), optimizer, settings.squash)?;
+            let parameters = match optimizer {
+                Optimizer::Shallow => y.packed(),
+                Optimizer::Deep => packed(drawn),
+            };
+            let gain = if let Map::Logistic { gain } = map { gain } else { 1.0 };
+            let couplings = if function == Function::SpinGlass { pairs(dimensions.d, seed) } else { Vec::new() };
+            Ok((parameters, gain, couplings))
+        };
+        let drawn = seeds.par_iter().map(draw).collect::<Result<Vec<_>, Error>>()?;
+        let of_runs = || index_of.iter().map(|&index| &drawn[index]);
+        let mut couplings: Vec<R> = drawn.iter().flat_map(|(_, _, couplings)| couplings).copied().collect();
+        if couplings.is_empty() {
+            couplings.push(R::ZERO);
+        }
+        let mut progress = vec![0.0; trials.len() * progress::COUNT];
+        for (run, trial) in progress.chunks_exact_mut(progress::COUNT).zip(trials) {
+            run[progress::STEP_SIZE] = trial.rate;
+            (run[progress::BEST_MEAN], run[progress::BEST]) = (f64::INFINITY, f64::INFINITY);
+        }
+        let rule = settings.learning_rate;
+        let description = function.describe(dimensions.d);
+        let [lower, upper] = description.domain;
+        let (minimum, maximum) = (description.minimum, description.maximum);
+        let patience = rule.patience as f64;
+        let rule = [rule.factor, patience, rule.threshold, rule.floor, settings.gradient_scale];
+        Ok(Self {
+            source: Source::new::<R>(batch, shared)?,
+            settings: rule.into_iter().chain([lower, upper, minimum, maximum, f64::INFINITY]).collect(),
+            gains: of_runs().map(|&(_, gain, _)| gain).collect(),
+            seeds: index_of.iter().map(|&index| index as i32).collect(),
+            couplings,
+            parameters: of_runs().flat_map(|(parameters, ..)| parameters).copied().collect(),
+            progress,
+            dimension: dimensions.d,
+        })
+    }
+}
+
+/// The parameters of the deep optimizer in the kernel's order: z, then weight (inputs × outputs) and bias of every layer.
+fn packed<R: Real>(start: Start<R>) -> Vec<R> {
+    let mut parameters = start.embeddings;
+    for layer in start.layers {
+        let rows = layer.weight.chunks_exact(layer.inputs);
+        parameters.extend((0..layer.inputs).flat_map(|input| rows.clone().map(move |row| row[input])));
+        parameters.extend(layer.bias);
+    }
+    parameters
+}
+
+/// A batch on the first GPU.
+pub(super) fn engine<R: Element>(batch: &Batch<'_>) -> Result<Box<dyn Engine<R>>, Error> {
+    let gpu = Gpu::open()?;
+    Ok(Box::new(Launches::new(batch, gpu.shared, |image: Image<R>| gpu.load(image))?))
+}
+
+impl<M> Launches<M> {
+    /// The batch on the machine that `build` makes of its image.
+    fn new<R: Element>(
+        batch: &Batch<'_>,
+        shared: usize,
+        build: impl FnOnce(Image<R>) -> Result<M, Error>,
+    ) -> Result<Self, Error> {
+        let image = Image::new(batch, shared)?;
+        Ok(Self {
+            progress: image.progress.clone(),
+            machine: build(image)?,
+            settings: *batch.settings,
+            dimension: batch.dimensions.d,
+            thinning: Thinning::new(batch.settings.thinned),
+            clock: Instant::now(),
+            iteration: 0,
+            span: FIRST_LAUNCH,
+            runs: vec![(Vec::new(), None); batch.trials.len()],
+        })
+    }
+
+    /// The next launch: its first iteration, the one after its last, and those kept of them.
+    fn next(&mut self) -> (u64, u64, Vec<u64>) {
+        let first = self.iteration;
+        let end = first.saturating_add(self.span).min(self.settings.budget.limits().0);
+        let mut kept = Vec::new();
+        while kept.len() < SLOTS && self.thinning.next() < end {
+            let next = self.thinning.next();
+            self.thinning.keeps(next);
+            kept.push(next);
+        }
+        let full = kept.last().filter(|_| kept.len() == SLOTS);
+        (first, full.map_or(end, |last| last + 1), kept)
+    }
+}
+
+impl<R: Real, M: Machine<R>> Engine<R> for Launches<M> {
+    fn advance(&mut self) -> Result<Option<u64>, Error> {
+        let (limit, seconds) = self.settings.budget.limits();
+        let (first, end, kept) = self.next();
+        let before = self.clock.elapsed().as_secs_f64();
+        let (progress, samples) = self.machine.launch(first, end - first, &kept)?;
+        let after = self.clock.elapsed().as_secs_f64();
+        let pace = (after - before) / (end - first) as f64;
+        // The machine has no clock that could be compared with this one.
+        let time = |iteration: u64| before + pace * (iteration + 1 - first) as f64;
+        self.iteration = end;
+        self.progress = progress;
+        let over = match () {
+            _ if end == limit || after >= seconds => Some(Outcome::Finished),
+            _ if interrupt::requested() => Some(Outcome::Stopped),
+            _ => None,
+        };
+        let states = self.progress.chunks_exact(progress::COUNT);
+        let of_runs = states.zip(samples.chunks(SAMPLE * kept.len().max(1)).chain(std::iter::repeat(&[][..])));
+        for ((trace, outcome), (state, samples)) in self.runs.iter_mut().zip(of_runs) {
+            if outcome.is_some() {
+                continue;
+            }
+            let taken = state[progress::ITERATIONS] as u64;
+            for (&iteration, sample) in kept.iter().zip(samples.chunks_exact(SAMPLE)).filter(|&(&at, _)| at < taken) {
+                let &[min, mean, best, step_size] = sample else { unreachable!("chunks are of this size") };
+                trace.push(Sample { iteration, seconds: time(iteration), min, mean, best, step_size });
+            }
+            *outcome = if state[progress::DIVERGED] != 0.0 { Some(Outcome::Diverged) } else { over };
+            let last = taken - 1;
+            if outcome.is_some() && trace.last().is_none_or(|sample| sample.iteration < last) {
+                let (min, mean) = (state[progress::LAST_MIN], state[progress::LAST_MEAN]);
+                let (best, step_size) = (state[progress::BEST], state[progress::LAST_STEP_SIZE]);
+                trace.push(Sample { iteration: last, seconds: time(last), min, mean, best, step_size });
+            }
+        }
+        let aim = LAUNCH.min(seconds - after) / pace.max(f64::MIN_POSITIVE);
+        self.span = (aim as u64).clamp(1, 4 * self.span.max(end - first));
+        Ok(self.runs.iter().any(|(_, outcome)| outcome.is_none()).then_some(end))
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<Vec<Descent<R>>, Error> {
+        let points = self.machine.best()?;
+        let states = self.progress.chunks_exact(progress::COUNT).zip(points.chunks_exact(self.dimension));
+        let descents = self.runs.into_iter().zip(states).map(|((trace, outcome), (state, x))| Descent {
+            best: Best { value: R::of(state[progress::BEST]), x: x.to_vec() },
+            iterations: state[progress::ITERATIONS] as u64,
+            seconds: trace.last().map_or(0.0, |sample| sample.seconds),
+            outcome: outcome.unwrap_or(Outcome::Stopped),
+            trace,
+        });
+        Ok(descents.collect())
+    }
+}
+
+/// The bytes of a GPU's memory that a batch takes, where a block has `shared` bytes of shared memory.
+pub(super) fn demand<R: Real>(
+    function: Function,
+    dimensions: Dimensions,
+    optimizer: Optimizer,
+    shared: usize,
+) -> Result<Demand, Error> {
+    let scalar = size_of::<R>();
+    let block = block_bytes::<R>(function, dimensions, optimizer)?;
+    let workspace = if block > shared { block } else { 0 };
+    let numbers = progress::COUNT + SLOTS * SAMPLE + 1;
+    let run =
+        (dimensions.parameters(optimizer) + dimensions.d) * scalar + numbers * size_of::<f64>() + size_of::<i32>();
+    Ok(Demand {
+        run: (run + workspace) as u64,
+        seed: super::plan::couplings::<R>(function, dimensions.d, |d| d * (d + 1) / 2 * d),
+    })
+}

@@ -1,0 +1,66 @@
+/* What the functions and the descent are written in: the common subset of C and CUDA C++.
+ *
+ * A block of threads is one run. Work is laid out in phases: a loop over items, shared among the threads by FOR_EACH, then a
+ * SYNC(). So it is right for any number of threads, one included, and the very same source runs on the host.
+ *
+ * Given from outside, as macros: SINGLE for float instead of double; N points of D dimensions; DEEP with K, H and L, the shape
+ * of the network; CLAMP for projected descent; GLOBAL_MEMORY where a run does not fit into a block's shared memory;
+ * BLOCK_WORDS, the scalars that a run works on; MOST_THREADS.
+ */
+
+#ifdef __CUDACC__
+#define DEVICE static __device__ __forceinline__
+#define KERNEL extern "C" __global__ void __launch_bounds__(MOST_THREADS)
+#define THREAD ((int)threadIdx.x)
+#define THREADS ((int)blockDim.x)
+#define BLOCK ((long long)blockIdx.x)
+#define SYNC() __syncthreads()
+#define BLOCK_SHARED __shared__
+#define BLOCK_MEMORY extern __shared__ double block_memory[]
+/* Sets a flag that other threads may be setting too. */
+#define RAISE(flag) atomicExch(&(flag), 1)
+#endif
+
+#define FOR_EACH(item, count) for (int item = THREAD; item < (count); item += THREADS)
+
+#ifdef SINGLE
+typedef float REAL;
+#define EXP expf
+#define SQRT sqrtf
+#define ABS fabsf
+#define SIN_COS sincosf
+#define SIN_COS_PI sincospif
+#define EXP_LIMIT 87.0f
+#else
+typedef double REAL;
+#define EXP exp
+#define SQRT sqrt
+#define ABS fabs
+#define SIN_COS sincos
+#define SIN_COS_PI sincospi
+#define EXP_LIMIT 708.0
+#endif
+
+/* A constant given in double precision. */
+#define C(value) ((REAL)(value))
+#define PI 3.14159265358979323846
+
+/* How many threads share a point where its coordinates are summed up. */
+#define PARTS 4
+
+/* What a function is told besides the points x (N x D, in the unit cube). */
+typedef struct {
+  REAL lower, width;
+  const REAL *couplings;
+} Given;
+
+/* Coordinate number `i` of all points, in the function's box. */
+#define U(i) (given.lower + given.width * x[i])
+
+/* The sum of what the threads that share a point have found. */
+DEVICE REAL sum_parts(const REAL *parts) {
+  REAL sum = 0;
+  for (int part = 0; part < PARTS; part++)
+    sum += parts[part];
+  return sum;
+}

@@ -1,0 +1,90 @@
+//! The source of a batch's kernel, put together for its function and its shape, and how much memory a run takes in it.
+
+use crate::batch::Batch;
+use crate::error::Error;
+use crate::experiment::Dimensions;
+use crate::objective::{CudaSource, Function};
+use crate::optimizer::{Optimizer, Squash};
+use crate::simd::Real;
+use std::fmt::Write;
+
+/// The threads of a block.
+pub(super) const THREADS: u32 = 256;
+
+/// The source of one kernel.
+#[cfg_attr(not(any(feature = "cuda", test)), expect(dead_code, reason = "read by what loads it"))]
+pub(super) struct Source {
+    pub text: String,
+    /// Bytes that a run works on.
+    pub bytes: usize,
+    /// Whether they are global memory, for a block's shared memory is too small.
+    pub global: bool,
+}
+
+/// Where the source comes from: `prelude.cu` explains the macros.
+const PRELUDE: &str = include_str!("prelude.cu");
+const DESCENT: &str = include_str!("descent.cu");
+
+impl Source {
+    /// The kernel of a batch, in scalars `R`, where a block has `shared` bytes of shared memory.
+    ///
+    /// # Errors
+    /// If the function has not been written for a GPU.
+    pub(super) fn new<R: Real>(batch: &Batch<'_>, shared: usize) -> Result<Self, Error> {
+        let function = source(batch.function)?;
+        let words = words(batch.dimensions, batch.optimizer, function);
+        let bytes = words * size_of::<R>();
+        let global = bytes > shared;
+        let Dimensions { n, k, hidden, layers, d } = batch.dimensions;
+        let mut text = String::new();
+        for (name, value) in [
+            ("N", n),
+            ("K", k),
+            ("H", hidden),
+            ("L", layers),
+            ("D", d),
+            ("BLOCK_WORDS", words),
+            ("MOST_THREADS", THREADS as usize),
+        ] {
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "#define {name} {value}");
+        }
+        for (name, defined) in [
+            ("SINGLE", R::NAME == "f32"),
+            ("DEEP", batch.optimizer == Optimizer::Deep),
+            ("CLAMP", batch.settings.squash == Squash::Clamp),
+            ("GLOBAL_MEMORY", global),
+        ] {
+            if defined {
+                let _ = writeln!(text, "#define {name}");
+            }
+        }
+        for part in [PRELUDE].iter().chain(function.parts).chain(&[DESCENT]) {
+            text.push_str(part);
+        }
+        Ok(Self { text, bytes, global })
+    }
+}
+
+fn source(function: Function) -> Result<CudaSource, Error> {
+    function.cuda().ok_or_else(|| Error::Backend {
+        problem: format!("{function} has not been written for it"),
+        remedy: "give its definition a CUDA source, or use the device cpu",
+    })
+}
+
+/// The scalars that a run moves and works on: what WORDS says in `descent.cu`, which checks it.
+fn words(dimensions: Dimensions, optimizer: Optimizer, function: CudaSource) -> usize {
+    let Dimensions { n, k, hidden, layers, d } = dimensions;
+    let flow = if optimizer == Optimizer::Deep { (layers + 1) * n * k.max(hidden) } else { 0 };
+    dimensions.parameters(optimizer) + flow + 2 * n * d + n + (function.work)(n, d)
+}
+
+/// The bytes that a run works on.
+pub(super) fn block_bytes<R: Real>(
+    function: Function,
+    dimensions: Dimensions,
+    optimizer: Optimizer,
+) -> Result<usize, Error> {
+    Ok(words(dimensions, optimizer, source(function)?) * size_of::<R>())
+}

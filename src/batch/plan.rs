@@ -1,0 +1,251 @@
+//! What a batch takes of a device's memory, before it starts.
+
+use super::{Gpu, cuda};
+use crate::backend::Backend;
+use crate::error::{Error, size};
+use crate::experiment::{Dimensions, Sweep};
+use crate::objective::Function;
+use crate::optimizer::{Optimizer, Settings};
+use crate::simd::{Panels, Real};
+use crate::trace::{Sample, Thinning};
+use std::fmt;
+
+/// The share of the free memory that batches may take: allocations are rounded up, and others allocate as well.
+const SHARE: f64 = 0.9;
+
+/// Couplings of the spin glass, of larger dimensions, are not even counted: their number would overflow.
+const MOST_DIMENSIONS: usize = 100_000;
+
+/// What a sweep takes of its device's memory, and how it is split to fit: made by [`Sweep::plan`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The device.
+    pub backend: Backend,
+    /// The bytes that batches may take together.
+    pub available: u64,
+    /// The bytes of the largest batch.
+    pub needed: u64,
+    /// For every optimizer of the sweep, how many runs advance together: one number a batch.
+    pub batches: Vec<Vec<usize>>,
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let runs: usize = self.batches.iter().flatten().sum();
+        let batches = self.batches.iter().flatten().count();
+        let Self { backend, needed, available, .. } = self;
+        let (needed, available) = (size(*needed), size(*available));
+        write!(
+            formatter,
+            "{runs} runs in {batches} batches of at most {needed}, of {available} free on the device {backend}"
+        )
+    }
+}
+
+/// The bytes of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Demand {
+    /// Of every run.
+    pub run: u64,
+    /// Of every seed, whatever the number of its runs.
+    pub seed: u64,
+}
+
+impl Demand {
+    /// Splits runs, `of_a_seed` neighbors each sharing a seed, into as few batches as fit into `available` bytes. Returns the
+    /// sizes of the batches and the bytes of the largest.
+    fn split(self, runs: usize, of_a_seed: usize, available: u64) -> Option<(Vec<usize>, u64)> {
+        let (mut batches, mut size, mut bytes, mut largest) = (Vec::new(), 0, 0, 0);
+        for index in 0..runs {
+            let (mut next, alone) = (self.run, self.run.saturating_add(self.seed));
+            if index % of_a_seed == 0 {
+                next = alone;
+            }
+            if size > 0 && available - bytes < next {
+                batches.push(size);
+                (size, bytes, next) = (0, 0, alone);
+            }
+            if available - bytes < next {
+                return None;
+            }
+            (size, bytes) = (size + 1, bytes + next);
+            largest = largest.max(bytes);
+        }
+        batches.extend((size > 0).then_some(size));
+        Some((batches, largest))
+    }
+}
+
+impl Sweep {
+    /// What [`Sweep::run_batched`] will take of the memory of `backend`, and how the runs are split to fit.
+    ///
+    /// # Errors
+    /// If a setting is outside its range, the backend cannot be used, or a single run does not fit into its memory.
+    pub fn plan<R: Real>(&self, backend: Backend) -> Result<Plan, Error> {
+        let Dimensions { n, k, hidden, layers, d } = self.dimensions;
+        if [n, k, hidden, layers, d].contains(&0) {
+            let given = self.dimensions.to_string();
+            return Err(Error::Setting { name: "every dimension of the shape", expected: "1 or more", given });
+        }
+        self.rates.iter().try_for_each(|&rate| self.settings.learning_rate(rate).validate())?;
+        self.check_traces()?;
+        let room = Room::of(backend)?;
+        let available = (SHARE * room.free as f64) as u64;
+        let (of_a_seed, mut needed) = (self.rates.len(), 0);
+        let split = |&optimizer: &Optimizer| {
+            let demand = match backend {
+                Backend::Cpu => on_the_cores::<R>(self.function, self.dimensions, optimizer),
+                Backend::Cuda => cuda::demand::<R>(self.function, self.dimensions, optimizer, room.shared)?,
+            };
+            let (batches, largest) =
+                demand.split(of_a_seed * self.seeds.len(), of_a_seed, available).ok_or_else(|| Error::Memory {
+                    what: format!("one {optimizer} run of {} with {}", self.function, self.dimensions),
+                    needed: demand.run.saturating_add(demand.seed),
+                    free: available,
+                    device: backend.name(),
+                    remedy: "take a smaller d or n, or f32 instead of f64",
+                })?;
+            needed = needed.max(largest);
+            Ok(batches)
+        };
+        let batches = self.optimizers.iter().map(split).collect::<Result<_, Error>>()?;
+        Ok(Plan { backend, available, needed, batches })
+    }
+
+    /// Finds out whether the traces of all runs fit into the memory of this machine: splitting does not help there.
+    fn check_traces(&self) -> Result<(), Error> {
+        let needed = trace(&self.settings).saturating_mul(self.len() as u64);
+        let free = available_memory();
+        if needed <= free {
+            return Ok(());
+        }
+        Err(Error::Memory {
+            what: format!("keeping the traces of {} runs", self.len()),
+            needed,
+            free,
+            device: Backend::Cpu.name(),
+            remedy: "thin the traces, or take fewer iterations, rates or seeds",
+        })
+    }
+}
+
+/// What a backend has room for.
+struct Room {
+    /// Bytes of memory.
+    free: u64,
+    /// Bytes of memory that a GPU's block of threads shares.
+    shared: usize,
+}
+
+impl Room {
+    fn of(backend: Backend) -> Result<Self, Error> {
+        match backend {
+            Backend::Cpu => Ok(Self { free: available_memory(), shared: 0 }),
+            Backend::Cuda => Gpu::open().map(|Gpu { free, shared, .. }| Self { free, shared }),
+        }
+    }
+}
+
+/// The bytes of so many couplings of a seed in d dimensions, if the function has any.
+pub(super) fn couplings<R: Real>(function: Function, d: usize, count: impl Fn(u64) -> u64) -> u64 {
+    if function != Function::SpinGlass {
+        return 0;
+    }
+    count(d.min(MOST_DIMENSIONS) as u64).saturating_mul(size_of::<R>() as u64)
+}
+
+/// The bytes of a trace.
+fn trace(settings: &Settings) -> u64 {
+    let (iterations, seconds) = settings.budget.limits();
+    // Of runs limited by time it is not known; thinned ones keep hardly more.
+    let iterations = if seconds.is_finite() { 1_000_000 } else { iterations };
+    Thinning::new(settings.thinned).count(iterations).saturating_mul(size_of::<Sample>() as u64)
+}
+
+/// The bytes that a batch takes on the cores.
+fn on_the_cores<R: Real>(function: Function, dimensions: Dimensions, optimizer: Optimizer) -> Demand {
+    let Dimensions { n, k, d, .. } = dimensions;
+    let row = Panels::<R>::stride(n);
+    let points = n.next_multiple_of(row);
+    let (parameters, flow) = match optimizer {
+        Optimizer::Shallow => (points * d, 0),
+        Optimizer::Deep => {
+            let padded = |inputs: usize| (inputs + 1).next_multiple_of(R::BLOCK);
+            let weights: usize = dimensions.layers().map(|(inputs, outputs)| outputs * padded(inputs)).sum();
+            // What is added to the weights, what flows through a panel, and its inputs turned.
+            let of_a_panel = |(inputs, outputs): (usize, usize)| row * (inputs + outputs + padded(inputs));
+            (points * k + weights, weights + dimensions.layers().map(of_a_panel).sum::<usize>())
+        }
+    };
+    // The objective works on a panel of the spin glass at once, on a register of points of the others.
+    let work = if function == Function::SpinGlass { (4 * d + 2) * row } else { 2 * d * R::BLOCK + row };
+    // Two snapshots of the parameters.
+    let words = 3 * parameters + flow + n + d + work;
+    let triples = |d: u64| d * (d + 1) * (d + 2) / 6;
+    Demand { run: (words * size_of::<R>()) as u64, seed: couplings::<R>(function, d, triples) }
+}
+
+/// What Linux says is available to new programs without swapping; elsewhere there is no limit.
+fn available_memory() -> u64 {
+    let table = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kilobytes = table.lines().find_map(|line| line.strip_prefix("MemAvailable:")?.trim().strip_suffix(" kB"));
+    kilobytes.and_then(|kilobytes| kilobytes.parse::<u64>().ok()).map_or(u64::MAX, |kilobytes| 1024 * kilobytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_split_to_fit() {
+        let demand = Demand { run: 10, seed: 100 };
+        // Two runs of each of three seeds: 120 bytes a seed.
+        for (available, batches, largest) in [
+            (360, vec![6], 360),
+            (u64::MAX, vec![6], 360),
+            (359, vec![5, 1], 350),
+            (240, vec![4, 2], 240),
+            (130, vec![2, 2, 2], 120),
+            (110, vec![1; 6], 110),
+        ] {
+            assert_eq!(demand.split(6, 2, available), Some((batches, largest)), "{available}");
+        }
+        assert_eq!(demand.split(6, 2, 109), None);
+        assert_eq!(demand.split(0, 2, 0), Some((vec![], 0)));
+        assert_eq!(Demand { run: u64::MAX, seed: 5 }.split(1, 1, u64::MAX - 1), None);
+    }
+
+    fn sweep(function: Function, d: usize) -> Sweep {
+        let mut sweep = crate::experiment::Protocol::paper().sweep(function);
+        sweep.dimensions.d = d;
+        sweep
+    }
+
+    #[test]
+    fn a_plan_counts_every_run_and_says_what_does_not_fit() {
+        let plan = sweep(Function::SpinGlass, 50).plan::<f64>(Backend::Cpu).unwrap();
+        assert_eq!(plan.batches.iter().map(|batches| batches.iter().sum()).collect::<Vec<usize>>(), [33, 33]);
+        // Three seeds of 22,100 triples, and at least the parameters.
+        assert!(plan.needed > 3 * 22_100 * 8 + 33 * 2500 * 8, "{plan}");
+        assert!(plan.to_string().starts_with("66 runs in 2 batches of at most "), "{plan}");
+        // 10^15 couplings.
+        let error = sweep(Function::SpinGlass, 100_000).plan::<f32>(Backend::Cpu).unwrap_err().to_string();
+        assert!(error.contains("GiB") && error.contains("smaller d"), "{error}");
+        let mut nothing = sweep(Function::Sphere, 0);
+        assert!(nothing.plan::<f64>(Backend::Cpu).unwrap_err().to_string().contains("d=0"));
+        (nothing.dimensions.d, nothing.rates) = (5, vec![]);
+        assert_eq!(nothing.plan::<f64>(Backend::Cpu).unwrap().batches, [[0usize; 0]; 2]);
+        assert!(nothing.run_batched::<f64>(Backend::Cpu, &|_| {}).unwrap().is_empty());
+    }
+
+    #[test]
+    fn traces_are_counted_and_must_fit() {
+        let settings = Settings::default();
+        assert_eq!(trace(&Settings { thinned: false, ..settings }), 10_000 * 48);
+        assert!((200..400).contains(&(trace(&settings) / 48)));
+        let mut endless = sweep(Function::Sphere, 50);
+        endless.settings = Settings { thinned: false, ..settings }.iterations(u64::MAX);
+        let error = endless.plan::<f64>(Backend::Cpu).unwrap_err().to_string();
+        assert!(error.contains("220 runs") && error.contains("thin the traces"), "{error}");
+    }
+}

@@ -1,0 +1,136 @@
+//! What a GPU computes is what the CPU computes. Where there is no GPU, every test here says so and passes: `make test-cuda`
+//! runs them where there is one.
+
+use dfdx::prelude::Device;
+use overparam::Element;
+use overparam::prelude::*;
+use std::io::Write;
+
+/// Whether there is a GPU; if there is none, says that `test` is skipped, past the capturing of output.
+fn there_is_a_gpu(test: &str) -> bool {
+    let missing = Backend::Cuda.ensure().err();
+    if let Some(error) = &missing {
+        let _ = writeln!(std::io::stderr(), "skipped: {test}: {error}");
+    }
+    missing.is_none()
+}
+
+fn sweep(function: Function, dimensions: Dimensions, iterations: u64) -> Sweep {
+    // Constant step sizes, small where waves part neighboring descents: two computations then differ by rounding only.
+    let learning_rate = LearningRate { factor: 1.0, ..LearningRate::PAPER };
+    let rates = match function {
+        Function::Ackley | Function::Michalewicz | Function::Rastrigin => vec![1e-3, 1e-4],
+        _ => vec![1e-1, 1e-2],
+    };
+    Sweep {
+        function,
+        dimensions,
+        rates,
+        seeds: vec![5, 2],
+        optimizers: Optimizer::ALL.to_vec(),
+        settings: Settings { learning_rate, ..Settings::default() }.iterations(iterations),
+    }
+}
+
+fn agree<R: Element>(sweep: &Sweep, tolerance: f64)
+where
+    Cpu: Device<R>,
+{
+    let [gpu, cpu] = [Backend::Cuda, Backend::Cpu].map(|backend| sweep.run_batched::<R>(backend, &|_| {}).unwrap());
+    assert_eq!((gpu.len(), cpu.len()), (sweep.len(), sweep.len()));
+    for (gpu, cpu) in gpu.iter().zip(&cpu) {
+        let context = format!("{gpu}, {:?}", gpu.settings);
+        assert_eq!((gpu.device, gpu.outcome, gpu.iterations), ("cuda", cpu.outcome, cpu.iterations), "{context}");
+        assert_eq!(gpu.samples.len(), cpu.samples.len(), "{context}");
+        for (a, b) in gpu.samples.iter().zip(&cpu.samples) {
+            assert_eq!((a.iteration, a.step_size), (b.iteration, b.step_size), "{context}");
+            for (a, b) in [(a.min, b.min), (a.mean, b.mean), (a.best, b.best)] {
+                assert!((a - b).abs() <= tolerance || a.to_bits() == b.to_bits(), "{context}: {a} against {b}");
+            }
+        }
+        assert!((gpu.best - cpu.best).abs() <= tolerance && gpu.x.len() == cpu.x.len(), "{context}");
+    }
+}
+
+#[test]
+fn every_function_optimizer_and_dtype() {
+    if there_is_a_gpu("every function, optimizer and dtype") {
+        let small = Dimensions { n: 7, k: 6, hidden: 5, layers: 2, d: 9 };
+        for dimensions in [small, Dimensions::PAPER] {
+            for function in Function::ALL {
+                agree::<f32>(&sweep(function, dimensions, 150), 1e-4);
+                agree::<f64>(&sweep(function, dimensions, 150), 1e-12);
+            }
+        }
+    }
+}
+
+#[test]
+fn shapes_that_outgrow_shared_memory() {
+    if there_is_a_gpu("shapes that outgrow shared memory") {
+        let wide = Dimensions { d: 1_000, ..Dimensions::PAPER };
+        agree::<f64>(&sweep(Function::Sphere, wide, 50), 1e-12);
+        agree::<f64>(&sweep(Function::Levy, Dimensions { layers: 4, ..Dimensions::DEEP_CONVEXITY }, 50), 1e-12);
+    }
+}
+
+#[test]
+fn squashes_and_rules() {
+    if there_is_a_gpu("squashes and rules") {
+        for squash in Squash::ALL {
+            let mut sweep = sweep(Function::StyblinskiTang, Dimensions::PAPER, 200);
+            sweep.settings.squash = squash;
+            sweep.settings.learning_rate =
+                LearningRate { initial: 1.0, factor: 0.5, patience: 2, threshold: 1e-4, floor: 1e-2 };
+            if squash == Squash::Clamp {
+                sweep.optimizers = vec![Optimizer::Shallow];
+            }
+            agree::<f64>(&sweep, 1e-12);
+        }
+    }
+}
+
+#[test]
+fn diverged_runs_stand_still() {
+    if there_is_a_gpu("diverged runs stand still") {
+        let mut sweep = sweep(Function::Rosenbrock, Dimensions::PAPER, 500);
+        (sweep.rates, sweep.optimizers) = (vec![1e200, 1e-2], vec![Optimizer::Deep]);
+        agree::<f64>(&sweep, 1e-12);
+    }
+}
+
+#[test]
+fn plans_and_descriptions() {
+    if there_is_a_gpu("plans and descriptions") {
+        let mut sweep = sweep(Function::Rastrigin, Dimensions::PAPER, 10);
+        sweep.seeds = (0..1_000).collect();
+        let plan = sweep.plan::<f64>(Backend::Cuda).unwrap();
+        assert_eq!(plan.batches.iter().flatten().sum::<usize>(), sweep.len());
+        sweep.dimensions.n = 1_000_000_000;
+        let error = sweep.plan::<f64>(Backend::Cuda).unwrap_err().to_string();
+        assert!(error.contains("GiB") && error.contains("smaller d or n"), "{error}");
+        assert!(Backend::auto() == Backend::Cuda && Backend::Cuda.describe().starts_with("cuda: "));
+    }
+}
+
+/// An objective of one's own runs on dfdx's tape there, as do the functions of the crate.
+#[cfg(feature = "cuda")]
+#[test]
+fn the_tape_takes_the_same_steps_there() {
+    type Small = Shape<6, 3, 4, 2, 5>;
+    if there_is_a_gpu("the tape takes the same steps there") {
+        let gpu = dfdx::prelude::Cuda::default();
+        let settings = Settings::default().learning_rate(1e-2).iterations(50);
+        for optimizer in Optimizer::ALL {
+            let on_gpu = |x: Taped<6, 5, f64, dfdx::prelude::Cuda>| (x - 0.3).square().sum::<_, Axis<1>>();
+            let on_cpu = |x: Taped<6, 5, f64>| (x - 0.3).square().sum::<_, Axis<1>>();
+            let there = Small::run_on(&gpu, &on_gpu, optimizer, 1, &settings).unwrap();
+            let here = Small::run(&on_cpu, optimizer, 1, &settings).unwrap();
+            assert!((there.best - here.best).abs() < 1e-12 && there.device == "cuda", "{there}");
+            let levy = Function::Levy.objective::<5, f64>(0);
+            let there = Small::run_on(&gpu, &levy, optimizer, 1, &settings).unwrap();
+            let here = Small::run(&levy, optimizer, 1, &settings).unwrap();
+            assert!((there.best - here.best).abs() < 1e-12 && there.raw(0.5) == here.raw(0.5), "{there}");
+        }
+    }
+}
