@@ -20,6 +20,7 @@
 //! - [`network`]: the network of the deep optimizer, shaped at compile time
 //! - [`optimizer`]: shallow and deep, the learning-rate rule, their settings
 //! - [`experiment`]: single runs, sweeps over learning rates and seeds, the paper's protocol
+//! - [`Backend`]: the CPU or a GPU, where the runs of a sweep advance together: [`Sweep::run_batched`](experiment::Sweep::run_batched)
 //! - [`trace`]: what a run records, as DataFrames and Parquet
 //! - [`figure`]: the paper's figures; [`notebook`]: what evcxr shows; [`progress`]: what runs now
 //!

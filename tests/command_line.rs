@@ -1,6 +1,6 @@
 //! The command line as a user meets it: what it prints, what it writes, and how it refuses bad input.
 
-use overparam::trace;
+use overparam::{Backend, trace};
 use polars::prelude::{Column, DataFrame};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -288,4 +288,34 @@ fn ctrl_c_keeps_what_is_finished() {
     let outcomes = summary.column("outcome").unwrap().str().unwrap();
     assert!(outcomes.iter().any(|outcome| outcome == Some("stopped")), "{summary}");
     assert!(summary.height() < 32, "{}", summary.height());
+}
+
+#[test]
+fn a_batched_sweep_writes_what_a_sweep_writes() {
+    let folder = folder();
+    let sweep = |more: &[&str], output: &str| {
+        let small = ["sweep", "levy", "--rates", "1,0.1", "--seeds", "2", "--iterations", "100", "--output", output];
+        let output = overparam(&folder, &[&small[..], more].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        (text(&output.stderr), text(&output.stdout))
+    };
+    let (_, single) = sweep(&[], "a.parquet");
+    let (note, batched) = sweep(&["--batched", "--device", "cpu"], "b.parquet");
+    assert!(note.contains("8 runs in 2 batches of at most "), "{note}");
+    assert_eq!(single.replace("a.parquet", ""), batched.replace("b.parquet", ""));
+    let [a, b] = ["a.parquet", "b.parquet"].map(|name| trace::read(&folder.path().join(name)).unwrap());
+    assert_eq!(a.drop("seconds").unwrap(), b.drop("seconds").unwrap());
+}
+
+#[test]
+fn a_device_that_is_not_there_is_refused() {
+    let folder = folder();
+    for command in [&["run", "levy"][..], &["sweep", "levy"], &["figures"]] {
+        let device = |name| [command, &["--device", name]].concat();
+        refuses(&folder, &device("gpu"), 2, &["unknown device 'gpu'", "cpu, cuda, auto"]);
+        if Backend::Cuda.ensure().is_err() {
+            refuses(&folder, &device("cuda"), 2, &["cannot compute on the device cuda", "use the device cpu"]);
+        }
+    }
+    assert!(!folder.path().join("data").join("summary.parquet").exists());
 }

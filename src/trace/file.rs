@@ -18,10 +18,10 @@ pub fn write(table: &mut DataFrame, path: &Path, settings: &str) -> Result<(), E
     write_from(Backend::Cpu, table, path, settings)
 }
 
-/// [`write`] for results that were computed on `backend`.
+/// [`write()`] for results that were computed on `backend`.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_from(backend: Backend, table: &mut DataFrame, path: &Path, settings: &str) -> Result<(), Error> {
     let metadata = KeyValueMetadata::from_static(vec![
         ("overparam.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),

@@ -231,11 +231,25 @@ fn threads_and_memory_change_nothing() {
     }
 }
 
-/// Two threads that touch the same number between two barriers, one of them writing, are found by the thread sanitizer. A third
-/// would find no more, for all do the same.
+/// The kernel under the thread sanitizer, which finds two threads that touch the same number between two barriers, one of
+/// them writing. Nothing where the C compiler has no sanitizer.
+fn sanitized() -> Option<Build> {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, program) = (folder.path().join("empty.c"), folder.path().join("empty"));
+    std::fs::write(&source, "int main(void) { return 0; }").unwrap();
+    const SANITIZED: Build = Build { options: &["-fsanitize=thread"], ..THREE_THREADS };
+    let compiled = Command::new("cc").args(SANITIZED.options).arg(source).arg("-o").arg(&program).output();
+    let works = compiled.is_ok_and(|compiled| compiled.status.success())
+        && Command::new(program).output().is_ok_and(|ran| ran.status.success());
+    if !works {
+        let _ = writeln!(std::io::stderr(), "skipped: whether threads race, for there is no thread sanitizer");
+    }
+    works.then_some(SANITIZED)
+}
+
 #[test]
 fn threads_do_not_race() {
-    let sanitized = Build { threads: 2, options: &["-fsanitize=thread"], ..ONE_THREAD };
+    let Some(sanitized) = sanitized() else { return };
     let settings = Settings::default().iterations(3);
     for function in Function::ALL {
         for optimizer in Optimizer::ALL {
@@ -243,6 +257,16 @@ fn threads_do_not_race() {
             assert!(found.iter().all(|run| run.outcome == Outcome::Finished));
         }
     }
+}
+
+#[test]
+#[should_panic(expected = "data race")]
+fn a_missing_barrier_is_found() {
+    let Some(sanitized) = sanitized() else { panic!("no sanitizer, so no data race is found") };
+    let settings = Settings::default().iterations(3);
+    let mut image = Image::<f64>::new(&batch(Function::Levy, Optimizer::Shallow, &settings), usize::MAX).unwrap();
+    image.source.text = image.source.text.replacen("  SYNC();\n", "", 1);
+    let _ = Host::new(image, sanitized).launch(0, 3, &[]);
 }
 
 #[test]
