@@ -149,7 +149,9 @@ def cells(temporary):
     """A wrong path, an error through `?`, a wrong shape, a figure without a browser, and an interruption."""
     nowhere = str(temporary / "nowhere")
     kernel = Kernel(PROJECT / "notebooks", OVERPARAM_DATA=str(temporary / "data"), WEBDRIVER_PATH=nowhere)
-    good = expect("a wrong path", kernel.run(':dep overparam = { path = "../nowhere" }'), "No such file", "../nowhere")
+    good = expect("a wrong path", kernel.run(':dep overparam = { path = "../nowhere" }'), "../nowhere", "relative to the notebook's folder")
+    text = kernel.run(':dep overparam = { path = "/nowhere" }')
+    good &= expect("a wrong path from the root", text, "/nowhere", "relative to the notebook's folder")
     load = ':dep overparam = { path = ".." }\nuse overparam::prelude::*;'
     kernel.run(load)
     text = kernel.run(
@@ -167,7 +169,7 @@ def cells(temporary):
     kernel.begin(LONG)
     good &= expect("progress in a cell", kernel.finish(until="finished runs are kept in"), "0%", "runs", "left")
     kernel.interrupt()
-    good &= expect("an interruption", kernel.finish(), "terminated")
+    good &= expect("an interruption", kernel.finish(), "terminated", "run the cells again from the top")
     # The process that runs the cells is new: what it had loaded is loaded again by itself, variables are gone.
     kernel.begin(LONG)
     text = kernel.finish(until="were finished before an interruption")
