@@ -77,11 +77,11 @@ def execute(path, output):
         problem = str(error)
     seconds, problems = [], []
     for cell in notebook.cells:
+        taken = cell.metadata.pop("seconds", None)
         if cell.cell_type != "code":
             continue
         # A cell that shows an error on purpose is marked as one.
         on_purpose = "raises-exception" in cell.metadata.get("tags", [])
-        taken = cell.metadata.pop("seconds", None)
         if taken is not None:
             seconds.append((cell, taken))
         for found in cell.outputs:
