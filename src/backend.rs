@@ -5,6 +5,7 @@ use crate::element::Element;
 use crate::error::Error;
 use crate::network::EmbeddingPerceptron;
 use crate::objective::{Map, Taped, squash, squash_slope};
+use crate::simd::Panels;
 use dfdx::prelude::*;
 use std::fmt;
 use std::str::FromStr;
@@ -134,8 +135,9 @@ where
         if matches!(map, Map::Clamp | Map::Identity) {
             return Ok(y);
         }
-        let mut squashed = y.as_vec();
+        let mut squashed = Panels::from_packed(&y.as_vec(), D);
         squash(&mut squashed, map);
+        let squashed = squashed.packed();
         let (y, mut tape) = y.split_tape();
         let x = y.device().try_tensor_from_vec(squashed.clone(), (Const::<N>, Const::<D>))?;
         let (input, output) = (y.ghost(), x.ghost());

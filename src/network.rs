@@ -176,8 +176,9 @@ where
     /// x = map(net(z)), N×D, as one operation on dfdx's tape whose gradients go into `gradients`.
     pub(crate) fn forward(&self, gradients: Gradients<E, Cpu>, map: Map) -> Result<Taped<N, D, E>, CpuError> {
         let mut fused = self.fuse();
-        let mut x = fused.forward().packed();
+        let mut x = fused.forward();
         squash(&mut x, map);
+        let x = x.packed();
         let derivatives: Vec<E> = x.iter().map(|&x| squash_slope(x, map)).collect();
         let (embeddings, mut tape) = self.embeddings.trace(gradients).split_tape();
         let x = embeddings.device().try_tensor_from_vec(x, (Const::<N>, Const::<D>))?;

@@ -73,8 +73,7 @@ pub(crate) fn start<R: Products>(
     squashing: Squash,
 ) -> Result<(Panels<R>, Map), Error> {
     let mut y = network.forward();
-    let mut packed = y.packed();
-    let map = squashing.map(&packed);
+    let map = squashing.map(&y.packed());
     if squashing == Squash::Clamp {
         if optimizer == Optimizer::Deep {
             return Err(Error::Setting {
@@ -83,8 +82,7 @@ pub(crate) fn start<R: Products>(
                 given: "clamp".to_owned(),
             });
         }
-        squash(&mut packed, Map::Logistic { gain: 1.0 });
-        y.pack_from(&packed);
+        squash(&mut y, Map::Logistic { gain: 1.0 });
     }
     Ok((y, map))
 }

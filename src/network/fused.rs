@@ -1,6 +1,6 @@
 //! The perceptron's arithmetic: products of small matrices over panels of points, with nothing allocated after the start.
 
-use crate::simd::matrix::{ByColumns, ByRows, Onto, product};
+use crate::simd::matrix::{ByColumns, ByRows, Into, Onto, product};
 use crate::simd::{Lanes, Panel, Panels, Real, Rows, Simd, WithSimd, dispatch};
 
 /// One linear layer, and what flows through it.
@@ -196,8 +196,9 @@ impl<R: Real> WithSimd for Forward<'_, '_, R> {
             let input = before.last().map_or(&*z.rows, |layer| &layer.output);
             let Layer { weight, output, inputs, .. } = &mut rest[0];
             let left = ByRows { data: weight, stride: weight.stride() };
-            let bias = Onto::Splat { data: &weight[*inputs..], stride: weight.stride() };
-            product(simd, left, input, bias, output, z.stride);
+            let onto = Onto::Splat { data: &weight[*inputs..], stride: weight.stride() };
+            let (rows, stride) = (weight.rows().len(), z.stride);
+            product(simd, left, rows, input, stride, Into { onto, result: output, stride });
             if index < last {
                 for register in R::registers_mut::<S>(output) {
                     let activation = Lanes::<S, R>::new(simd, *register);
@@ -230,11 +231,13 @@ impl<R: Real> WithSimd for Backward<'_, '_, R> {
             let input = before.last().map_or(&**z, |layer| &layer.output);
             turn(input, stride, turned, columns, points);
             // update (O × I + 1) += output (O × n) · turned (n × I + 1)
-            let left = ByRows { data: output, stride };
-            product(simd, left, &turned[..points * columns], Onto::Result, update, columns);
+            let (left, rows) = (ByRows { data: output, stride }, weight.rows().len());
+            let into = Into { onto: Onto::Result, result: update, stride: columns };
+            product(simd, left, rows, &turned[..points * columns], columns, into);
             // The gradient in the input (I × n) = weightᵀ (I × O) · output (O × n)
             let slopes = &mut slopes[..inputs * stride];
-            product(simd, ByColumns { data: weight, stride: columns }, output, Onto::Zero, slopes, stride);
+            let left = ByColumns { data: weight, stride: columns };
+            product(simd, left, inputs, output, stride, Into { onto: Onto::Zero, result: slopes, stride });
             if let Some(layer) = before.last_mut() {
                 for (place, &slope) in
                     R::registers_mut::<S>(&mut layer.output).iter_mut().zip(R::registers::<S>(slopes))

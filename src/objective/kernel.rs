@@ -1,7 +1,7 @@
 //! From parameters to values and gradients in one pass: squash, box, function, scale and chain rule, fused.
 
 use super::Definition;
-use crate::simd::math::sigmoid;
+use crate::simd::math::sigmoids;
 use crate::simd::{Lanes, Panel, Panels, Real, Rows, Simd, WithSimd, dispatch};
 use std::sync::Arc;
 
@@ -178,8 +178,8 @@ impl<F> Fused<F> {
 
 /// How parameters become coordinates, and what becomes of them when the slope is known.
 pub(crate) trait Link<S: Simd, R: Real>: Copy {
-    /// x of y.
-    fn x(self, y: Lanes<S, R>) -> Lanes<S, R>;
+    /// x of two y.
+    fn x(self, a: Lanes<S, R>, b: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>);
 
     /// What takes the place of y; `slope` is df/du.
     fn replace(self, y: Lanes<S, R>, x: Lanes<S, R>, slope: Lanes<S, R>) -> Lanes<S, R>;
@@ -195,8 +195,8 @@ struct LogisticStep<S: Simd, R: Real> {
 
 impl<S: Simd, R: Real> Link<S, R> for LogisticStep<S, R> {
     #[inline(always)]
-    fn x(self, y: Lanes<S, R>) -> Lanes<S, R> {
-        sigmoid(y, self.gain)
+    fn x(self, a: Lanes<S, R>, b: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>) {
+        sigmoids(a * self.gain, b * self.gain)
     }
 
     #[inline(always)]
@@ -215,8 +215,8 @@ struct LogisticGradient<S: Simd, R: Real> {
 
 impl<S: Simd, R: Real> Link<S, R> for LogisticGradient<S, R> {
     #[inline(always)]
-    fn x(self, y: Lanes<S, R>) -> Lanes<S, R> {
-        sigmoid(y, self.gain)
+    fn x(self, a: Lanes<S, R>, b: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>) {
+        sigmoids(a * self.gain, b * self.gain)
     }
 
     #[inline(always)]
@@ -235,8 +235,8 @@ struct Plain<S: Simd, R: Real> {
 
 impl<S: Simd, R: Real> Link<S, R> for Plain<S, R> {
     #[inline(always)]
-    fn x(self, y: Lanes<S, R>) -> Lanes<S, R> {
-        if self.clamped { y.clamp(0.0, 1.0) } else { y }
+    fn x(self, a: Lanes<S, R>, b: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>) {
+        if self.clamped { (a.clamp(0.0, 1.0), b.clamp(0.0, 1.0)) } else { (a, b) }
     }
 
     #[inline(always)]
@@ -282,8 +282,10 @@ impl<S: Simd, R: Real, L: Link<S, R>> Points<'_, S, R, L> {
             point.column = column;
             // A loop of its own: with the function's chain of dependent operations behind it, a coordinate's would be so long that too few
             // of them are under way at once.
-            for (x, &y) in point.x.iter_mut().zip(point.y[column..].iter().step_by(width)) {
-                *x = link.x(Lanes::new(simd, y)).register();
+            for (i, j) in pairs(dimension) {
+                let y = |i: usize| Lanes::new(simd, point.y[i * width + column]);
+                let (a, b) = link.x(y(i), y(j));
+                (point.x[i], point.x[j]) = (a.register(), b.register());
             }
             let value = scaled(function(&mut point), range);
             *place = value.register();
@@ -305,16 +307,16 @@ impl<S: Simd, R: Real, L: Link<S, R>> Points<'_, S, R, L> {
         });
     }
 
-    /// Register `column` of coordinate i of all points, in the box.
+    /// Coordinates i and j in register `column` of all points, in the box.
     #[inline(always)]
-    pub(crate) fn coordinate(&mut self, i: usize, column: usize) -> Lanes<S, R> {
-        let place = i * self.width + column;
-        let x = self.link.x(Lanes::new(self.simd, self.y[place]));
-        self.x[place] = x.register();
-        in_box(x, self.domain)
+    pub(crate) fn coordinates(&mut self, (i, j): (usize, usize), column: usize) -> [Lanes<S, R>; 2] {
+        let (i, j) = (i * self.width + column, j * self.width + column);
+        let (a, b) = self.link.x(Lanes::new(self.simd, self.y[i]), Lanes::new(self.simd, self.y[j]));
+        (self.x[i], self.x[j]) = (a.register(), b.register());
+        [in_box(a, self.domain), in_box(b, self.domain)]
     }
 
-    /// Takes the derivative in what [`Points::coordinate`] gave.
+    /// Takes the derivative in what [`Points::coordinates`] gave.
     #[inline(always)]
     pub(crate) fn slope(&mut self, i: usize, column: usize, slope: Lanes<S, R>) {
         let place = i * self.width + column;
@@ -366,6 +368,12 @@ impl<S: Simd, R: Real, L: Link<S, R>> Point<'_, S, R, L> {
     }
 }
 
+/// All coordinates, two at a time; the last of an odd number goes with itself.
+#[inline(always)]
+pub(crate) fn pairs(dimension: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..dimension).step_by(2).map(move |i| (i, (i + 1).min(dimension - 1)))
+}
+
 /// u = lo + (hi - lo) x.
 #[inline(always)]
 fn in_box<S: Simd, R: Real>(x: Lanes<S, R>, [lo, hi]: [f64; 2]) -> Lanes<S, R> {
@@ -402,34 +410,31 @@ impl<R: Real> Best<R> {
     }
 }
 
-/// Replaces `y` by map(y).
-pub(crate) fn squash<R: Real>(y: &mut [R], map: Map) {
-    struct Squash<'a, R: Real>(&'a mut Rows<R>, f64);
+/// Replaces `y` by x = map(y), to the bit as [`Kernel::apply`] finds it.
+pub(crate) fn squash<R: Real>(y: &mut Panels<R>, map: Map) {
+    struct Squash<'a, R: Real>(&'a mut Panels<R>, Map);
     impl<R: Real> WithSimd for Squash<'_, R> {
         type Output = ();
         #[inline(always)]
         fn with_simd<S: Simd>(self, simd: S) {
-            for y in R::registers_mut::<S>(self.0) {
-                *y = sigmoid(Lanes::<S, R>::new(simd, *y), -self.1).register();
+            let constant = |value: f64| Lanes::<S, R>::splat(simd, R::of(value));
+            for Panel { rows, stride, .. } in self.0.iter_mut() {
+                let (dimension, width) = (rows.len() / stride, stride / Lanes::<S, R>::COUNT);
+                let registers = R::registers_mut::<S>(rows);
+                let places = (0..width)
+                    .flat_map(|column| pairs(dimension).map(move |(i, j)| (i * width + column, j * width + column)));
+                for (i, j) in places {
+                    let (a, b) = (Lanes::new(simd, registers[i]), Lanes::new(simd, registers[j]));
+                    let (a, b) = match self.1 {
+                        Map::Logistic { gain } => LogisticStep { gain: constant(-gain), factor: constant(0.0) }.x(a, b),
+                        map => Plain { clamped: map == Map::Clamp, steps: false, factor: constant(0.0) }.x(a, b),
+                    };
+                    (registers[i], registers[j]) = (a.register(), b.register());
+                }
             }
         }
     }
-    match map {
-        Map::Logistic { gain } => {
-            let mut rows = Rows::zeros(1, y.len());
-            rows[..y.len()].copy_from_slice(y);
-            dispatch(Squash(&mut rows, gain));
-            y.copy_from_slice(&rows[..y.len()]);
-        }
-        Map::Clamp => y.iter_mut().for_each(|y| *y = clamp(*y)),
-        Map::Identity => {}
-    }
-}
-
-/// y in [0, 1]; NaN stays NaN.
-fn clamp<R: Real>(y: R) -> R {
-    let y = if y < R::ZERO { R::ZERO } else { y };
-    if y > R::of(1.0) { R::of(1.0) } else { y }
+    dispatch(Squash(y, map));
 }
 
 /// The derivative of x = map(y) in y, by x.

@@ -5,8 +5,8 @@
 //! the gradient 3 Y at once. S being symmetric in all three, it is enough to go over the d (d + 1)(d + 2)/6 triples i ≤ j ≤ k once,
 //! twice two operations each: a third less than the product of the d (d + 1)/2 pairs j ≤ k with all i.
 
-use super::{CudaSource, Definition, Extremes, Link, Points, Taped, TapedValues};
-use crate::simd::matrix::{ByColumns, ByRows, Onto, product};
+use super::{CudaSource, Definition, Extremes, Link, Points, Taped, TapedValues, kernel};
+use crate::simd::matrix::{ByColumns, ByRows, Target, Tile, product};
 use crate::simd::{Lanes, Real, Simd};
 use dfdx::prelude::*;
 use rand_chacha::ChaCha8Rng;
@@ -139,15 +139,17 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
         let (simd, d, width) = (points.simd, points.dimension, points.width);
         let stride = width * Lanes::<S, R>::COUNT;
         let (spins, rest) = std::mem::take(&mut points.scratch).split_at_mut(d * stride);
-        let (slopes, rest) = rest.split_at_mut(d * stride);
-        let (pairs, norms) = rest.split_at_mut(d * stride);
+        let (slopes, norms) = rest.split_at_mut(d * stride);
         for column in 0..width {
             let mut square = Lanes::splat(simd, R::ZERO);
             let spins = &mut R::registers_mut::<S>(spins)[column..];
+            for (i, j) in kernel::pairs(d) {
+                let [a, b] = points.coordinates((i, j), column);
+                (spins[i * width], spins[j * width]) = (a.register(), b.register());
+            }
             for i in 0..d {
-                let u = points.coordinate(i, column);
+                let u = Lanes::<S, R>::new(simd, spins[i * width]);
                 square = u.mul_add(u, square);
-                spins[i * width] = u.register();
             }
             // 1/‖u‖, and 0 at the origin: it has no direction, and 0 is the mean over all of them.
             let norm = square.sqrt();
@@ -163,26 +165,13 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
         for j in 0..d {
             let (block, after) = left.split_at((j + 1) * (d - j));
             left = after;
-            // With Q_i = Σ_{k≥j} T_ijk σ_k, the part of the energy Σ_i σ_i σ_j Q_i has the slopes Q_i σ_j in σ_i, Σ_i Q_i σ_i in σ_j
-            // and Σ_i T_ijk σ_i σ_j in σ_k.
-            let pairs = &mut pairs[..(j + 1) * stride];
-            product(simd, ByRows { data: block, stride: d - j }, &spins[j * stride..], Onto::Zero, pairs, stride);
-            let (spins, slopes_of) = (R::registers::<S>(spins), R::registers_mut::<S>(slopes));
-            let pairs_of = R::registers_mut::<S>(pairs);
-            for column in 0..width {
-                let at = |registers: &[R::Register<S>], i: usize| Lanes::<S, R>::new(simd, registers[i * width + column]);
-                let second = at(spins, j);
-                let mut slope = Lanes::splat(simd, R::ZERO);
-                for i in 0..=j {
-                    let (first, force) = (at(spins, i), at(pairs_of, i));
-                    slope = force.mul_add(first, slope);
-                    slopes_of[i * width + column] = force.mul_add(second, at(slopes_of, i)).register();
-                    pairs_of[i * width + column] = (first * second).register();
-                }
-                slopes_of[j * width + column] = (at(slopes_of, j) + slope).register();
-            }
-            let transposed = ByColumns { data: block, stride: d - j };
-            product(simd, transposed, pairs, Onto::Result, &mut slopes[j * stride..], stride);
+            // The part of the energy with this j in the middle is σ_j (a · T b), where a are the spins up to j and b those from j on: its
+            // slopes are σ_j T b in a, σ_j Tᵀ a in b, and a · T b in σ_j.
+            let (spins, middle) = (&*spins, R::registers::<S>(&spins[j * stride..]));
+            let outer = Outer { spins: R::registers::<S>(spins), middle, width, j, slopes: R::registers_mut::<S>(slopes) };
+            product(simd, ByRows { data: block, stride: d - j }, j + 1, &spins[j * stride..], stride, outer);
+            let inner = Inner { middle, width, slopes: &mut R::registers_mut::<S>(slopes)[j * width..] };
+            product(simd, ByColumns { data: block, stride: d - j }, d - j, &spins[..(j + 1) * stride], stride, inner);
         }
         // With G = 3 Y what the loop left: the value is σ·G/(3 d²), and dE/du = d^(-3/2)/‖u‖ (G - σ (σ·G)/d), the part along the
         // sphere.
@@ -203,7 +192,7 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
     }
 
     fn scratch(dimension: usize) -> usize {
-        3 * dimension + 1
+        2 * dimension + 1
     }
 
     fn compose<const N: usize, const D: usize, Dev: Device<R>>(
@@ -227,5 +216,75 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
     fn operations(d: usize) -> usize {
         // Two multiplications and two additions a triple i ≤ j ≤ k, five operations a pair.
         4 * (d * (d + 1) * (d + 2) / 6) + 5 * (d * (d + 1) / 2) + 12 * d
+    }
+}
+
+/// Takes T b: adds σ_j T b to the slopes in a, and a · T b to that in σ_j.
+struct Outer<'a, S: Simd, R: Real> {
+    spins: &'a [R::Register<S>],
+    /// σ_j.
+    middle: &'a [R::Register<S>],
+    width: usize,
+    j: usize,
+    slopes: &'a mut [R::Register<S>],
+}
+
+impl<S: Simd, R: Real> Target<S, R> for Outer<'_, S, R> {
+    #[inline(always)]
+    fn start<const ROWS: usize, const COLUMNS: usize>(&self, simd: S, _: usize, _: usize) -> Tile<S, R, ROWS, COLUMNS> {
+        [[Lanes::splat(simd, R::ZERO); COLUMNS]; ROWS]
+    }
+
+    #[inline(always)]
+    fn finish<const ROWS: usize, const COLUMNS: usize>(
+        &mut self,
+        first: usize,
+        column: usize,
+        tile: Tile<S, R, ROWS, COLUMNS>,
+    ) {
+        for place in 0..COLUMNS {
+            let simd = tile[0][place].simd();
+            let middle = Lanes::<S, R>::new(simd, self.middle[column + place]);
+            let mut along = Lanes::splat(simd, R::ZERO);
+            for (row, sums) in (first..).zip(&tile) {
+                let at = row * self.width + column + place;
+                along = sums[place].mul_add(Lanes::new(simd, self.spins[at]), along);
+                self.slopes[at] = sums[place].mul_add(middle, Lanes::new(simd, self.slopes[at])).register();
+            }
+            let at = self.j * self.width + column + place;
+            self.slopes[at] = (along + Lanes::new(simd, self.slopes[at])).register();
+        }
+    }
+}
+
+/// Takes Tᵀ a: adds σ_j Tᵀ a to the slopes in b.
+struct Inner<'a, S: Simd, R: Real> {
+    /// σ_j.
+    middle: &'a [R::Register<S>],
+    width: usize,
+    slopes: &'a mut [R::Register<S>],
+}
+
+impl<S: Simd, R: Real> Target<S, R> for Inner<'_, S, R> {
+    #[inline(always)]
+    fn start<const ROWS: usize, const COLUMNS: usize>(&self, simd: S, _: usize, _: usize) -> Tile<S, R, ROWS, COLUMNS> {
+        [[Lanes::splat(simd, R::ZERO); COLUMNS]; ROWS]
+    }
+
+    #[inline(always)]
+    fn finish<const ROWS: usize, const COLUMNS: usize>(
+        &mut self,
+        first: usize,
+        column: usize,
+        tile: Tile<S, R, ROWS, COLUMNS>,
+    ) {
+        for (row, sums) in (first..).zip(&tile) {
+            let at = row * self.width + column;
+            let middle = &self.middle[column..][..COLUMNS];
+            for ((sum, slope), &middle) in sums.iter().zip(&mut self.slopes[at..][..COLUMNS]).zip(middle) {
+                let simd = sum.simd();
+                *slope = sum.mul_add(Lanes::new(simd, middle), Lanes::new(simd, *slope)).register();
+            }
+        }
     }
 }

@@ -68,7 +68,30 @@ impl<R: Real> Left<R> for ByColumns<'_, R> {
     }
 }
 
-/// What a product starts from.
+/// Where a product goes, in tiles of `ROWS` rows and `COLUMNS` registers, the first of them at row `first` and register
+/// `column`.
+pub(crate) trait Target<S: Simd, R: Real> {
+    /// What a tile starts from.
+    fn start<const ROWS: usize, const COLUMNS: usize>(
+        &self,
+        simd: S,
+        first: usize,
+        column: usize,
+    ) -> Tile<S, R, ROWS, COLUMNS>;
+
+    /// Takes a tile when it is done.
+    fn finish<const ROWS: usize, const COLUMNS: usize>(
+        &mut self,
+        first: usize,
+        column: usize,
+        tile: Tile<S, R, ROWS, COLUMNS>,
+    );
+}
+
+/// Sums that stay in registers while a product adds to them.
+pub(crate) type Tile<S, R, const ROWS: usize, const COLUMNS: usize> = [[Lanes<S, R>; COLUMNS]; ROWS];
+
+/// What a product is added to.
 #[derive(Clone, Copy)]
 pub(crate) enum Onto<'a, R> {
     Zero,
@@ -81,34 +104,83 @@ pub(crate) enum Onto<'a, R> {
     Result,
 }
 
-/// `result` (m × stride) = `onto` + `left` (m × inner) · `right` (inner × stride), where `stride` is a whole number of
-/// [`Real::Block`]s.
+/// A matrix in rows of `stride` scalars.
+pub(crate) struct Into<'a, R> {
+    pub onto: Onto<'a, R>,
+    pub result: &'a mut [R],
+    pub stride: usize,
+}
+
+impl<S: Simd, R: Real> Target<S, R> for Into<'_, R> {
+    #[inline(always)]
+    fn start<const ROWS: usize, const COLUMNS: usize>(
+        &self,
+        simd: S,
+        first: usize,
+        column: usize,
+    ) -> Tile<S, R, ROWS, COLUMNS> {
+        let mut tile = [[Lanes::splat(simd, R::ZERO); COLUMNS]; ROWS];
+        let width = self.stride / Lanes::<S, R>::COUNT;
+        for (row, sums) in (first..).zip(&mut tile) {
+            match self.onto {
+                Onto::Zero => {}
+                Onto::Splat { data, stride } => *sums = [Lanes::splat(simd, data[row * stride]); COLUMNS],
+                Onto::Result => {
+                    let held = &R::registers::<S>(self.result)[row * width + column..][..COLUMNS];
+                    for (sum, &held) in sums.iter_mut().zip(held) {
+                        *sum = Lanes::new(simd, held);
+                    }
+                }
+            }
+        }
+        tile
+    }
+
+    #[inline(always)]
+    fn finish<const ROWS: usize, const COLUMNS: usize>(
+        &mut self,
+        first: usize,
+        column: usize,
+        tile: Tile<S, R, ROWS, COLUMNS>,
+    ) {
+        let width = self.stride / Lanes::<S, R>::COUNT;
+        for (row, sums) in (first..).zip(tile) {
+            let places = &mut R::registers_mut::<S>(self.result)[row * width + column..][..COLUMNS];
+            for (place, sum) in places.iter_mut().zip(sums) {
+                *place = sum.register();
+            }
+        }
+    }
+}
+
+/// `left` (`rows` × inner) · `right` (inner × stride), where `stride` is a whole number of [`Real::Block`]s.
 #[inline(always)]
 pub(crate) fn product<S: Simd, R: Real>(
     simd: S,
     left: impl Left<R>,
+    rows: usize,
     right: &[R],
-    onto: Onto<'_, R>,
-    result: &mut [R],
     stride: usize,
+    mut target: impl Target<S, R>,
 ) {
-    let (right, result) = (R::registers::<S>(right), R::registers_mut::<S>(result));
+    let right = R::registers::<S>(right);
     let width = stride / Lanes::<S, R>::COUNT;
+    let target = &mut target;
     let mut column = 0;
     while column < width {
         let left_over = width - column;
         // As many sums as hide an addition's latency, and registers left for the factors.
         column += if S::REGISTER_COUNT < 32 {
             match left_over {
-                1 => columns::<S, R, 10, 1>(simd, left, right, onto, result, width, column),
-                _ => columns::<S, R, 5, 2>(simd, left, right, onto, result, width, column),
+                1 => columns::<S, R, 10, 1>(simd, left, rows, right, width, column, target),
+                _ => columns::<S, R, 5, 2>(simd, left, rows, right, width, column, target),
             }
         } else {
             match left_over {
-                1 => columns::<S, R, 10, 1>(simd, left, right, onto, result, width, column),
-                2 | 5 => columns::<S, R, 10, 2>(simd, left, right, onto, result, width, column),
-                3 | 6 => columns::<S, R, 5, 3>(simd, left, right, onto, result, width, column),
-                _ => columns::<S, R, 5, 4>(simd, left, right, onto, result, width, column),
+                1 => columns::<S, R, 10, 1>(simd, left, rows, right, width, column, target),
+                2 | 5 => columns::<S, R, 10, 2>(simd, left, rows, right, width, column, target),
+                3 | 6 => columns::<S, R, 5, 3>(simd, left, rows, right, width, column, target),
+                _ => columns::<S, R, 5, 4>(simd, left, rows, right, width, column, target),
             }
         };
     }
@@ -119,76 +191,57 @@ pub(crate) fn product<S: Simd, R: Real>(
 fn columns<S: Simd, R: Real, const ROWS: usize, const COLUMNS: usize>(
     simd: S,
     left: impl Left<R>,
+    rows: usize,
     right: &[R::Register<S>],
-    onto: Onto<'_, R>,
-    result: &mut [R::Register<S>],
     width: usize,
     column: usize,
+    target: &mut impl Target<S, R>,
 ) -> usize {
-    let rows = result.len() / width;
     let mut first = 0;
     while rows - first >= ROWS {
-        tile::<S, R, ROWS, COLUMNS>(simd, left, first, right, onto, result, width, column);
+        tile::<S, R, ROWS, COLUMNS>(simd, left, first, right, width, column, target);
         first += ROWS;
     }
     if rows - first >= 5 {
-        tile::<S, R, 5, COLUMNS>(simd, left, first, right, onto, result, width, column);
+        tile::<S, R, 5, COLUMNS>(simd, left, first, right, width, column, target);
         first += 5;
     }
     match rows - first {
-        4 => tile::<S, R, 4, COLUMNS>(simd, left, first, right, onto, result, width, column),
-        3 => tile::<S, R, 3, COLUMNS>(simd, left, first, right, onto, result, width, column),
-        2 => tile::<S, R, 2, COLUMNS>(simd, left, first, right, onto, result, width, column),
-        1 => tile::<S, R, 1, COLUMNS>(simd, left, first, right, onto, result, width, column),
+        4 => tile::<S, R, 4, COLUMNS>(simd, left, first, right, width, column, target),
+        3 => tile::<S, R, 3, COLUMNS>(simd, left, first, right, width, column, target),
+        2 => tile::<S, R, 2, COLUMNS>(simd, left, first, right, width, column, target),
+        1 => tile::<S, R, 1, COLUMNS>(simd, left, first, right, width, column, target),
         _ => {}
     }
     COLUMNS
 }
 
-/// One tile: `ROWS` rows from `first` on, added up in registers.
+/// One tile.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
 fn tile<S: Simd, R: Real, const ROWS: usize, const COLUMNS: usize>(
     simd: S,
     left: impl Left<R>,
     first: usize,
     right: &[R::Register<S>],
-    onto: Onto<'_, R>,
-    result: &mut [R::Register<S>],
     width: usize,
     column: usize,
+    target: &mut impl Target<S, R>,
 ) {
-    let result = &mut result[first * width..][..ROWS * width];
-    let mut sums = [[Lanes::<S, R>::splat(simd, R::ZERO); COLUMNS]; ROWS];
-    for (row, sums) in sums.iter_mut().enumerate() {
-        match onto {
-            Onto::Zero => {}
-            Onto::Splat { data, stride } => *sums = [Lanes::splat(simd, data[(first + row) * stride]); COLUMNS],
-            Onto::Result => {
-                for (sum, &start) in sums.iter_mut().zip(&result[row * width + column..][..COLUMNS]) {
-                    *sum = Lanes::new(simd, start);
-                }
-            }
-        }
-    }
+    let mut tile = target.start::<ROWS, COLUMNS>(simd, first, column);
     let inner = right.len() / width;
     let part = left.part::<ROWS>(first, inner);
     // All `inner` of them are there; but a check that can panic would have the sums written to memory in every round.
     for k in 0..inner {
         let right = right.get(k * width + column..).and_then(|right| right.first_chunk::<COLUMNS>());
         let (Some(factors), Some(right)) = (left.column(&part, k), right) else { break };
-        for (sums, factor) in sums.iter_mut().zip(factors) {
+        for (sums, factor) in tile.iter_mut().zip(factors) {
             let factor = Lanes::splat(simd, factor);
             for (sum, &right) in sums.iter_mut().zip(right) {
                 *sum = factor.mul_add(Lanes::new(simd, right), *sum);
             }
         }
     }
-    for (sums, row) in sums.iter().zip(result.chunks_exact_mut(width)) {
-        for (sum, place) in sums.iter().zip(&mut row[column..][..COLUMNS]) {
-            *place = sum.register();
-        }
-    }
+    target.finish(first, column, tile);
 }
 
 #[cfg(test)]
@@ -231,7 +284,8 @@ mod tests {
                 Start::Result => Onto::Result,
             };
             let stride = self.result.stride();
-            product(simd, self.left, self.right, onto, &mut self.result, stride);
+            let rows = self.result.len() / stride;
+            product(simd, self.left, rows, self.right, stride, Into { onto, result: &mut self.result, stride });
             self.result
         }
     }

@@ -17,7 +17,7 @@ pub(crate) mod peak;
 mod real;
 mod rows;
 
-pub(crate) use lanes::{Lanes, Operand};
+pub(crate) use lanes::Lanes;
 pub(crate) use panels::{Panel, Panels};
 pub(crate) use pulp::{Simd, WithSimd};
 pub use real::Real;

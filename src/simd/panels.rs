@@ -52,7 +52,7 @@ impl<R: Real> Panels<R> {
     }
 
     /// Overwrites the points with those of the row-major matrix `values`.
-    pub(crate) fn pack_from(&mut self, values: &[R]) {
+    fn pack_from(&mut self, values: &[R]) {
         let (coordinates, last) = (self.coordinates, self.points.saturating_sub(1));
         for Panel { rows, first, stride, .. } in self.iter_mut() {
             for (i, row) in rows.chunks_exact_mut(stride).enumerate() {
