@@ -4,9 +4,9 @@
 //!     cargo bench --bench kernels            # or with a part of a name, such as -- rastrigin/f32
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use overparam::Element;
 use overparam::dfdx::prelude::Device;
 use overparam::prelude::*;
-use overparam::{Element, Real};
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -17,12 +17,12 @@ const D: usize = 50;
 const ITERATIONS: u64 = 1_000;
 
 /// Points that fill the cube evenly.
-fn points<R: Real>() -> Vec<R> {
+fn points<R: Element>() -> Vec<R> {
     let golden = 0.618_033_988_749_894_9;
     (1..=N * D).map(|i| R::of((i as f64 * golden).fract())).collect()
 }
 
-fn evaluate<R: Real>(criterion: &mut Criterion) {
+fn evaluate<R: Element>(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("evaluate");
     group.throughput(Throughput::Elements((N * D) as u64));
     let x = points::<R>();

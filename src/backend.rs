@@ -5,7 +5,6 @@ use crate::element::Element;
 use crate::error::Error;
 use crate::network::EmbeddingPerceptron;
 use crate::objective::{Map, Taped, squash, squash_slope};
-use crate::simd::Rows;
 use dfdx::prelude::*;
 use std::fmt;
 use std::str::FromStr;
@@ -135,16 +134,16 @@ where
         if matches!(map, Map::Clamp | Map::Identity) {
             return Ok(y);
         }
-        let mut squashed = Rows::from_packed(&y.as_vec(), D);
+        let mut squashed = y.as_vec();
         squash(&mut squashed, map);
         let (y, mut tape) = y.split_tape();
-        let x = y.device().try_tensor_from_vec(squashed.packed(D), (Const::<N>, Const::<D>))?;
+        let x = y.device().try_tensor_from_vec(squashed.clone(), (Const::<N>, Const::<D>))?;
         let (input, output) = (y.ghost(), x.ghost());
         tape.add_backward_op(move |gradients| {
-            squash_slope(&mut squashed, E::slice(gradients.get_or_alloc_mut(&output)?), D, map);
+            let upstream = E::slice(gradients.get_or_alloc_mut(&output)?).to_vec();
             let into = E::slice(gradients.get_or_alloc_mut(&input)?);
-            for (into, slope) in into.iter_mut().zip(squashed.packed(D)) {
-                *into += slope;
+            for ((into, slope), &x) in into.iter_mut().zip(upstream).zip(&squashed) {
+                *into += slope * squash_slope(x, map);
             }
             Ok(())
         });

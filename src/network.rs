@@ -6,10 +6,10 @@
 
 mod fused;
 
-pub(crate) use fused::Fused;
+pub(crate) use fused::{Fused, Products};
 
 use crate::element::Element;
-use crate::objective::{Map, Taped, squash};
+use crate::objective::{Map, Taped, squash, squash_slope};
 use crate::simd::Real;
 use dfdx::nn::modules::Linear;
 use dfdx::prelude::*;
@@ -176,7 +176,9 @@ where
     /// x = map(net(z)), N×D, as one operation on dfdx's tape whose gradients go into `gradients`.
     pub(crate) fn forward(&self, gradients: Gradients<E, Cpu>, map: Map) -> Result<Taped<N, D, E>, CpuError> {
         let mut fused = self.fuse();
-        let x = squash(fused.forward(), map).packed(D);
+        let mut x = fused.forward().packed();
+        squash(&mut x, map);
+        let derivatives: Vec<E> = x.iter().map(|&x| squash_slope(x, map)).collect();
         let (embeddings, mut tape) = self.embeddings.trace(gradients).split_tape();
         let x = embeddings.device().try_tensor_from_vec(x, (Const::<N>, Const::<D>))?;
         let output = x.ghost();
@@ -185,16 +187,17 @@ where
         let hidden: Vec<_> = self.hidden.iter().map(|layer| (layer.weight.ghost(), layer.bias.ghost())).collect();
         let last = (self.output.weight.ghost(), self.output.bias.ghost());
         tape.add_backward_op(move |gradients| {
-            fused.pull_back(E::slice(gradients.get_or_alloc_mut(&output)?), map);
-            add(E::slice(gradients.get_or_alloc_mut(&embeddings)?), fused.embedding_slopes());
-            add(E::slice(gradients.get_or_alloc_mut(&input.0)?), fused.weight(0));
-            add(E::slice(gradients.get_or_alloc_mut(&input.1)?), fused.bias(0));
+            let upstream = E::slice(gradients.get_or_alloc_mut(&output)?).iter();
+            let slopes: Vec<E> = upstream.zip(&derivatives).map(|(&slope, &derivative)| slope * derivative).collect();
+            add(E::slice(gradients.get_or_alloc_mut(&embeddings)?), fused.pull_back(&slopes));
+            add(E::slice(gradients.get_or_alloc_mut(&input.0)?), fused.weight_slopes(0));
+            add(E::slice(gradients.get_or_alloc_mut(&input.1)?), fused.bias_slopes(0));
             for (layer, (weight, bias)) in (1..).zip(&hidden) {
-                add(E::slice(gradients.get_or_alloc_mut(weight)?), fused.weight(layer));
-                add(E::slice(gradients.get_or_alloc_mut(bias)?), fused.bias(layer));
+                add(E::slice(gradients.get_or_alloc_mut(weight)?), fused.weight_slopes(layer));
+                add(E::slice(gradients.get_or_alloc_mut(bias)?), fused.bias_slopes(layer));
             }
-            add(E::slice(gradients.get_or_alloc_mut(&last.0)?), fused.weight(L));
-            add(E::slice(gradients.get_or_alloc_mut(&last.1)?), fused.bias(L));
+            add(E::slice(gradients.get_or_alloc_mut(&last.0)?), fused.weight_slopes(L));
+            add(E::slice(gradients.get_or_alloc_mut(&last.1)?), fused.bias_slopes(L));
             Ok(())
         });
         Ok(x.put_tape(tape))
@@ -202,7 +205,7 @@ where
 
     /// The parameters, laid out for the fused products.
     pub(crate) fn fuse(&self) -> Fused<E> {
-        let mut fused = Fused::new(&self.embeddings.as_vec(), N, K);
+        let mut fused = Fused::new(&self.embeddings.as_vec(), K);
         fused.push(&self.input.weight.as_vec(), &self.input.bias.as_vec(), K);
         for layer in &self.hidden {
             fused.push(&layer.weight.as_vec(), &layer.bias.as_vec(), H);

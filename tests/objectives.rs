@@ -252,7 +252,7 @@ fn values_and_derivatives_agree_with_argmin_testfunctions() {
 }
 
 /// F and its gradient at the minimizer that a function describes are 0, up to these.
-fn is_minimal<const D: usize, R: Real>(function: Function, value: f64, slope: f64) {
+fn is_minimal<const D: usize, R: Element>(function: Function, value: f64, slope: f64) {
     let about = function.describe(D);
     let Some(minimizer) = about.minimizer else {
         assert!([Function::Michalewicz, Function::SpinGlass].contains(&function), "{function} has no minimizer");

@@ -1,6 +1,7 @@
 //! Batches on the cores: the same steps as in single runs, a run a task.
 
 use super::{Batch, Engine};
+use crate::element::Element;
 use crate::error::Error;
 use crate::experiment::{Start, start};
 use crate::objective::Kernel;
@@ -19,18 +20,18 @@ pub(super) struct Cores<R: Real> {
     iterations: u64,
 }
 
-impl<R: Real> Cores<R> {
+impl<R: Element> Cores<R> {
     pub(super) fn new(batch: &Batch<'_>) -> Result<Self, Error> {
         let (function, dimensions) = (batch.function, batch.dimensions);
         let draw = |&seed: &u64| -> (Start<R>, Arc<dyn Kernel<R>>) {
-            (dimensions.draw(seed, batch.settings.initialization), function.kernel(dimensions.d, seed))
+            (dimensions.draw(seed, batch.settings.initialization), R::kernel(function, dimensions.d, seed))
         };
         let (seeds, index_of) = batch.seeds();
         let drawn: Vec<_> = seeds.par_iter().map(draw).collect();
         let run = |(&trial, index): (_, usize)| {
             let (drawn, kernel) = &drawn[index];
             let mut network = dimensions.network(drawn);
-            let (y, map) = start(&mut network, dimensions.d, batch.optimizer, batch.settings.squash)?;
+            let (y, map) = start(&mut network, batch.optimizer, batch.settings.squash)?;
             let stepper: Box<dyn Step<R> + Send> = match batch.optimizer {
                 Optimizer::Shallow => Box::new(FusedShallow::new(y, map, kernel.clone())),
                 Optimizer::Deep => Box::new(FusedDeep::new(network, dimensions.n, map, kernel.clone())),

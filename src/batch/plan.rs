@@ -6,7 +6,7 @@ use crate::error::{Error, size};
 use crate::experiment::{Dimensions, Sweep};
 use crate::objective::Function;
 use crate::optimizer::{Optimizer, Settings};
-use crate::simd::{Real, padded};
+use crate::simd::{Panels, Real};
 use crate::trace::{Sample, Thinning};
 use std::fmt;
 
@@ -146,13 +146,12 @@ impl Room {
     }
 }
 
-/// The bytes of the couplings of a seed, packed, in rows of `stride` scalars.
-pub(super) fn couplings<R: Real>(function: Function, d: usize, stride: usize) -> u64 {
+/// The bytes of so many couplings of a seed in d dimensions, if the function has any.
+pub(super) fn couplings<R: Real>(function: Function, d: usize, count: impl Fn(u64) -> u64) -> u64 {
     if function != Function::SpinGlass {
         return 0;
     }
-    let d = d.min(MOST_DIMENSIONS) as u64;
-    (d * (d + 1) / 2).saturating_mul(stride as u64).saturating_mul(size_of::<R>() as u64)
+    count(d.min(MOST_DIMENSIONS) as u64).saturating_mul(size_of::<R>() as u64)
 }
 
 /// The bytes of a trace.
@@ -165,21 +164,25 @@ fn trace(settings: &Settings) -> u64 {
 
 /// The bytes that a batch takes on the cores.
 fn on_the_cores<R: Real>(function: Function, dimensions: Dimensions, optimizer: Optimizer) -> Demand {
-    let Dimensions { n, k, hidden, layers, d } = dimensions;
-    let [k_row, hidden_row, d_row] = [k, hidden, d].map(padded::<R>);
-    // The parameters, those laid out twice, and what flows through the network.
-    let (parameters, twice, flow) = match optimizer {
-        Optimizer::Shallow => (n * d_row, 0, 0),
+    let Dimensions { n, k, d, .. } = dimensions;
+    let row = Panels::<R>::stride(n);
+    let points = n.next_multiple_of(row);
+    let (parameters, flow) = match optimizer {
+        Optimizer::Shallow => (points * d, 0),
         Optimizer::Deep => {
-            let weights = k * hidden_row + (layers - 1) * hidden * hidden_row + hidden * d_row;
-            let flow = n * (layers * hidden_row + d_row + k_row.max(hidden_row));
-            (n * k_row + weights + layers * hidden_row + d_row, weights, flow)
+            let padded = |inputs: usize| (inputs + 1).next_multiple_of(R::BLOCK);
+            let weights: usize = dimensions.layers().map(|(inputs, outputs)| outputs * padded(inputs)).sum();
+            // What is added to the weights, what flows through a panel, and its inputs turned.
+            let of_a_panel = |(inputs, outputs): (usize, usize)| row * (inputs + outputs + padded(inputs));
+            (points * k + weights, weights + dimensions.layers().map(of_a_panel).sum::<usize>())
         }
     };
-    // Two snapshots of the parameters; the objective works on all points at once, or on a few.
-    let words =
-        3 * parameters + twice + flow + n + 5 * n.min(if function == Function::SpinGlass { n } else { 10 }) * d_row;
-    Demand { run: (words * size_of::<R>()) as u64, seed: couplings::<R>(function, d, d_row) }
+    // The objective works on a panel of the spin glass at once, on a register of points of the others.
+    let work = if function == Function::SpinGlass { (4 * d + 2) * row } else { 2 * d * R::BLOCK + row };
+    // Two snapshots of the parameters.
+    let words = 3 * parameters + flow + n + d + work;
+    let triples = |d: u64| d * (d + 1) * (d + 2) / 6;
+    Demand { run: (words * size_of::<R>()) as u64, seed: couplings::<R>(function, d, triples) }
 }
 
 /// What Linux says is available to new programs without swapping; elsewhere there is no limit.
@@ -222,8 +225,8 @@ mod tests {
     fn a_plan_counts_every_run_and_says_what_does_not_fit() {
         let plan = sweep(Function::SpinGlass, 50).plan::<f64>(Backend::Cpu).unwrap();
         assert_eq!(plan.batches.iter().map(|batches| batches.iter().sum()).collect::<Vec<usize>>(), [33, 33]);
-        // Three seeds of 1275 pairs in rows of 56 scalars, and at least the parameters.
-        assert!(plan.needed > 3 * 1275 * 56 * 8 + 33 * 2500 * 8, "{plan}");
+        // Three seeds of 22,100 triples, and at least the parameters.
+        assert!(plan.needed > 3 * 22_100 * 8 + 33 * 2500 * 8, "{plan}");
         assert!(plan.to_string().starts_with("66 runs in 2 batches of at most "), "{plan}");
         // 10^15 couplings.
         let error = sweep(Function::SpinGlass, 100_000).plan::<f32>(Backend::Cpu).unwrap_err().to_string();

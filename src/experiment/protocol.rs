@@ -211,12 +211,8 @@ impl Protocol {
     ) -> Result<Run, Error> {
         let d = self.dimensions.d;
         match self.dtype {
-            Dtype::F32 => {
-                self.single(backend, function, &|| function.kernel::<f32>(d, seed), optimizer, seed, settings)
-            }
-            Dtype::F64 => {
-                self.single(backend, function, &|| function.kernel::<f64>(d, seed), optimizer, seed, settings)
-            }
+            Dtype::F32 => self.single(backend, function, &|| f32::kernel(function, d, seed), optimizer, seed, settings),
+            Dtype::F64 => self.single(backend, function, &|| f64::kernel(function, d, seed), optimizer, seed, settings),
         }
     }
 
@@ -318,7 +314,7 @@ impl Protocol {
         let settings = self.settings(function);
         for seed in self.seeds(function) {
             let kernel = OnceCell::new();
-            let kernel = || kernel.get_or_init(|| function.kernel::<R>(self.dimensions.d, seed)).clone();
+            let kernel = || kernel.get_or_init(|| R::kernel(function, self.dimensions.d, seed)).clone();
             let mut alone = |optimizer, settings: Settings| -> Result<f64, Error> {
                 let run = match known(Stage::Timed, optimizer, settings.learning_rate.initial, seed) {
                     Some(run) => run,

@@ -70,10 +70,10 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
         let descent = match objective.kernel() {
             Some(kernel) => Self::descend_fused(&mut network, kernel, optimizer, settings),
             None => {
-                let (y, map) = start(&mut network.fuse(), D, optimizer, settings.squash)?;
+                let (y, map) = start(&mut network.fuse(), optimizer, settings.squash)?;
                 match optimizer {
                     Optimizer::Shallow => {
-                        let y = device.try_tensor_from_vec(y.packed(D), (Const::<N>, Const::<D>)).map_err(failed)?;
+                        let y = device.try_tensor_from_vec(y.packed(), (Const::<N>, Const::<D>)).map_err(failed)?;
                         let mut shallow = Shallow { y };
                         descend(&mut TapedStep::new(objective, &mut shallow, map), N, D, settings)
                     }
@@ -128,7 +128,7 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
     where
         Cpu: Device<R>,
     {
-        let (y, map) = start(&mut network.fuse(), D, optimizer, settings.squash)?;
+        let (y, map) = start(&mut network.fuse(), optimizer, settings.squash)?;
         match optimizer {
             Optimizer::Shallow => {
                 let mut shallow = FusedShallow::new(y, map, kernel);

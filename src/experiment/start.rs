@@ -2,10 +2,10 @@
 
 use super::Dimensions;
 use crate::error::Error;
-use crate::network::{Draws, Fused, Initialization};
+use crate::network::{Draws, Fused, Initialization, Products};
 use crate::objective::{Map, squash};
 use crate::optimizer::{Optimizer, Squash};
-use crate::simd::{Real, Rows};
+use crate::simd::{Panels, Real};
 
 /// What the deep optimizer starts from.
 pub(crate) struct Start<R> {
@@ -29,7 +29,7 @@ impl Dimensions {
     pub fn start(self, optimizer: Optimizer, seed: u64, initialization: Initialization) -> Vec<f64> {
         let Start { embeddings, layers } = self.draw(seed, initialization);
         match optimizer {
-            Optimizer::Shallow => self.network(&Start { embeddings, layers }).forward().packed(self.d),
+            Optimizer::Shallow => self.network(&Start { embeddings, layers }).forward().packed(),
             Optimizer::Deep => {
                 let layers = layers.into_iter().flat_map(|layer| layer.weight.into_iter().chain(layer.bias));
                 embeddings.into_iter().chain(layers).collect()
@@ -50,8 +50,8 @@ impl Dimensions {
     }
 
     /// The network at `start`.
-    pub(crate) fn network<R: Real>(self, start: &Start<R>) -> Fused<R> {
-        let mut network = Fused::new(&start.embeddings, self.n, self.k);
+    pub(crate) fn network<R: Products>(self, start: &Start<R>) -> Fused<R> {
+        let mut network = Fused::new(&start.embeddings, self.k);
         for Layer { inputs, weight, bias } in &start.layers {
             network.push(weight, bias, *inputs);
         }
@@ -59,22 +59,22 @@ impl Dimensions {
     }
 
     /// Inputs and outputs of every layer.
-    fn layers(self) -> impl Iterator<Item = (usize, usize)> {
+    pub(crate) fn layers(self) -> impl Iterator<Item = (usize, usize)> {
         let Self { k, hidden, layers, d, .. } = self;
         let inner = (1..layers).map(move |_| (hidden, hidden));
         std::iter::once((k, hidden)).chain(inner).chain(std::iter::once((hidden, d)))
     }
 }
 
-/// y0 = net(z0), n×`d`, and the map from y to x; for projected descent y0 is x0 itself.
-pub(crate) fn start<R: Real>(
+/// y0 = net(z0) and the map from y to x; for projected descent y0 is x0 itself.
+pub(crate) fn start<R: Products>(
     network: &mut Fused<R>,
-    d: usize,
     optimizer: Optimizer,
     squashing: Squash,
-) -> Result<(Rows<R>, Map), Error> {
-    let y = network.forward();
-    let map = squashing.map(&y.packed(d));
+) -> Result<(Panels<R>, Map), Error> {
+    let mut y = network.forward();
+    let mut packed = y.packed();
+    let map = squashing.map(&packed);
     if squashing == Squash::Clamp {
         if optimizer == Optimizer::Deep {
             return Err(Error::Setting {
@@ -83,9 +83,10 @@ pub(crate) fn start<R: Real>(
                 given: "clamp".to_owned(),
             });
         }
-        squash(y, Map::Logistic { gain: 1.0 });
+        squash(&mut packed, Map::Logistic { gain: 1.0 });
+        y.pack_from(&packed);
     }
-    Ok((y.clone(), map))
+    Ok((y, map))
 }
 
 #[cfg(test)]
@@ -109,7 +110,7 @@ mod tests {
             expected.extend(network.output.bias.array());
             assert_eq!(dimensions.start(Optimizer::Deep, 4, initialization), expected);
             assert_eq!(expected.len(), dimensions.parameters(Optimizer::Deep));
-            let y = network.fuse().forward().packed(9);
+            let y = network.fuse().forward().packed();
             assert_eq!(dimensions.start(Optimizer::Shallow, 4, initialization), y);
         }
     }

@@ -75,7 +75,7 @@ impl Sweep {
         let rates: Vec<(Optimizer, f64)> = rates.collect();
         // Seed by seed, so that no more couplings are held than there are threads.
         let one = |seed: u64| -> Result<Vec<Option<Run>>, Error> {
-            let kernel: Arc<dyn Kernel<R>> = self.function.kernel(self.dimensions.d, seed);
+            let kernel: Arc<dyn Kernel<R>> = R::kernel(self.function, self.dimensions.d, seed);
             let run = |&(optimizer, rate)| {
                 if let Some(run) = known(optimizer, rate, seed) {
                     return Ok(Some(run));

@@ -50,7 +50,7 @@ fn time<R: Element>(
 where
     Cpu: Device<R>,
 {
-    let kernel = function.kernel::<R>(dimensions.d, 0);
+    let kernel = R::kernel(function, dimensions.d, 0);
     let once = || -> Result<f64, Error> {
         let run = run_compiled(dimensions, function.name(), kernel.clone(), optimizer, 0, settings)?;
         Ok(run.seconds / run.iterations as f64 * 1e6)

@@ -1,195 +1,275 @@
-//! The perceptron's arithmetic: products of small matrices over padded rows, with nothing allocated after the start.
+//! The perceptron's arithmetic: products of small matrices over panels of points, with nothing allocated after the start.
 
-use crate::objective::{Map, squash_slope};
-use crate::simd::matrix::{Left, Onto, product};
-use crate::simd::{Real, Rows, Simd, WithSimd, dispatch};
+use crate::simd::matrix::{ByColumns, ByRows, Onto, product};
+use crate::simd::{Lanes, Panel, Panels, Real, Rows, Simd, WithSimd, dispatch};
 
-/// One linear layer of `I` inputs and `O` outputs, and what flows through it.
+/// One linear layer, and what flows through it.
 #[derive(Clone)]
-struct Layer<R: Real> {
-    /// I rows of O columns: what the forward product and the update run over.
+pub struct Layer<R: Real> {
+    /// A row an output; a column an input, and one more for the bias.
     weight: Rows<R>,
-    /// O rows of I columns, the same numbers: what the backward product runs over.
-    transposed: Rows<R>,
-    /// One row of O columns.
-    bias: Rows<R>,
-    inputs: usize,
-    outputs: usize,
-    /// The layer's result, n rows of O columns; on the way back, the gradient in it.
+    /// What is to be added to the weight.
+    update: Rows<R>,
+    /// What the layer makes of a panel; on the way back, the gradient in it.
     output: Rows<R>,
+    /// The layer's input on the way back: a row a point, a column an input and a column of ones.
+    turned: Rows<R>,
+    inputs: usize,
 }
 
 /// Embeddings and layers laid out for the products.
 #[derive(Clone)]
 pub(crate) struct Fused<R: Real> {
-    embeddings: Rows<R>,
-    /// The gradient in the input of the layer that is being walked back through; in the end that of the embeddings.
+    embeddings: Panels<R>,
+    /// The gradient in the input of the layer that is being walked back through; in the end that in the embeddings.
     slopes: Rows<R>,
-    points: usize,
-    dimensions: usize,
     layers: Vec<Layer<R>>,
 }
 
-impl<R: Real> Fused<R> {
-    /// A network without layers over `points` × `dimensions` embeddings.
-    pub(crate) fn new(embeddings: &[R], points: usize, dimensions: usize) -> Self {
-        let embeddings = Rows::from_packed(embeddings, dimensions);
-        Self { slopes: embeddings.clone(), embeddings, points, dimensions, layers: Vec::new() }
+impl<R: Products> Fused<R> {
+    /// A network without layers over row-major embeddings of `dimensions` coordinates.
+    pub(crate) fn new(embeddings: &[R], dimensions: usize) -> Self {
+        let embeddings = Panels::from_packed(embeddings, dimensions);
+        Self {
+            slopes: Rows::zeros(dimensions, Panels::<R>::stride(embeddings.points())),
+            embeddings,
+            layers: Vec::new(),
+        }
     }
 
     /// Appends a layer; `weight` is row-major with `inputs` columns, as dfdx keeps it.
     pub(crate) fn push(&mut self, weight: &[R], bias: &[R], inputs: usize) {
-        let outputs = bias.len();
+        let (outputs, stride) = (bias.len(), Panels::<R>::stride(self.embeddings.points()));
         let mut layer = Layer {
-            weight: Rows::zeros(inputs, outputs),
-            transposed: Rows::from_packed(weight, inputs),
-            bias: Rows::from_packed(bias, outputs),
+            weight: Rows::zeros(outputs, inputs + 1),
+            update: Rows::zeros(outputs, inputs + 1),
+            output: Rows::zeros(outputs, stride),
+            turned: Rows::zeros(stride, inputs + 1),
             inputs,
-            outputs,
-            output: Rows::zeros(self.points, outputs),
         };
-        transpose(&layer.transposed, &mut layer.weight, outputs, inputs);
+        for ((row, weight), &bias) in layer.weight.rows_mut().zip(weight.chunks_exact(inputs)).zip(bias) {
+            row[..inputs].copy_from_slice(weight);
+            row[inputs] = bias;
+        }
+        layer.turned.rows_mut().for_each(|row| row[inputs] = R::of(1.0));
+        if inputs * stride > self.slopes.len() {
+            self.slopes = Rows::zeros(inputs, stride);
+        }
         self.layers.push(layer);
-        if inputs > self.slopes.stride() {
-            self.slopes = Rows::zeros(self.points, inputs);
+    }
+
+    /// y = net(z).
+    pub(crate) fn forward(&mut self) -> Panels<R> {
+        let outputs = self.layers.last().map_or(0, |layer| layer.weight.rows().len());
+        let mut y = Panels::like(self.embeddings.points(), outputs);
+        for (z, y) in self.embeddings.iter_mut().zip(y.iter_mut()) {
+            y.rows.copy_from_slice(forward(&z, &mut self.layers));
         }
+        y
     }
 
-    /// y = net(z), n × d.
-    pub(crate) fn forward(&mut self) -> &mut Rows<R> {
-        dispatch(Forward(self));
-        self.y()
-    }
-
-    /// Where [`Fused::forward`] left y.
-    pub(crate) fn y(&mut self) -> &mut Rows<R> {
-        &mut self.layers.last_mut().expect("a perceptron has an output layer").output
-    }
-
-    /// With y replaced by a step against the gradient in y, moves every parameter by the step that follows from it.
+    /// Moves every parameter. `objective` turns each panel of y into minus a step against the gradient in it.
     ///
-    /// The backward pass is linear in the gradient of y. Where that comes multiplied by minus the step size, what flows
-    /// back are the updates themselves, so they are added on the way and no gradient is ever stored.
-    pub(crate) fn update(&mut self) {
-        dispatch(Backward(self));
-        for (z, &slope) in self.embeddings.iter_mut().zip(&*self.slopes) {
-            *z += slope;
+    /// The backward pass is linear in the gradient in y. Where that comes multiplied by minus the step size, what flows
+    /// back are the updates themselves.
+    pub(crate) fn update(&mut self, mut objective: impl FnMut(Panel<'_, R>)) {
+        let Self { embeddings, slopes, layers } = self;
+        for z in embeddings.iter_mut() {
+            let Panel { first, points, stride, .. } = z;
+            objective(Panel { rows: forward(&z, layers), first, points, stride });
+            R::backward(&z, slopes, layers);
+            R::accumulate(z.rows, slopes);
         }
-        for layer in &mut self.layers {
-            transpose(&layer.weight, &mut layer.transposed, layer.inputs, layer.outputs);
+        for Layer { weight, update, .. } in layers {
+            R::accumulate(weight, update);
+            update.fill(R::ZERO);
         }
     }
 
-    /// Replaces weights and biases by their gradients, from the gradient in x = map(y) of the last forward pass.
-    pub(super) fn pull_back(&mut self, upstream: &[R], map: Map) {
-        let columns = self.layers.last().map_or(0, |layer| layer.outputs);
-        squash_slope(self.y(), upstream, columns, map);
-        for layer in &mut self.layers {
-            layer.weight.fill(R::ZERO);
-            layer.bias.fill(R::ZERO);
+    /// The gradient in the embeddings, row-major, where that in y is `upstream`, row-major; the gradients in weights and biases are then
+    /// [`Fused::weight_slopes`] and [`Fused::bias_slopes`].
+    pub(super) fn pull_back(&mut self, upstream: &[R]) -> Vec<R> {
+        let Self { embeddings, slopes, layers } = self;
+        let mut found = embeddings.clone();
+        let outputs = upstream.len() / embeddings.points();
+        let mut upstream = Panels::from_packed(upstream, outputs);
+        layers.iter_mut().for_each(|layer| layer.update.fill(R::ZERO));
+        for ((z, upstream), found) in embeddings.iter_mut().zip(upstream.iter_mut()).zip(found.iter_mut()) {
+            forward(&z, layers).copy_from_slice(upstream.rows);
+            R::backward(&z, slopes, layers);
+            found.rows.copy_from_slice(&slopes[..found.rows.len()]);
         }
-        dispatch(Backward(self));
-        for layer in &mut self.layers {
-            transpose(&layer.weight, &mut layer.transposed, layer.inputs, layer.outputs);
-        }
+        found.packed()
     }
 
     /// The embeddings, row-major.
     pub(super) fn embeddings(&self) -> Vec<R> {
-        self.embeddings.packed(self.dimensions)
-    }
-
-    /// The gradient in the embeddings, row-major.
-    pub(super) fn embedding_slopes(&self) -> Vec<R> {
-        let stride = self.embeddings.stride();
-        self.slopes.chunks_exact(stride).take(self.points).flat_map(|row| &row[..self.dimensions]).copied().collect()
+        self.embeddings.packed()
     }
 
     /// The weight of one layer, row-major, a row an output.
     pub(super) fn weight(&self, layer: usize) -> Vec<R> {
-        self.layers[layer].transposed.packed(self.layers[layer].inputs)
+        self.layers[layer].weights_of(&self.layers[layer].weight)
     }
 
     /// The bias of one layer.
     pub(super) fn bias(&self, layer: usize) -> Vec<R> {
-        self.layers[layer].bias.packed(self.layers[layer].outputs)
+        self.layers[layer].biases_of(&self.layers[layer].weight)
+    }
+
+    /// The gradient in the weight of one layer, row-major.
+    pub(super) fn weight_slopes(&self, layer: usize) -> Vec<R> {
+        self.layers[layer].weights_of(&self.layers[layer].update)
+    }
+
+    /// The gradient in the bias of one layer.
+    pub(super) fn bias_slopes(&self, layer: usize) -> Vec<R> {
+        self.layers[layer].biases_of(&self.layers[layer].update)
     }
 
     /// Every parameter, each a slice with its padding.
     pub(crate) fn parameters(&self) -> impl Iterator<Item = &[R]> {
-        let layers = self.layers.iter().flat_map(|layer| [&*layer.weight, &*layer.bias]);
-        std::iter::once(&*self.embeddings).chain(layers)
+        std::iter::once(self.embeddings.scalars()).chain(self.layers.iter().map(|layer| &*layer.weight))
     }
 }
 
-struct Forward<'a, R: Real>(&'a mut Fused<R>);
+impl<R: Real> Layer<R> {
+    fn weights_of(&self, rows: &Rows<R>) -> Vec<R> {
+        rows.rows().flat_map(|row| &row[..self.inputs]).copied().collect()
+    }
 
-impl<R: Real> WithSimd for Forward<'_, R> {
+    fn biases_of(&self, rows: &Rows<R>) -> Vec<R> {
+        rows.rows().map(|row| row[self.inputs]).collect()
+    }
+}
+
+/// The arithmetic, compiled once for each scalar and not again in every crate that uses this one.
+pub trait Products: Real {
+    #[doc(hidden)]
+    fn forward(z: &Panel<'_, Self>, layers: &mut [Layer<Self>]);
+    #[doc(hidden)]
+    fn backward(z: &Panel<'_, Self>, slopes: &mut Rows<Self>, layers: &mut [Layer<Self>]);
+    #[doc(hidden)]
+    fn accumulate(into: &mut [Self], summand: &[Self]);
+}
+
+macro_rules! products {
+    ($($real:ident),+) => {$(
+        impl Products for $real {
+            fn forward(z: &Panel<'_, Self>, layers: &mut [Layer<Self>]) {
+                dispatch(Forward { z, layers });
+            }
+
+            fn backward(z: &Panel<'_, Self>, slopes: &mut Rows<Self>, layers: &mut [Layer<Self>]) {
+                dispatch(Backward { z, slopes, layers });
+            }
+
+            fn accumulate(into: &mut [Self], summand: &[Self]) {
+                dispatch(Add { into, summand });
+            }
+        }
+    )+};
+}
+
+products!(f32, f64);
+
+/// The rows of y that the network makes of a panel of embeddings.
+fn forward<'a, R: Products>(z: &Panel<'_, R>, layers: &'a mut [Layer<R>]) -> &'a mut [R] {
+    R::forward(z, layers);
+    &mut layers.last_mut().expect("a perceptron has an output layer").output
+}
+
+struct Forward<'a, 'z, R: Real> {
+    z: &'a Panel<'z, R>,
+    layers: &'a mut [Layer<R>],
+}
+
+impl<R: Real> WithSimd for Forward<'_, '_, R> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let Fused { embeddings, layers, .. } = self.0;
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { z, layers } = self;
         let last = layers.len() - 1;
         for index in 0..layers.len() {
             let (before, rest) = layers.split_at_mut(index);
-            let input = before.last().map_or(&*embeddings, |layer| &layer.output);
-            let Layer { weight, bias, inputs, output, .. } = &mut rest[0];
-            let left = Left { data: input, row_stride: input.stride(), column_stride: 1 };
-            let stride = output.stride();
-            product::<S, R>(left, weight, Onto::Row(bias), output, stride, *inputs);
+            let input = before.last().map_or(&*z.rows, |layer| &layer.output);
+            let Layer { weight, output, inputs, .. } = &mut rest[0];
+            let left = ByRows { data: weight, stride: weight.stride() };
+            let bias = Onto::Splat { data: &weight[*inputs..], stride: weight.stride() };
+            product(simd, left, input, bias, output, z.stride);
             if index < last {
-                for activation in output.iter_mut() {
-                    // Not `max`: NaN must stay NaN, for a diverged run is told by it.
-                    *activation = if *activation < R::ZERO { R::ZERO } else { *activation };
+                for register in R::registers_mut::<S>(output) {
+                    let activation = Lanes::<S, R>::new(simd, *register);
+                    // Not a maximum: NaN must stay NaN, for a diverged run is told by it.
+                    *register = activation.less_than(0.0, 0.0, activation).register();
                 }
             }
         }
     }
 }
 
-/// Adds to weights and biases what follows from the gradient in y, and leaves the gradient in the embeddings.
-struct Backward<'a, R: Real>(&'a mut Fused<R>);
+/// With the gradient in y in place of y: adds what follows from it to the updates of the layers, and leaves the gradient in the
+/// embeddings in `slopes`.
+struct Backward<'a, 'z, R: Real> {
+    z: &'a Panel<'z, R>,
+    slopes: &'a mut Rows<R>,
+    layers: &'a mut [Layer<R>],
+}
 
-impl<R: Real> WithSimd for Backward<'_, R> {
+impl<R: Real> WithSimd for Backward<'_, '_, R> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let Fused { embeddings, slopes, layers, .. } = self.0;
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { z: &Panel { rows: ref z, points, stride, .. }, slopes, layers } = self;
         for index in (0..layers.len()).rev() {
             let (before, rest) = layers.split_at_mut(index);
-            let Layer { weight, transposed, bias, outputs, output, .. } = &mut rest[0];
-            let input = before.last().map_or(&*embeddings, |layer| &layer.output);
-            let stride = output.stride();
-            let points = input.len() / input.stride();
-            // weight (I × O) += inputᵀ (I × n) · output (n × O)
-            let left = Left { data: input, row_stride: 1, column_stride: input.stride() };
-            product::<S, R>(left, output, Onto::Result, weight, stride, points);
-            for row in output.chunks_exact(stride) {
-                for (bias, &slope) in bias.iter_mut().zip(row) {
-                    *bias += slope;
-                }
-            }
-            // The gradient in the input (n × I) = output (n × O) · weightᵀ (O × I), with the weight from before the update.
-            let left = Left { data: output, row_stride: stride, column_stride: 1 };
-            let slopes = &mut slopes[..points * transposed.stride()];
-            product::<S, R>(left, transposed, Onto::Zero, slopes, transposed.stride(), *outputs);
+            let Layer { weight, update, output, turned, inputs } = &mut rest[0];
+            let (inputs, columns) = (*inputs, weight.stride());
+            let input = before.last().map_or(&**z, |layer| &layer.output);
+            turn(input, stride, turned, columns, points);
+            // update (O × I + 1) += output (O × n) · turned (n × I + 1)
+            let left = ByRows { data: output, stride };
+            product(simd, left, &turned[..points * columns], Onto::Result, update, columns);
+            // The gradient in the input (I × n) = weightᵀ (I × O) · output (O × n)
+            let slopes = &mut slopes[..inputs * stride];
+            product(simd, ByColumns { data: weight, stride: columns }, output, Onto::Zero, slopes, stride);
             if let Some(layer) = before.last_mut() {
-                for (activation, &slope) in layer.output.iter_mut().zip(&*slopes) {
-                    *activation = if *activation > R::ZERO { slope } else { R::ZERO };
+                for (place, &slope) in
+                    R::registers_mut::<S>(&mut layer.output).iter_mut().zip(R::registers::<S>(slopes))
+                {
+                    let (activation, slope) = (Lanes::<S, R>::new(simd, *place), Lanes::new(simd, slope));
+                    *place = Lanes::splat(simd, R::ZERO).less_than(activation, slope, 0.0).register();
                 }
             }
         }
     }
 }
 
-/// `into` (columns × rows) = `from` (rows × columns), both padded.
-fn transpose<R: Real>(from: &Rows<R>, into: &mut Rows<R>, rows: usize, columns: usize) {
-    let (from_stride, into_stride) = (from.stride(), into.stride());
-    for (row, from) in from.chunks_exact(from_stride).take(rows).enumerate() {
-        for (column, &value) in from[..columns].iter().enumerate() {
-            into[column * into_stride + row] = value;
+/// The first `points` columns of `rows` as rows of `turned`.
+#[inline(always)]
+fn turn<R: Real>(rows: &[R], stride: usize, turned: &mut [R], columns: usize, points: usize) {
+    for (i, row) in rows.chunks_exact(stride).enumerate() {
+        for (&value, turned) in row[..points].iter().zip(turned.chunks_exact_mut(columns)) {
+            turned[i] = value;
+        }
+    }
+}
+
+/// Adds `summand` to `into`, which may be shorter.
+struct Add<'a, R> {
+    into: &'a mut [R],
+    summand: &'a [R],
+}
+
+impl<R: Real> WithSimd for Add<'_, R> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        for (into, &summand) in R::registers_mut::<S>(self.into).iter_mut().zip(R::registers::<S>(self.summand)) {
+            *into = (Lanes::<S, R>::new(simd, *into) + Lanes::new(simd, summand)).register();
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The Ackley function: -a exp(-b √(mean u²)) - exp(mean cos cu) + a + e, with a = 20, b = 0.2, c = 2π.
 
-use super::{CudaSource, Definition, Extremes, Points, Taped, TapedValues, extremum};
+use super::{CudaSource, Definition, Extremes, Link, Points, Taped, TapedValues, extremum};
 use crate::simd::math::{exp, sin_cos_pi};
-use crate::simd::{Real, Simd, dot, flat, flat_mut, lanes, mul_add, sum_first};
+use crate::simd::{Lanes, Real, Simd};
 use dfdx::prelude::*;
 use std::f64::consts::{E, TAU};
 
@@ -32,28 +32,33 @@ impl<R: Real> Definition<R> for Ackley<R> {
     }
 
     #[inline(always)]
-    fn evaluate<S: Simd>(&self, points: Points<'_, R>) {
-        let Points { dimension, u, gradient, values, scratch } = points;
-        let width = u.len() / values.len();
-        let cosines = &mut scratch[..u.len()];
-        for ((&u, sin), cos) in flat::<R>(u).iter().zip(flat_mut::<R>(gradient)).zip(flat_mut::<R>(cosines)) {
-            (*sin, *cos) = sin_cos_pi::<S, R>(u + u);
-        }
-        let per_dimension = R::of(1.0 / dimension as f64);
-        let rows = u.chunks_exact(width).zip(gradient.chunks_exact_mut(width)).zip(cosines.chunks_exact(width));
-        for (((u, gradient), cosines), value) in rows.zip(values) {
-            let norm = (dot::<S, R>(u, u) * per_dimension).root();
-            let funnel = R::of(A) * exp::<S, R>(R::of(-B) * norm);
-            let waves = exp::<S, R>(sum_first::<R>(cosines, dimension) * per_dimension);
-            *value = (R::of(A) - funnel) + (R::of(E) - waves);
-            // At the origin the funnel has a tip; 0 is the middle of its slopes.
-            let radial = if norm > R::ZERO { R::of(B) * funnel * per_dimension / norm } else { R::ZERO };
-            let angular = R::of(TAU) * waves * per_dimension;
-            for (u, slopes) in u.iter().zip(gradient) {
-                let sines = *slopes;
-                *slopes = lanes::<R>(|lane| mul_add::<S, R>(angular, sines.as_ref()[lane], radial * u.as_ref()[lane]));
+    fn evaluate<S: Simd, L: Link<S, R>>(&self, points: Points<'_, S, R, L>) {
+        points.each(|point| {
+            let per_dimension = 1.0 / point.dimension as f64;
+            let (mut squares, mut cosines) = (point.constant(0.0), point.constant(0.0));
+            for i in 0..point.dimension {
+                let u = point.coordinate(i);
+                let (sin, cos) = sin_cos_pi(u + u);
+                squares = u.mul_add(u, squares);
+                cosines += cos;
+                point.scratch[i] = sin.register();
             }
-        }
+            let norm = (squares * per_dimension).sqrt();
+            let funnel = exp(norm * -B) * A;
+            let waves = exp(cosines * per_dimension);
+            // At the origin the funnel has a tip; 0 is the middle of its slopes.
+            let radial = point.constant(0.0).less_than(norm, funnel * (B * per_dimension) / norm, 0.0);
+            let angular = waves * (TAU * per_dimension);
+            for i in 0..point.dimension {
+                let sin = Lanes::new(angular.simd(), point.scratch[i]);
+                point.slope(i, angular.mul_add(sin, radial * point.coordinate(i)));
+            }
+            (point.constant(A) - funnel) + (point.constant(E) - waves)
+        });
+    }
+
+    fn scratch(dimension: usize) -> usize {
+        dimension
     }
 
     fn compose<const N: usize, const D: usize, Dev: Device<R>>(

@@ -1,8 +1,8 @@
 //! From parameters to values and gradients in one pass: squash, box, function, scale and chain rule, fused.
 
-use super::{Definition, Points};
+use super::Definition;
 use crate::simd::math::sigmoid;
-use crate::simd::{Real, Rows, Simd, WithSimd, dispatch, flat, flat_mut, keep_first, mul_add};
+use crate::simd::{Lanes, Panel, Panels, Real, Rows, Simd, WithSimd, dispatch};
 use std::sync::Arc;
 
 /// How a parameter y becomes a coordinate x of the unit cube.
@@ -43,18 +43,17 @@ impl<R: Real> Best<R> {
 /// The buffers that [`Kernel::apply`] works in, allocated once a run.
 pub struct Workspace<R: Real> {
     x: Rows<R>,
-    u: Rows<R>,
-    gradient: Rows<R>,
+    values: Rows<R>,
     scratch: Rows<R>,
 }
 
-/// A scaled objective as one operation over a batch of points, whatever the function.
+/// A scaled objective as one operation over a panel of points, whatever the function.
 pub trait Kernel<R: Real>: Send + Sync {
-    /// Buffers for `points` points.
+    /// Buffers for the panels of `points` points.
     fn workspace(&self, points: usize) -> Workspace<R>;
 
-    /// Evaluates the scaled objective F at x = map(y) for every row of `y`, writes `values`, replaces y as `update` says, and
-    /// keeps the smallest value and its x in `best`.
+    /// Evaluates the scaled objective F at x = map(y) for every point of the panel `y`, writes `values` (one a point), replaces y
+    /// as `update` says, and keeps the smallest value and its x in `best`.
     fn apply(&self, job: Job<'_, R>);
 
     /// Floating-point operations of one point, counting an elementary function as one.
@@ -66,7 +65,7 @@ pub trait Kernel<R: Real>: Send + Sync {
 
 /// The arguments of [`Kernel::apply`].
 pub struct Job<'a, R: Real> {
-    pub(crate) y: &'a mut Rows<R>,
+    pub(crate) y: Panel<'a, R>,
     pub(crate) values: &'a mut [R],
     pub(crate) map: Map,
     pub(crate) update: Update,
@@ -74,7 +73,7 @@ pub struct Job<'a, R: Real> {
     pub(crate) workspace: &'a mut Workspace<R>,
 }
 
-/// A function with its box and its scale.
+/// A function with its dimension and its scale.
 struct Fused<F> {
     function: F,
     dimension: usize,
@@ -90,10 +89,13 @@ pub(super) fn build<R: Real, F: Definition<R>>(dimension: usize, seed: u64) -> A
 
 impl<R: Real, F: Definition<R>> Kernel<R> for Fused<F> {
     fn workspace(&self, points: usize) -> Workspace<R> {
-        let batch = points.min(F::BATCH);
-        let rows = || Rows::zeros(batch, self.dimension);
-        let scratch = F::scratch(batch, self.dimension.div_ceil(R::LANES));
-        Workspace { x: rows(), u: rows(), gradient: rows(), scratch: Rows::zeros(scratch, R::LANES) }
+        let stride = Panels::<R>::stride(points);
+        let columns = if F::TOGETHER { stride } else { R::BLOCK };
+        Workspace {
+            x: Rows::zeros(self.dimension, columns),
+            values: Rows::zeros(1, stride),
+            scratch: Rows::zeros(F::scratch(self.dimension), columns),
+        }
     }
 
     fn apply(&self, job: Job<'_, R>) {
@@ -119,124 +121,321 @@ impl<R: Real, F: Definition<R>> WithSimd for Apply<'_, F, R> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let Self { fused: &Fused { ref function, dimension, range: [minimum, maximum] }, job } = self;
-        let Job { y, values, map, update, best, workspace } = job;
-        let width = y.stride() / R::LANES;
-        let batch = workspace.x.vectors().len();
-        let [lo, hi] = F::DOMAIN;
-        let scale = 1.0 / (maximum - minimum);
-        let last = dimension - (width - 1) * R::LANES;
-        for (y, values) in y.vectors_mut().chunks_mut(batch).zip(values.chunks_mut(batch / width)) {
-            let x = &mut workspace.x.vectors_mut()[..y.len()];
-            let u = &mut workspace.u.vectors_mut()[..y.len()];
-            let gradient = &mut workspace.gradient.vectors_mut()[..y.len()];
-            match map {
-                Map::Logistic { gain } => {
-                    to_box::<R>(y, x, u, F::DOMAIN, |y| sigmoid::<S, R>(R::of(gain) * y), mul_add::<S, R>)
-                }
-                Map::Clamp => to_box::<R>(y, x, u, F::DOMAIN, clamp, mul_add::<S, R>),
-                Map::Identity => to_box::<R>(y, x, u, F::DOMAIN, |y| y, mul_add::<S, R>),
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { fused, job } = self;
+        let [minimum, maximum] = fused.range;
+        // dF/df · du/dx.
+        let slope = (F::DOMAIN[1] - F::DOMAIN[0]) / (maximum - minimum);
+        let constant = |value: f64| Lanes::splat(simd, R::of(value));
+        match (job.map, job.update) {
+            (Map::Logistic { gain }, Update::Step { step }) => {
+                fused.evaluate(
+                    simd,
+                    job,
+                    LogisticStep { gain: constant(-gain), factor: constant(-step * slope * gain) },
+                );
             }
-            for u in u.chunks_exact_mut(width) {
-                u[width - 1] = keep_first::<R>(u[width - 1], last);
+            (Map::Logistic { gain }, Update::Gradient { factor }) => {
+                let factor = constant(factor * slope * gain);
+                fused.evaluate(simd, job, LogisticGradient { gain: constant(-gain), factor });
             }
-            let scratch = workspace.scratch.vectors_mut();
-            function.evaluate::<S>(Points { dimension, u, gradient, values, scratch });
-            let rows = x.chunks_exact(width).zip(gradient.chunks_exact_mut(width));
-            for ((x, gradient), value) in rows.zip(values) {
-                *value = (*value - R::of(minimum)) * R::of(scale);
-                if *value < best.value {
-                    best.value = *value;
-                    best.x.copy_from_slice(&flat::<R>(x)[..dimension]);
-                }
-                gradient[width - 1] = keep_first::<R>(gradient[width - 1], last);
+            (map, Update::Step { step }) => {
+                let clamped = map == Map::Clamp;
+                fused.evaluate(simd, job, Plain { clamped, steps: true, factor: constant(-step * slope) });
             }
-            finish::<S, R>(flat_mut::<R>(y), flat::<R>(x), flat::<R>(gradient), map, update, scale * (hi - lo));
+            (map, Update::Gradient { factor }) => {
+                let clamped = map == Map::Clamp;
+                fused.evaluate(simd, job, Plain { clamped, steps: false, factor: constant(factor * slope) });
+            }
         }
     }
 }
 
-/// x = map(y) and u = lo + (hi - lo) x.
-#[inline(always)]
-fn to_box<R: Real>(
-    y: &[R::Vector],
-    x: &mut [R::Vector],
-    u: &mut [R::Vector],
-    [lo, hi]: [f64; 2],
-    map: impl Fn(R) -> R,
-    mul_add: impl Fn(R, R, R) -> R,
-) {
-    let (lo, width) = (R::of(lo), R::of(hi - lo));
-    for ((&y, x), u) in flat::<R>(y).iter().zip(flat_mut::<R>(x)).zip(flat_mut::<R>(u)) {
-        *x = map(y);
-        *u = mul_add(width, *x, lo);
+impl<F> Fused<F> {
+    #[inline(always)]
+    fn evaluate<S: Simd, R: Real>(&self, simd: S, job: Job<'_, R>, link: impl Link<S, R>)
+    where
+        F: Definition<R>,
+    {
+        let Job { y, values, best, workspace, .. } = job;
+        let Workspace { x, values: found, scratch } = workspace;
+        self.function.evaluate(Points {
+            simd,
+            dimension: self.dimension,
+            width: y.stride / Lanes::<S, R>::COUNT,
+            y: R::registers_mut::<S>(y.rows),
+            x: R::registers_mut::<S>(x),
+            scratch,
+            values: R::registers_mut::<S>(found),
+            best,
+            link,
+            domain: F::DOMAIN,
+            range: self.range,
+        });
+        values.copy_from_slice(&found[..values.len()]);
     }
 }
 
-/// y in [0, 1]; NaN stays NaN.
-#[inline(always)]
-fn clamp<R: Real>(y: R) -> R {
-    let y = if y < R::ZERO { R::ZERO } else { y };
-    if y > R::ONE { R::ONE } else { y }
+/// How parameters become coordinates, and what becomes of them when the slope is known.
+pub(crate) trait Link<S: Simd, R: Real>: Copy {
+    /// x of y.
+    fn x(self, y: Lanes<S, R>) -> Lanes<S, R>;
+
+    /// What takes the place of y; `slope` is df/du.
+    fn replace(self, y: Lanes<S, R>, x: Lanes<S, R>, slope: Lanes<S, R>) -> Lanes<S, R>;
 }
 
-/// The chain rule from u back to y, and the update. `slope` is dF/df · du/dx.
+/// The shallow optimizer's: a step through the sigmoid.
+#[derive(Clone, Copy)]
+struct LogisticStep<S: Simd, R: Real> {
+    /// Minus the gain.
+    gain: Lanes<S, R>,
+    factor: Lanes<S, R>,
+}
+
+impl<S: Simd, R: Real> Link<S, R> for LogisticStep<S, R> {
+    #[inline(always)]
+    fn x(self, y: Lanes<S, R>) -> Lanes<S, R> {
+        sigmoid(y, self.gain)
+    }
+
+    #[inline(always)]
+    fn replace(self, y: Lanes<S, R>, x: Lanes<S, R>, slope: Lanes<S, R>) -> Lanes<S, R> {
+        (self.factor * slope).mul_add(x.mul_sub_from(x, x), y)
+    }
+}
+
+/// The deep optimizer's: a gradient through the sigmoid.
+#[derive(Clone, Copy)]
+struct LogisticGradient<S: Simd, R: Real> {
+    /// Minus the gain.
+    gain: Lanes<S, R>,
+    factor: Lanes<S, R>,
+}
+
+impl<S: Simd, R: Real> Link<S, R> for LogisticGradient<S, R> {
+    #[inline(always)]
+    fn x(self, y: Lanes<S, R>) -> Lanes<S, R> {
+        sigmoid(y, self.gain)
+    }
+
+    #[inline(always)]
+    fn replace(self, _: Lanes<S, R>, x: Lanes<S, R>, slope: Lanes<S, R>) -> Lanes<S, R> {
+        self.factor * slope * x.mul_sub_from(x, x)
+    }
+}
+
+/// Without a squash: a step of projected descent, which starts from the clamped point, or a gradient.
+#[derive(Clone, Copy)]
+struct Plain<S: Simd, R: Real> {
+    clamped: bool,
+    steps: bool,
+    factor: Lanes<S, R>,
+}
+
+impl<S: Simd, R: Real> Link<S, R> for Plain<S, R> {
+    #[inline(always)]
+    fn x(self, y: Lanes<S, R>) -> Lanes<S, R> {
+        if self.clamped { y.clamp(0.0, 1.0) } else { y }
+    }
+
+    #[inline(always)]
+    fn replace(self, _: Lanes<S, R>, x: Lanes<S, R>, slope: Lanes<S, R>) -> Lanes<S, R> {
+        if self.steps { self.factor.mul_add(slope, x) } else { self.factor * slope }
+    }
+}
+
+/// A panel of points, and where what is found there goes.
+pub(crate) struct Points<'a, S: Simd, R: Real, L> {
+    pub simd: S,
+    pub dimension: usize,
+    /// Registers in a row of the panel.
+    pub width: usize,
+    y: &'a mut [R::Register<S>],
+    x: &'a mut [R::Register<S>],
+    /// As many rows as the definition asked for.
+    pub scratch: &'a mut [R],
+    values: &'a mut [R::Register<S>],
+    best: &'a mut Best<R>,
+    link: L,
+    domain: [f64; 2],
+    range: [f64; 2],
+}
+
+impl<S: Simd, R: Real, L: Link<S, R>> Points<'_, S, R, L> {
+    /// Evaluates a register of points after the other; `function` gives their values.
+    #[inline(always)]
+    pub(crate) fn each(self, function: impl Fn(&mut Point<'_, S, R, L>) -> Lanes<S, R>) {
+        let Self { simd, dimension, width, y, x, scratch, values, best, link, domain, range } = self;
+        let mut point = Point {
+            simd,
+            dimension,
+            width,
+            column: 0,
+            y,
+            x: &mut x[..dimension],
+            scratch: R::registers_mut::<S>(scratch),
+            link,
+            domain,
+        };
+        for (column, place) in values[..width].iter_mut().enumerate() {
+            point.column = column;
+            // A loop of its own: with the function's chain of dependent operations behind it, a coordinate's would be so long that too few
+            // of them are under way at once.
+            for (x, &y) in point.x.iter_mut().zip(point.y[column..].iter().step_by(width)) {
+                *x = link.x(Lanes::new(simd, y)).register();
+            }
+            let value = scaled(function(&mut point), range);
+            *place = value.register();
+            best.look(value, point.x, 1);
+        }
+    }
+
+    /// Evaluates functions that are sums over coordinates; `term` gives the summand of coordinate i and its derivative.
+    #[inline(always)]
+    pub(crate) fn add_up(self, term: impl Fn(usize, Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>)) {
+        self.each(|point| {
+            let mut sum = point.constant(0.0);
+            for i in 0..point.dimension {
+                let (summand, slope) = term(i, point.coordinate(i));
+                sum += summand;
+                point.slope(i, slope);
+            }
+            sum
+        });
+    }
+
+    /// Register `column` of coordinate i of all points, in the box.
+    #[inline(always)]
+    pub(crate) fn coordinate(&mut self, i: usize, column: usize) -> Lanes<S, R> {
+        let place = i * self.width + column;
+        let x = self.link.x(Lanes::new(self.simd, self.y[place]));
+        self.x[place] = x.register();
+        in_box(x, self.domain)
+    }
+
+    /// Takes the derivative in what [`Points::coordinate`] gave.
+    #[inline(always)]
+    pub(crate) fn slope(&mut self, i: usize, column: usize, slope: Lanes<S, R>) {
+        let place = i * self.width + column;
+        let (y, x) = (Lanes::new(self.simd, self.y[place]), Lanes::new(self.simd, self.x[place]));
+        self.y[place] = self.link.replace(y, x, slope).register();
+    }
+
+    /// Takes the value of the points of register `column`.
+    #[inline(always)]
+    pub(crate) fn value(&mut self, column: usize, value: Lanes<S, R>) {
+        let value = scaled(value, self.range);
+        self.values[column] = value.register();
+        self.best.look(value, &self.x[column..], self.width);
+    }
+}
+
+/// As many points as a register holds.
+pub(crate) struct Point<'a, S: Simd, R: Real, L> {
+    simd: S,
+    pub dimension: usize,
+    width: usize,
+    column: usize,
+    y: &'a mut [R::Register<S>],
+    x: &'a mut [R::Register<S>],
+    /// As many registers as the definition asked for.
+    pub scratch: &'a mut [R::Register<S>],
+    link: L,
+    domain: [f64; 2],
+}
+
+impl<S: Simd, R: Real, L: Link<S, R>> Point<'_, S, R, L> {
+    /// Coordinate i, in the box.
+    #[inline(always)]
+    pub(crate) fn coordinate(&self, i: usize) -> Lanes<S, R> {
+        in_box(Lanes::new(self.simd, self.x[i]), self.domain)
+    }
+
+    /// Takes the derivative in coordinate i.
+    #[inline(always)]
+    pub(crate) fn slope(&mut self, i: usize, slope: Lanes<S, R>) {
+        let y = &mut self.y[i * self.width + self.column];
+        *y = self.link.replace(Lanes::new(self.simd, *y), Lanes::new(self.simd, self.x[i]), slope).register();
+    }
+
+    /// `value` in every lane.
+    #[inline(always)]
+    pub(crate) fn constant(&self, value: f64) -> Lanes<S, R> {
+        Lanes::splat(self.simd, R::of(value))
+    }
+}
+
+/// u = lo + (hi - lo) x.
 #[inline(always)]
-fn finish<S: Simd, R: Real>(y: &mut [R], x: &[R], gradient: &[R], map: Map, update: Update, slope: f64) {
-    let rows = y.iter_mut().zip(x).zip(gradient);
-    match (map, update) {
-        (Map::Logistic { gain }, Update::Step { step }) => {
-            let factor = R::of(-step * slope * gain);
-            rows.for_each(|((y, &x), &g)| *y = mul_add::<S, R>(factor * g, mul_add::<S, R>(-x, x, x), *y));
+fn in_box<S: Simd, R: Real>(x: Lanes<S, R>, [lo, hi]: [f64; 2]) -> Lanes<S, R> {
+    x.mul_add(hi - lo, lo)
+}
+
+/// F of f.
+#[inline(always)]
+fn scaled<S: Simd, R: Real>(value: Lanes<S, R>, [minimum, maximum]: [f64; 2]) -> Lanes<S, R> {
+    (value - minimum) * (1.0 / (maximum - minimum))
+}
+
+impl<R: Real> Best<R> {
+    /// Takes the point of the smallest of `values` if it is below the best so far; coordinate i of the points is register
+    /// `i * stride` of `x`.
+    #[inline(always)]
+    fn look<S: Simd>(&mut self, values: Lanes<S, R>, x: &[R::Register<S>], stride: usize) {
+        if values.any_less_than(self.value) {
+            self.take(values.scalars(), bytemuck::cast_slice(x), stride * Lanes::<S, R>::COUNT);
         }
-        (Map::Logistic { gain }, Update::Gradient { factor }) => {
-            let factor = R::of(factor * slope * gain);
-            rows.for_each(|((y, &x), &g)| *y = factor * g * mul_add::<S, R>(-x, x, x));
-        }
-        // Projected descent steps from the clamped point.
-        (Map::Clamp | Map::Identity, Update::Step { step }) => {
-            let factor = R::of(-step * slope);
-            rows.for_each(|((y, &x), &g)| *y = mul_add::<S, R>(factor, g, x));
-        }
-        (Map::Clamp | Map::Identity, Update::Gradient { factor }) => {
-            let factor = R::of(factor * slope);
-            rows.for_each(|((y, _), &g)| *y = factor * g);
+    }
+
+    /// Coordinate i of the points begins at `i * stride` of `x`.
+    #[inline(never)]
+    fn take(&mut self, values: &[R], x: &[R], stride: usize) {
+        for (lane, &value) in values.iter().enumerate() {
+            if value < self.value {
+                self.value = value;
+                for (best, x) in self.x.iter_mut().zip(x[lane..].iter().step_by(stride)) {
+                    *best = *x;
+                }
+            }
         }
     }
 }
 
 /// Replaces `y` by map(y).
-pub(crate) fn squash<R: Real>(y: &mut Rows<R>, map: Map) -> &mut Rows<R> {
-    struct Squash<'a, R: Real>(&'a mut Rows<R>, Map);
+pub(crate) fn squash<R: Real>(y: &mut [R], map: Map) {
+    struct Squash<'a, R: Real>(&'a mut Rows<R>, f64);
     impl<R: Real> WithSimd for Squash<'_, R> {
         type Output = ();
         #[inline(always)]
-        fn with_simd<S: Simd>(self, _: S) {
-            for y in self.0.iter_mut() {
-                *y = match self.1 {
-                    Map::Logistic { gain } => sigmoid::<S, R>(R::of(gain) * *y),
-                    Map::Clamp => clamp(*y),
-                    Map::Identity => *y,
-                };
+        fn with_simd<S: Simd>(self, simd: S) {
+            for y in R::registers_mut::<S>(self.0) {
+                *y = sigmoid(Lanes::<S, R>::new(simd, *y), -self.1).register();
             }
         }
     }
-    dispatch(Squash(&mut *y, map));
-    y
+    match map {
+        Map::Logistic { gain } => {
+            let mut rows = Rows::zeros(1, y.len());
+            rows[..y.len()].copy_from_slice(y);
+            dispatch(Squash(&mut rows, gain));
+            y.copy_from_slice(&rows[..y.len()]);
+        }
+        Map::Clamp => y.iter_mut().for_each(|y| *y = clamp(*y)),
+        Map::Identity => {}
+    }
 }
 
-/// Replaces `x`, the result of [`squash`], by the gradient in y that belongs to the gradient `upstream` in x (row-major,
-/// `columns` columns).
-pub(crate) fn squash_slope<R: Real>(x: &mut Rows<R>, upstream: &[R], columns: usize, map: Map) {
-    let stride = x.stride();
-    for (row, upstream) in x.chunks_exact_mut(stride).zip(upstream.chunks_exact(columns)) {
-        row[columns..].fill(R::ZERO);
-        for (x, &slope) in row.iter_mut().zip(upstream) {
-            *x = match map {
-                Map::Logistic { gain } => R::of(gain) * slope * *x * (R::ONE - *x),
-                Map::Clamp | Map::Identity => slope,
-            };
-        }
+/// y in [0, 1]; NaN stays NaN.
+fn clamp<R: Real>(y: R) -> R {
+    let y = if y < R::ZERO { R::ZERO } else { y };
+    if y > R::of(1.0) { R::of(1.0) } else { y }
+}
+
+/// The derivative of x = map(y) in y, by x.
+pub(crate) fn squash_slope<R: Real>(x: R, map: Map) -> R {
+    match map {
+        Map::Logistic { gain } => R::of(gain) * x * (R::of(1.0) - x),
+        Map::Clamp | Map::Identity => R::of(1.0),
     }
 }

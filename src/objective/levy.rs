@@ -1,10 +1,10 @@
 //! The Levy function. With w = 1 + (u - 1)/4:
 //! sin²(πw₁) + Σ_{i<d} (w_i - 1)² (1 + 10 sin²(πw_i + 1)) + (w_d - 1)² (1 + sin²(2πw_d)).
 
-use super::definition::{SUM_OF_TERMS, affine};
-use super::{CudaSource, Definition, Extremes, Points, Taped, TapedValues, extremum};
+use super::definition::SUM_OF_TERMS;
+use super::{CudaSource, Definition, Extremes, Link, Points, Taped, TapedValues, extremum};
 use crate::simd::math::sin_cos_pi;
-use crate::simd::{Real, Simd, flat, flat_mut, mul_add, sum_first};
+use crate::simd::{Lanes, Real, Simd};
 use dfdx::prelude::*;
 use std::f64::consts::{FRAC_1_PI, PI};
 
@@ -12,26 +12,26 @@ pub(crate) struct Levy<R = f64>(std::marker::PhantomData<R>);
 
 /// The summand of all coordinates but the last, at v = w - 1, and its derivative in v.
 #[inline(always)]
-fn inner<S: Simd, R: Real>(v: R) -> (R, R) {
+fn inner<S: Simd, R: Real>(v: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>) {
     // sin(πw + 1) = -sin(πv + 1); its square is what counts.
-    let (sin, cos) = sin_cos_pi::<S, R>(v + R::of(FRAC_1_PI));
-    let wave = affine::<S, R>(10.0, sin * sin, 1.0);
-    (v * v * wave, v * mul_add::<S, R>(R::of(20.0 * PI) * v, sin * cos, wave + wave))
+    let (sin, cos) = sin_cos_pi(v + FRAC_1_PI);
+    let wave = (sin * sin).mul_add(10.0, 1.0);
+    (v * v * wave, v * (v * (20.0 * PI)).mul_add(sin * cos, wave + wave))
 }
 
 /// The summand of the last coordinate at v = w - 1, and its derivative in v.
 #[inline(always)]
-fn last<S: Simd, R: Real>(v: R) -> (R, R) {
-    let (sin, cos) = sin_cos_pi::<S, R>(v + v);
-    let wave = mul_add::<S, R>(sin, sin, R::ONE);
-    (v * v * wave, v * mul_add::<S, R>(R::of(4.0 * PI) * v, sin * cos, wave + wave))
+fn last<S: Simd, R: Real>(v: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>) {
+    let (sin, cos) = sin_cos_pi(v + v);
+    let wave = sin.mul_add(sin, 1.0);
+    (v * v * wave, v * (v * (4.0 * PI)).mul_add(sin * cos, wave + wave))
 }
 
 /// The extra summand of the first coordinate at v = w - 1, and its derivative in v.
 #[inline(always)]
-fn first<S: Simd, R: Real>(v: R) -> (R, R) {
-    let (sin, cos) = sin_cos_pi::<S, R>(v);
-    (sin * sin, R::of(2.0 * PI) * sin * cos)
+fn first<S: Simd, R: Real>(v: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>) {
+    let (sin, cos) = sin_cos_pi(v);
+    (sin * sin, sin * cos * (2.0 * PI))
 }
 
 impl<R: Real> Definition<R> for Levy<R> {
@@ -63,25 +63,22 @@ impl<R: Real> Definition<R> for Levy<R> {
     }
 
     #[inline(always)]
-    fn evaluate<S: Simd>(&self, points: Points<'_, R>) {
-        let Points { dimension, u, gradient, values, scratch } = points;
-        let width = u.len() / values.len();
-        let quarter = R::of(0.25);
-        let terms = &mut scratch[..u.len()];
-        for ((&u, slope), value) in flat::<R>(u).iter().zip(flat_mut::<R>(gradient)).zip(flat_mut::<R>(terms)) {
-            let (term, derivative) = inner::<S, R>(affine::<S, R>(0.25, u, -0.25));
-            (*value, *slope) = (term, quarter * derivative);
-        }
-        let rows = u.chunks_exact(width).zip(gradient.chunks_exact_mut(width)).zip(terms.chunks_exact_mut(width));
-        for (((u, gradient), terms), value) in rows.zip(values) {
-            let (u, gradient) = (flat::<R>(u), flat_mut::<R>(gradient));
-            let (term, derivative) = last::<S, R>(affine::<S, R>(0.25, u[dimension - 1], -0.25));
-            flat_mut::<R>(terms)[dimension - 1] = term;
-            gradient[dimension - 1] = quarter * derivative;
-            let (term, derivative) = first::<S, R>(affine::<S, R>(0.25, u[0], -0.25));
-            gradient[0] += quarter * derivative;
-            *value = term + sum_first::<R>(terms, dimension);
-        }
+    fn evaluate<S: Simd, L: Link<S, R>>(&self, points: Points<'_, S, R, L>) {
+        points.each(|point| {
+            // What the first coordinate has besides its summand.
+            let (mut value, mut extra) = (point.constant(0.0), point.constant(0.0));
+            for i in 0..point.dimension {
+                let v = point.coordinate(i).mul_add(0.25, -0.25);
+                if i == 0 {
+                    (value, extra) = first(v);
+                }
+                let (summand, slope) = if i + 1 < point.dimension { inner(v) } else { last(v) };
+                value += summand;
+                point.slope(i, (slope + extra) * 0.25);
+                extra = point.constant(0.0);
+            }
+            value
+        });
     }
 
     fn compose<const N: usize, const D: usize, Dev: Device<R>>(

@@ -1,19 +1,16 @@
 //! The Michalewicz function: -Σ sin u_i sin^2m(i u_i²/π), i from 1, with m = 10.
 
 use super::definition::SUM_OF_TERMS;
-use super::{CudaSource, Definition, Extremes, Points, Taped, TapedValues, extremum};
+use super::{CudaSource, Definition, Extremes, Link, Points, Taped, TapedValues, extremum};
 use crate::simd::math::{sin_cos, sin_cos_pi};
-use crate::simd::{Real, Rows, Simd, flat, flat_mut, mul_add, sum_first};
+use crate::simd::{Real, Simd};
 use dfdx::prelude::*;
-use std::f64::consts::PI;
+use std::f64::consts::{FRAC_1_PI, PI};
 
 /// The steepness m.
 const STEEPNESS: i32 = 10;
 
-pub(crate) struct Michalewicz<R: Real = f64> {
-    /// i/π², so that sin(i u²/π) = sin(π · this · u²); the same row for every point of a batch.
-    rates: Rows<R>,
-}
+pub(crate) struct Michalewicz<R = f64>(std::marker::PhantomData<R>);
 
 /// sin u sin^2m(i u²/π).
 fn summand(i: usize, u: f64) -> f64 {
@@ -35,9 +32,8 @@ impl<R: Real> Definition<R> for Michalewicz<R> {
     const DOMAIN: [f64; 2] = [0.0, PI];
     const CUDA: Option<CudaSource> = Some(CudaSource::separable(&[include_str!("michalewicz.cu"), SUM_OF_TERMS]));
 
-    fn new(dimension: usize, _: u64) -> Self {
-        let rates: Vec<R> = (1..=dimension).map(|i| R::of(i as f64 / (PI * PI))).collect();
-        Self { rates: Rows::from_packed(&rates.repeat(<Self as Definition<R>>::BATCH), dimension) }
+    fn new(_: usize, _: u64) -> Self {
+        Self(Default::default())
     }
 
     fn extremes(dimension: usize) -> Extremes {
@@ -46,26 +42,20 @@ impl<R: Real> Definition<R> for Michalewicz<R> {
     }
 
     #[inline(always)]
-    fn evaluate<S: Simd>(&self, points: Points<'_, R>) {
-        let Points { dimension, u, gradient, values, scratch } = points;
-        let width = u.len() / values.len();
-        let terms = &mut scratch[..u.len()];
-        let rows = flat::<R>(u).iter().zip(&*self.rates).zip(flat_mut::<R>(gradient)).zip(flat_mut::<R>(terms));
-        for (((&u, &rate), slope), value) in rows {
-            let (sin, cos) = sin_cos::<S, R>(u);
-            let (wave, wave_cos) = sin_cos_pi::<S, R>(rate * u * u);
+    fn evaluate<S: Simd, L: Link<S, R>>(&self, points: Points<'_, S, R, L>) {
+        points.add_up(|i, u| {
+            // sin(i u²/π) = sin(π · i/π² · u²).
+            let rate = (i + 1) as f64 * (FRAC_1_PI * FRAC_1_PI);
+            let (sin, cos) = sin_cos(u);
+            let (wave, wave_cos) = sin_cos_pi(u * rate * u);
             let square = wave * wave;
             let fourth = square * square;
             let eighth = fourth * fourth;
             let nineteenth = eighth * eighth * square * wave;
-            *value = -sin * nineteenth * wave;
             // d/du sin^20(π r u²) = 40 π r u sin^19 cos.
-            let turn = R::of(4.0 * f64::from(STEEPNESS) * PI) * rate * u * wave_cos;
-            *slope = -nineteenth * mul_add::<S, R>(cos, wave, sin * turn);
-        }
-        for (value, terms) in values.iter_mut().zip(terms.chunks_exact(width)) {
-            *value = sum_first::<R>(terms, dimension);
-        }
+            let turn = u * (4.0 * f64::from(STEEPNESS) * PI * rate) * wave_cos;
+            (-(sin * nineteenth * wave), -(nineteenth * cos.mul_add(wave, sin * turn)))
+        });
     }
 
     fn compose<const N: usize, const D: usize, Dev: Device<R>>(

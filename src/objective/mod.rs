@@ -13,14 +13,15 @@ mod extremum;
 mod kernel;
 mod scaled;
 
-pub(crate) use definition::{CudaSource, Definition, Extremes, Points};
+pub(crate) use definition::{CudaSource, Definition, Extremes};
 #[doc(hidden)]
 pub use kernel::Kernel;
-pub(crate) use kernel::{Best, Job, Map, Update, Workspace, squash, squash_slope};
+pub(crate) use kernel::{Best, Job, Link, Map, Points, Update, Workspace, squash, squash_slope};
 pub use scaled::{Composed, Evaluation, Scaled};
 pub(crate) use spin_glass::pairs;
 pub use spin_glass::{Couplings, GROUND_STATE_ENERGY, THRESHOLD_ENERGY};
 
+use crate::element::Element;
 use crate::error::Error;
 use crate::simd::Real;
 use dfdx::prelude::{Const, Cpu, Device, OwnedTape, Tensor};
@@ -132,7 +133,7 @@ macro_rules! functions {
             }
 
             /// The kernel of the scaled function.
-            pub(crate) fn kernel<R: Real>(self, dimension: usize, seed: u64) -> Arc<dyn Kernel<R>> {
+            pub(crate) fn build<R: Real>(self, dimension: usize, seed: u64) -> Arc<dyn Kernel<R>> {
                 match self {
                     $(Function::$variant => kernel::build::<R, $module::$variant<R>>(dimension, seed),)+
                 }
@@ -192,7 +193,7 @@ impl Function {
     /// assert!(value.abs() < 1e-15);
     /// # Ok::<(), overparam::Error>(())
     /// ```
-    pub fn objective<const D: usize, R: Real>(self, seed: u64) -> Scaled<D, R> {
+    pub fn objective<const D: usize, R: Element>(self, seed: u64) -> Scaled<D, R> {
         Scaled::new(self, seed)
     }
 
@@ -202,7 +203,7 @@ impl Function {
     /// # Errors
     /// If `dimension` is 0, or beyond [`Couplings::LARGEST_DIMENSION`] for the spin glass, or the number of coordinates is no
     /// multiple of it.
-    pub fn evaluate<R: Real>(self, dimension: usize, seed: u64, points: &[R]) -> Result<Evaluation<R>, Error> {
+    pub fn evaluate<R: Element>(self, dimension: usize, seed: u64, points: &[R]) -> Result<Evaluation<R>, Error> {
         if dimension == 0 {
             return Err(Error::Setting { name: "the dimension", expected: "1 or more", given: "0".to_owned() });
         }
@@ -210,7 +211,7 @@ impl Function {
             let expected = "at most 512 for the spin glass, which has d³ couplings";
             return Err(Error::Setting { name: "the dimension", expected, given: dimension.to_string() });
         }
-        scaled::evaluate(&*self.kernel(dimension, seed), points, dimension)
+        scaled::evaluate(&*R::kernel(self, dimension, seed), points, dimension)
     }
 
     /// The name in prose, such as "Styblinski-Tang".

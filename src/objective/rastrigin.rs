@@ -1,9 +1,9 @@
 //! The Rastrigin function: 10 d + Σ (u² - 10 cos 2πu).
 
-use super::definition::{SUM_OF_TERMS, affine};
-use super::{CudaSource, Definition, Extremes, Points, Taped, TapedValues, extremum};
+use super::definition::SUM_OF_TERMS;
+use super::{CudaSource, Definition, Extremes, Link, Points, Taped, TapedValues, extremum};
 use crate::simd::math::sin_cos_pi;
-use crate::simd::{Real, Simd, mul_add};
+use crate::simd::{Real, Simd};
 use dfdx::prelude::*;
 use std::f64::consts::TAU;
 
@@ -29,11 +29,11 @@ impl<R: Real> Definition<R> for Rastrigin<R> {
     }
 
     #[inline(always)]
-    fn evaluate<S: Simd>(&self, points: Points<'_, R>) {
+    fn evaluate<S: Simd, L: Link<S, R>>(&self, points: Points<'_, S, R, L>) {
         // 10 (1 - cos) term by term, not 10 d at the end: near the minimum nothing large cancels.
-        points.add_up(|u| {
-            let (sin, cos) = sin_cos_pi::<S, R>(u + u);
-            (mul_add::<S, R>(u, u, affine::<S, R>(-A, cos, A)), mul_add::<S, R>(R::of(A * TAU), sin, u + u))
+        points.add_up(|_, u| {
+            let (sin, cos) = sin_cos_pi(u + u);
+            (u.mul_add(u, cos.mul_add(-A, A)), sin.mul_add(A * TAU, u + u))
         });
     }
 

@@ -1,8 +1,7 @@
 //! The Rosenbrock function: Σ_{i<d} 100 (u_{i+1} - u_i²)² + (u_i - 1)².
 
-use super::{CudaSource, Definition, Extremes, Points, Taped, TapedValues};
-use crate::simd::{Real, Simd, flat, flat_mut, keep_first, lanes, mul_add, sum_first};
-use bytemuck::Zeroable;
+use super::{CudaSource, Definition, Extremes, Link, Points, Taped, TapedValues};
+use crate::simd::{Real, Simd};
 use dfdx::prelude::*;
 
 /// The steepness of the valley's walls.
@@ -30,45 +29,22 @@ impl<R: Real> Definition<R> for Rosenbrock<R> {
     }
 
     #[inline(always)]
-    fn evaluate<S: Simd>(&self, points: Points<'_, R>) {
-        let Points { dimension, u, gradient, values, scratch } = points;
-        let (width, last) = (u.len() / values.len(), dimension - 1);
-        // Both neighbors of a coordinate are read at an offset, from rows that are longer by a vector at that end.
-        // walls[LANES + i] is u_{i+1} - u_i².
-        let (shifted, rest) = scratch.split_at_mut(width + 1);
-        let (walls, terms) = rest.split_at_mut(width + 1);
-        for ((u, gradient), value) in u.chunks_exact(width).zip(gradient.chunks_exact_mut(width)).zip(values) {
-            shifted[..width].copy_from_slice(u);
-            shifted[width] = Zeroable::zeroed();
-            let shifted = flat::<R>(shifted);
-            for ((wall, next), u) in walls[1..].iter_mut().zip(shifted[1..].chunks_exact(R::LANES)).zip(u) {
-                *wall = lanes::<R>(|lane| mul_add::<S, R>(-u.as_ref()[lane], u.as_ref()[lane], next[lane]));
+    fn evaluate<S: Simd, L: Link<S, R>>(&self, points: Points<'_, S, R, L>) {
+        points.each(|point| {
+            let (mut value, mut before) = (point.constant(0.0), point.constant(0.0));
+            let mut u = point.coordinate(0);
+            for i in 1..point.dimension {
+                let next = point.coordinate(i);
+                let (wall, pull) = (u.mul_sub_from(u, next), u - 1.0);
+                value = (wall * WALL).mul_add(wall, pull.mul_add(pull, value));
+                // Half the slope: what this summand has, and what the one before has in its second coordinate.
+                let half = before.mul_add(WALL, (wall * u).mul_add(-2.0 * WALL, pull));
+                point.slope(i - 1, half + half);
+                (before, u) = (wall, next);
             }
-            // The last coordinate starts no summand, and the first has no wall before it.
-            walls[0] = Zeroable::zeroed();
-            walls[width] = keep_first::<R>(walls[width], last - (width - 1) * R::LANES);
-            let before = flat::<R>(&walls[..width + 1])[R::LANES - 1..].chunks_exact(R::LANES);
-            let rows = gradient.iter_mut().zip(&mut *terms).zip(before).zip(&walls[1..]).zip(u);
-            for ((((slopes, terms), before), wall), u) in rows {
-                *slopes = lanes::<R>(|lane| {
-                    let (u, wall) = (u.as_ref()[lane], wall.as_ref()[lane]);
-                    let pull = u - R::ONE;
-                    let pulls = mul_add::<S, R>(R::of(2.0 * WALL), before[lane], pull + pull);
-                    mul_add::<S, R>(R::of(-4.0 * WALL) * wall, u, pulls)
-                });
-                *terms = lanes::<R>(|lane| {
-                    let (pull, wall) = (u.as_ref()[lane] - R::ONE, wall.as_ref()[lane]);
-                    mul_add::<S, R>(R::of(WALL) * wall, wall, pull * pull)
-                });
-            }
-            let pull = flat::<R>(u)[last] - R::ONE;
-            flat_mut::<R>(gradient)[last] -= pull + pull;
-            *value = sum_first::<R>(&terms[..width], last);
-        }
-    }
-
-    fn scratch(_: usize, width: usize) -> usize {
-        3 * width + 2
+            point.slope(point.dimension - 1, before * (2.0 * WALL));
+            value
+        });
     }
 
     fn compose<const N: usize, const D: usize, Dev: Device<R>>(

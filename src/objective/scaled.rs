@@ -4,7 +4,7 @@ use super::{Best, Function, Kernel, Map, Objective, Taped, TapedValues};
 use crate::element::Element;
 use crate::error::Error;
 use crate::objective::kernel::{Job, Update};
-use crate::simd::{Real, Rows};
+use crate::simd::{Panels, Real};
 use dfdx::prelude::*;
 use std::fmt;
 use std::sync::Arc;
@@ -30,10 +30,10 @@ pub struct Evaluation<R> {
     pub gradient: Vec<R>,
 }
 
-impl<const D: usize, R: Real> Scaled<D, R> {
+impl<const D: usize, R: Element> Scaled<D, R> {
     pub(super) fn new(function: Function, seed: u64) -> Self {
         const { assert!(D > 0, "an objective needs at least one dimension") };
-        Self { function, seed, kernel: function.kernel(D, seed) }
+        Self { function, seed, kernel: R::kernel(function, D, seed) }
     }
 
     /// Which function this is.
@@ -68,20 +68,22 @@ pub(super) fn evaluate<R: Real>(kernel: &dyn Kernel<R>, x: &[R], dimension: usiz
         return Err(Error::Points { expected: dimension, given: x.len() });
     }
     let points = x.len() / dimension;
-    let mut rows = Rows::from_packed(x, dimension);
+    let mut panels = Panels::from_packed(x, dimension);
     let mut scaled = vec![R::ZERO; points];
-    kernel.apply(Job {
-        y: &mut rows,
-        values: &mut scaled,
-        map: Map::Identity,
-        update: Update::Gradient { factor: 1.0 },
-        best: &mut Best::none(dimension),
-        // Rows for no points would be no rows to cut batches from.
-        workspace: &mut kernel.workspace(points.max(1)),
-    });
+    let (mut best, mut workspace) = (Best::none(dimension), kernel.workspace(points));
+    for y in panels.iter_mut() {
+        kernel.apply(Job {
+            values: &mut scaled[y.first..][..y.points],
+            y,
+            map: Map::Identity,
+            update: Update::Gradient { factor: 1.0 },
+            best: &mut best,
+            workspace: &mut workspace,
+        });
+    }
     let [minimum, maximum] = kernel.range();
     let raw = scaled.iter().map(|&value| R::of(minimum + (maximum - minimum) * value.wide())).collect();
-    Ok(Evaluation { scaled, raw, gradient: rows.packed(dimension) })
+    Ok(Evaluation { scaled, raw, gradient: panels.packed() })
 }
 
 impl<const D: usize, R: Real> fmt::Debug for Scaled<D, R> {

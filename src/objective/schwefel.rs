@@ -1,9 +1,9 @@
 //! The Schwefel function: 418.9829 d - Σ u sin √|u|.
 
 use super::definition::SUM_OF_TERMS;
-use super::{CudaSource, Definition, Extremes, Points, Taped, TapedValues, extremum};
+use super::{CudaSource, Definition, Extremes, Link, Points, Taped, TapedValues, extremum};
 use crate::simd::math::sin_cos;
-use crate::simd::{Real, Simd, mul_add};
+use crate::simd::{Real, Simd};
 use dfdx::prelude::*;
 
 /// The largest value of u sin √|u| on the box, so that the minimum is 0.
@@ -30,12 +30,12 @@ impl<R: Real> Definition<R> for Schwefel<R> {
     }
 
     #[inline(always)]
-    fn evaluate<S: Simd>(&self, points: Points<'_, R>) {
+    fn evaluate<S: Simd, L: Link<S, R>>(&self, points: Points<'_, S, R, L>) {
         // d/du (u sin √|u|) = sin √|u| + ½ √|u| cos √|u|, which is 0 at u = 0 where the square root has no slope.
-        points.add_up(|u| {
-            let root = u.magnitude().root();
-            let (sin, cos) = sin_cos::<S, R>(root);
-            (mul_add::<S, R>(-u, sin, R::of(PEAK)), mul_add::<S, R>(R::of(-0.5) * root, cos, -sin))
+        points.add_up(|_, u| {
+            let root = u.abs().sqrt();
+            let (sin, cos) = sin_cos(root);
+            (u.mul_sub_from(sin, PEAK), (root * cos).mul_add(-0.5, -sin))
         });
     }
 

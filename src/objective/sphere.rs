@@ -1,7 +1,7 @@
 //! The sphere function: Σ u².
 
 use super::definition::SUM_OF_TERMS;
-use super::{CudaSource, Definition, Extremes, Points, Taped, TapedValues};
+use super::{CudaSource, Definition, Extremes, Link, Points, Taped, TapedValues};
 use crate::simd::{Real, Simd};
 use dfdx::prelude::*;
 
@@ -23,8 +23,8 @@ impl<R: Real> Definition<R> for Sphere<R> {
     }
 
     #[inline(always)]
-    fn evaluate<S: Simd>(&self, points: Points<'_, R>) {
-        points.add_up(|u| (u * u, u + u));
+    fn evaluate<S: Simd, L: Link<S, R>>(&self, points: Points<'_, S, R, L>) {
+        points.add_up(|_, u| (u * u, u + u));
     }
 
     fn compose<const N: usize, const D: usize, Dev: Device<R>>(

@@ -2,12 +2,12 @@
 //!
 //! With σ = √d u/‖u‖ on the sphere of radius √d and J_ijk independent standard normals, H(σ) = d⁻¹ Σ J_ijk σ_i σ_j σ_k, and
 //! the function here is H/d. Only the symmetric part S of J matters: Y_i = Σ_jk S_ijk σ_j σ_k gives the value Σ σ_i Y_i and
-//! the gradient 3 Y at once. S is symmetric in (j, k) too, so Y is a product over the d (d + 1)/2 pairs j ≤ k.
+//! the gradient 3 Y at once. S being symmetric in all three, it is enough to go over the d (d + 1)(d + 2)/6 triples i ≤ j ≤ k once,
+//! twice two operations each: a third less than the product of the d (d + 1)/2 pairs j ≤ k with all i.
 
-use super::{CudaSource, Definition, Extremes, Points, Taped, TapedValues};
-use crate::simd::matrix::{Left, Onto, product};
-use crate::simd::{Real, Rows, Simd, dot, flat, flat_mut, lanes, mul_add};
-use bytemuck::Zeroable;
+use super::{CudaSource, Definition, Extremes, Link, Points, Taped, TapedValues};
+use crate::simd::matrix::{ByColumns, ByRows, Onto, product};
+use crate::simd::{Lanes, Real, Simd};
 use dfdx::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -22,9 +22,6 @@ pub const GROUND_STATE_ENERGY: f64 = 1.657;
 
 /// The stream of the seed's generator that couplings are drawn from; stream 0 draws the start of a run.
 const COUPLINGS_STREAM: u64 = 1;
-
-/// How many pairs the product takes at once: their products stay in the first-level cache.
-const PAIRS: usize = 64;
 
 /// The couplings J of one seed, drawn one after the other in row-major order and never held at once.
 ///
@@ -61,60 +58,63 @@ impl Iterator for Couplings {
     }
 }
 
-/// The place of i ≤ j ≤ k among all such triples, with k slowest.
-fn place(i: usize, j: usize, k: usize) -> usize {
-    k * (k + 1) * (k + 2) / 6 + j * (j + 1) / 2 + i
+/// How many triples i ≤ j' ≤ k of numbers below d have j' < j.
+fn triples_before(j: usize, d: usize) -> usize {
+    // Σ (m + 1)(d - m) over m < j.
+    (0..j).map(|m| (m + 1) * (d - m)).sum()
 }
 
-fn sorted(mut triple: [usize; 3]) -> [usize; 3] {
-    triple.sort_unstable();
-    triple
-}
-
-/// The symmetric part S of the couplings, by [`place`].
-fn symmetrized(seed: u64, d: usize) -> Vec<f64> {
-    let mut sums = vec![0.0; d * (d + 1) * (d + 2) / 6];
+/// For every triple i ≤ j ≤ k the sum of the couplings of its permutations: j slowest, then i, then k. For each j that is a
+/// (j + 1) × (d - j) matrix, and all of them together say all that matters of J, in a sixth of its memory.
+fn sums_over_permutations(seed: u64, d: usize) -> Vec<f64> {
+    let blocks: Vec<usize> = (0..d).map(|j| triples_before(j, d)).collect();
+    let mut sums = vec![0.0; triples_before(d, d)];
     let mut couplings = Couplings::draw(seed, d);
     for i in 0..d {
         for j in 0..d {
             for (k, coupling) in couplings.by_ref().take(d).enumerate() {
-                let [a, b, c] = sorted([i, j, k]);
-                sums[place(a, b, c)] += coupling;
-            }
-        }
-    }
-    for c in 0..d {
-        for b in 0..=c {
-            for a in 0..=b {
-                let permutations = match (a == b, b == c) {
-                    (true, true) => 1.0,
-                    (false, false) => 6.0,
-                    _ => 3.0,
-                };
-                sums[place(a, b, c)] /= permutations;
+                let mut triple = [i, j, k];
+                triple.sort_unstable();
+                let [a, b, c] = triple;
+                sums[blocks[b] + a * (d - b) + c - b] += coupling;
             }
         }
     }
     sums
 }
 
-/// The couplings as the products take them: a row a pair j ≤ k, j slowest, doubled where j < k; column i of d holds S_ijk.
+/// S_ijk, the mean over the permutations, for all i, j and k in row-major order.
+fn symmetrized(seed: u64, d: usize) -> Vec<f64> {
+    let mut symmetric = vec![0.0; d * d * d];
+    let mut sums = sums_over_permutations(seed, d).into_iter();
+    for (j, i, k) in (0..d).flat_map(|j| (0..=j).flat_map(move |i| (j..d).map(move |k| (j, i, k)))) {
+        let permutations = match (i == j, j == k) {
+            (true, true) => 1.0,
+            (false, false) => 6.0,
+            _ => 3.0,
+        };
+        let mean = sums.next().expect("a sum for each triple") / permutations;
+        for [a, b, c] in [[i, j, k], [i, k, j], [j, i, k], [j, k, i], [k, i, j], [k, j, i]] {
+            symmetric[(a * d + b) * d + c] = mean;
+        }
+    }
+    symmetric
+}
+
+/// The couplings for a product over pairs: a row a pair j ≤ k, j slowest, doubled where j < k; column i of d holds S_ijk.
 pub(crate) fn pairs<R: Real>(d: usize, seed: u64) -> Vec<R> {
     let symmetric = symmetrized(seed, d);
     let mut pairs = Vec::with_capacity(d * (d + 1) / 2 * d);
     for (j, k) in (0..d).flat_map(|j| (j..d).map(move |k| (j, k))) {
         let twice = if j < k { 2.0 } else { 1.0 };
-        pairs.extend((0..d).map(|i| {
-            let [a, b, c] = sorted([i, j, k]);
-            R::of(twice * symmetric[place(a, b, c)])
-        }));
+        pairs.extend((0..d).map(|i| R::of(twice * symmetric[(j * d + k) * d + i])));
     }
     pairs
 }
 
 pub(crate) struct SpinGlass<R: Real = f64> {
-    /// See [`pairs`].
-    pairs: Rows<R>,
+    /// As [`sums_over_permutations`] orders them.
+    couplings: Vec<R>,
 }
 
 impl<R: Real> Definition<R> for SpinGlass<R> {
@@ -122,13 +122,12 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
     const SOURCE: &'static str =
         "Auffinger, Ben Arous & Cerny (2013), Random matrices and complexity of spin glasses, CPAM 66(2), 165-201";
     const DOMAIN: [f64; 2] = [-1.0, 1.0];
-    const BATCH: usize = usize::MAX;
+    const TOGETHER: bool = true;
     const CUDA: Option<CudaSource> =
         Some(CudaSource { parts: &[include_str!("spin_glass.cu")], work: |n, d| n * d + n * CudaSource::PARTS + n });
 
     fn new(dimension: usize, seed: u64) -> Self {
-        let pairs = Rows::from_packed(&pairs(dimension, seed), dimension);
-        Self { pairs }
+        Self { couplings: sums_over_permutations(seed, dimension).into_iter().map(R::of).collect() }
     }
 
     fn extremes(_: usize) -> Extremes {
@@ -136,54 +135,75 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
     }
 
     #[inline(always)]
-    fn evaluate<S: Simd>(&self, points: Points<'_, R>) {
-        let Points { dimension: d, u, gradient, values, scratch } = points;
-        let width = u.len() / values.len();
-        let stride = width * R::LANES;
-        // Y accumulates in the gradient; products holds the pairs' σ_j σ_k, a row a pair and a column a point.
-        let (spins, scratch) = scratch.split_at_mut(u.len());
-        let columns_width = values.len().div_ceil(R::LANES);
-        let (columns, products) = scratch.split_at_mut(d * columns_width);
-        for (row, (u, spins)) in u.chunks_exact(width).zip(spins.chunks_exact_mut(width)).enumerate() {
-            let scale = R::of((d as f64).sqrt()) * reciprocal(dot::<S, R>(u, u).root());
-            for (u, spins) in u.iter().zip(&mut *spins) {
-                *spins = lanes::<R>(|lane| scale * u.as_ref()[lane]);
+    fn evaluate<S: Simd, L: Link<S, R>>(&self, mut points: Points<'_, S, R, L>) {
+        let (simd, d, width) = (points.simd, points.dimension, points.width);
+        let stride = width * Lanes::<S, R>::COUNT;
+        let (spins, rest) = std::mem::take(&mut points.scratch).split_at_mut(d * stride);
+        let (slopes, rest) = rest.split_at_mut(d * stride);
+        let (pairs, norms) = rest.split_at_mut(d * stride);
+        for column in 0..width {
+            let mut square = Lanes::splat(simd, R::ZERO);
+            let spins = &mut R::registers_mut::<S>(spins)[column..];
+            for i in 0..d {
+                let u = points.coordinate(i, column);
+                square = u.mul_add(u, square);
+                spins[i * width] = u.register();
             }
-            let columns = flat_mut::<R>(columns);
-            let spins = flat::<R>(spins);
-            for (column, &spin) in columns.chunks_exact_mut(columns_width * R::LANES).zip(&spins[..d]) {
-                column[row] = spin;
+            // 1/‖u‖, and 0 at the origin: it has no direction, and 0 is the mean over all of them.
+            let norm = square.sqrt();
+            let reciprocal = Lanes::splat(simd, R::ZERO).less_than(norm, Lanes::splat(simd, R::of(1.0)) / norm, 0.0);
+            R::registers_mut::<S>(norms)[column] = reciprocal.register();
+            for i in 0..d {
+                let u = Lanes::<S, R>::new(simd, spins[i * width]);
+                spins[i * width] = (u * (reciprocal * (d as f64).sqrt())).register();
             }
         }
-        gradient.fill(Zeroable::zeroed());
-        let mut pairs = (0..d).flat_map(|j| (j..d).map(move |k| (j, k)));
-        for block in self.pairs.chunks(PAIRS * stride) {
-            let count = block.len() / stride;
-            for ((j, k), product) in pairs.by_ref().take(count).zip(products.chunks_exact_mut(columns_width)) {
-                let (left, right) = (&columns[j * columns_width..], &columns[k * columns_width..]);
-                for ((product, left), right) in product.iter_mut().zip(left).zip(right) {
-                    *product = lanes::<R>(|lane| left.as_ref()[lane] * right.as_ref()[lane]);
+        slopes.fill(R::ZERO);
+        let mut left = &*self.couplings;
+        for j in 0..d {
+            let (block, after) = left.split_at((j + 1) * (d - j));
+            left = after;
+            // With Q_i = Σ_{k≥j} T_ijk σ_k, the part of the energy Σ_i σ_i σ_j Q_i has the slopes Q_i σ_j in σ_i, Σ_i Q_i σ_i in σ_j
+            // and Σ_i T_ijk σ_i σ_j in σ_k.
+            let pairs = &mut pairs[..(j + 1) * stride];
+            product(simd, ByRows { data: block, stride: d - j }, &spins[j * stride..], Onto::Zero, pairs, stride);
+            let (spins, slopes_of) = (R::registers::<S>(spins), R::registers_mut::<S>(slopes));
+            let pairs_of = R::registers_mut::<S>(pairs);
+            for column in 0..width {
+                let at = |registers: &[R::Register<S>], i: usize| Lanes::<S, R>::new(simd, registers[i * width + column]);
+                let second = at(spins, j);
+                let mut slope = Lanes::splat(simd, R::ZERO);
+                for i in 0..=j {
+                    let (first, force) = (at(spins, i), at(pairs_of, i));
+                    slope = force.mul_add(first, slope);
+                    slopes_of[i * width + column] = force.mul_add(second, at(slopes_of, i)).register();
+                    pairs_of[i * width + column] = (first * second).register();
                 }
+                slopes_of[j * width + column] = (at(slopes_of, j) + slope).register();
             }
-            let left = Left { data: flat::<R>(products), row_stride: 1, column_stride: columns_width * R::LANES };
-            product::<S, R>(left, block, Onto::Result, flat_mut::<R>(gradient), stride, count);
+            let transposed = ByColumns { data: block, stride: d - j };
+            product(simd, transposed, pairs, Onto::Result, &mut slopes[j * stride..], stride);
         }
-        // dE/du = 3 d⁻² (√d/‖u‖) (Y - σ (σ·Y)/d): the part of Y along the sphere.
-        let per_spin = R::of(1.0 / d as f64);
-        let rows = u.chunks_exact(width).zip(spins.chunks_exact(width)).zip(gradient.chunks_exact_mut(width));
-        for (((u, spins), y), value) in rows.zip(values) {
-            let along = dot::<S, R>(spins, y) * per_spin;
-            *value = along * per_spin;
-            let scale = R::of(3.0 * (d as f64).powf(-1.5)) * reciprocal(dot::<S, R>(u, u).root());
-            for (y, spins) in y.iter_mut().zip(spins) {
-                let across = *y;
-                *y = lanes::<R>(|lane| scale * mul_add::<S, R>(-along, spins.as_ref()[lane], across.as_ref()[lane]));
+        // With G = 3 Y what the loop left: the value is σ·G/(3 d²), and dE/du = d^(-3/2)/‖u‖ (G - σ (σ·G)/d), the part along the
+        // sphere.
+        let (spins, slopes) = (R::registers::<S>(spins), R::registers::<S>(slopes));
+        for column in 0..width {
+            let at = |registers: &[R::Register<S>], i: usize| Lanes::<S, R>::new(simd, registers[i * width + column]);
+            let mut along = Lanes::splat(simd, R::ZERO);
+            for i in 0..d {
+                along = at(spins, i).mul_add(at(slopes, i), along);
             }
+            let along = along * (1.0 / d as f64);
+            let scale = Lanes::<S, R>::new(simd, R::registers::<S>(norms)[column]) * (d as f64).powf(-1.5);
+            for i in 0..d {
+                points.slope(i, column, scale * along.mul_sub_from(at(spins, i), at(slopes, i)));
+            }
+            points.value(column, along * (1.0 / (3 * d) as f64));
         }
     }
 
-    fn scratch(points: usize, width: usize) -> usize {
-        points * width + (width * R::LANES + PAIRS) * points.div_ceil(R::LANES)
+    fn scratch(dimension: usize) -> usize {
+        3 * dimension + 1
     }
 
     fn compose<const N: usize, const D: usize, Dev: Device<R>>(
@@ -191,12 +211,7 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
         seed: u64,
     ) -> TapedValues<N, R, Dev> {
         let device = u.device().clone();
-        let symmetric = symmetrized(seed, D);
-        let mut couplings = Vec::with_capacity(D * D * D);
-        for (i, j, k) in (0..D).flat_map(|i| (0..D).flat_map(move |j| (0..D).map(move |k| (i, j, k)))) {
-            let [a, b, c] = sorted([i, j, k]);
-            couplings.push(R::of(symmetric[place(a, b, c)]));
-        }
+        let couplings = symmetrized(seed, D).into_iter().map(R::of).collect();
         let couplings = device.tensor_from_vec(couplings, (Const::<D>, D * D));
         // A tiny offset keeps the projection finite at u = 0.
         let squares = u.with_empty_tape().square().sum::<_, Axis<1>>() + R::of(1e-30);
@@ -210,13 +225,7 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
     }
 
     fn operations(d: usize) -> usize {
-        // One multiplication a pair, and a multiplication and an addition a pair and output.
-        d * (d + 1) / 2 * (1 + 2 * d) + 12 * d
+        // Two multiplications and two additions a triple i ≤ j ≤ k, five operations a pair.
+        4 * (d * (d + 1) * (d + 2) / 6) + 5 * (d * (d + 1) / 2) + 12 * d
     }
-}
-
-/// 1/norm, and 0 for a norm of 0: the origin has no direction, and 0 is the mean over all of them.
-#[inline(always)]
-fn reciprocal<R: Real>(norm: R) -> R {
-    if norm > R::ZERO { R::ONE / norm } else { R::ZERO }
 }

@@ -1,8 +1,8 @@
 //! The Styblinski-Tang function: ½ Σ (u⁴ - 16 u² + 5 u).
 
-use super::definition::{SUM_OF_TERMS, affine};
-use super::{CudaSource, Definition, Extremes, Points, Taped, TapedValues};
-use crate::simd::{Real, Simd, mul_add};
+use super::definition::SUM_OF_TERMS;
+use super::{CudaSource, Definition, Extremes, Link, Points, Taped, TapedValues};
+use crate::simd::{Real, Simd};
 use dfdx::prelude::*;
 
 /// The minimum in one dimension, and where it is: the smallest root of 2 u³ - 16 u + 2.5.
@@ -29,11 +29,11 @@ impl<R: Real> Definition<R> for StyblinskiTang<R> {
     }
 
     #[inline(always)]
-    fn evaluate<S: Simd>(&self, points: Points<'_, R>) {
-        points.add_up(|u| {
+    fn evaluate<S: Simd, L: Link<S, R>>(&self, points: Points<'_, S, R, L>) {
+        points.add_up(|_, u| {
             let square = u * u;
-            let value = mul_add::<S, R>(square, affine::<S, R>(0.5, square, -8.0), R::of(2.5) * u);
-            (value, mul_add::<S, R>(u, affine::<S, R>(2.0, square, -16.0), R::of(2.5)))
+            let value = square.mul_add(square.mul_add(0.5, -8.0), u * 2.5);
+            (value, u.mul_add(square.mul_add(2.0, -16.0), 2.5))
         });
     }
 

@@ -2,7 +2,7 @@
 
 use super::Step;
 use crate::error::Error;
-use crate::network::Fused;
+use crate::network::{Fused, Products};
 use crate::objective::{Best, Job, Kernel, Map, Update, Workspace};
 use crate::simd::Real;
 use std::sync::Arc;
@@ -15,24 +15,21 @@ pub(crate) struct FusedDeep<R: Real> {
     workspace: Workspace<R>,
 }
 
-impl<R: Real> FusedDeep<R> {
+impl<R: Products> FusedDeep<R> {
     pub(crate) fn new(network: Fused<R>, points: usize, map: Map, kernel: Arc<dyn Kernel<R>>) -> Self {
         let workspace = kernel.workspace(points);
         Self { network, map, kernel, workspace }
     }
 }
 
-impl<R: Real> Step<R> for FusedDeep<R> {
+impl<R: Products> Step<R> for FusedDeep<R> {
     fn step(&mut self, step: f64, values: &mut [R], best: &mut Best<R>) -> Result<(), Error> {
-        self.kernel.apply(Job {
-            update: Update::Gradient { factor: -step / values.len() as f64 },
-            y: self.network.forward(),
-            values,
-            map: self.map,
-            best,
-            workspace: &mut self.workspace,
+        let Self { network, map, kernel, workspace } = self;
+        let update = Update::Gradient { factor: -step / values.len() as f64 };
+        network.update(|y| {
+            let values = &mut values[y.first..][..y.points];
+            kernel.apply(Job { y, values, map: *map, update, best, workspace });
         });
-        self.network.update();
         Ok(())
     }
 

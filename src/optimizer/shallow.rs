@@ -3,7 +3,7 @@
 use super::Step;
 use crate::error::Error;
 use crate::objective::{Best, Job, Kernel, Map, Update, Workspace};
-use crate::simd::{Real, Rows};
+use crate::simd::{Panels, Real};
 use dfdx::prelude::*;
 use std::sync::Arc;
 
@@ -24,33 +24,31 @@ impl<const N: usize, const D: usize, E: Dtype, Dev: Device<E>> TensorCollection<
 
 /// The shallow optimizer on one fused kernel: squash, objective, gradient and step in one pass over y.
 pub(crate) struct FusedShallow<R: Real> {
-    pub(crate) y: Rows<R>,
+    pub(crate) y: Panels<R>,
     map: Map,
     kernel: Arc<dyn Kernel<R>>,
     workspace: Workspace<R>,
 }
 
 impl<R: Real> FusedShallow<R> {
-    pub(crate) fn new(y: Rows<R>, map: Map, kernel: Arc<dyn Kernel<R>>) -> Self {
-        let workspace = kernel.workspace(y.len() / y.stride());
+    pub(crate) fn new(y: Panels<R>, map: Map, kernel: Arc<dyn Kernel<R>>) -> Self {
+        let workspace = kernel.workspace(y.points());
         Self { y, map, kernel, workspace }
     }
 }
 
 impl<R: Real> Step<R> for FusedShallow<R> {
     fn step(&mut self, step: f64, values: &mut [R], best: &mut Best<R>) -> Result<(), Error> {
-        self.kernel.apply(Job {
-            update: Update::Step { step: step / values.len() as f64 },
-            y: &mut self.y,
-            values,
-            map: self.map,
-            best,
-            workspace: &mut self.workspace,
-        });
+        let Self { y, map, kernel, workspace } = self;
+        let update = Update::Step { step: step / values.len() as f64 };
+        for y in y.iter_mut() {
+            let values = &mut values[y.first..][..y.points];
+            kernel.apply(Job { y, values, map: *map, update, best, workspace });
+        }
         Ok(())
     }
 
     fn parameters(&self, into: &mut Vec<R>) {
-        into.extend_from_slice(&self.y);
+        into.extend_from_slice(self.y.scalars());
     }
 }

@@ -1,73 +1,74 @@
-//! Elementary functions without branches, so that a loop over them becomes vectors.
+//! Elementary functions without branches, over registers.
 //!
 //! Each is a reduction of the argument followed by a polynomial, fitted to these intervals by Chebyshev interpolation in 60
 //! digits. The tests below hold their errors against the standard library; the documentation of each states them in
 //! units in the last place (ulp). NaN in, NaN out.
 
-use super::{Real, Simd, mul_add};
+use super::{Lanes, Operand, Real, Simd};
+use std::f64::consts::{FRAC_2_PI, LOG2_E, PI};
 
 /// Horner's scheme: `c[0] + x (c[1] + x (c[2] + …))`.
 #[inline(always)]
-fn polynomial<S: Simd, R: Real>(coefficients: &[R], x: R) -> R {
+fn polynomial<S: Simd, R: Real>(coefficients: &[f64], x: Lanes<S, R>) -> Lanes<S, R> {
     let (last, rest) = coefficients.split_last().expect("every fit has a coefficient");
-    rest.iter().rev().fold(*last, |value, &c| mul_add::<S, R>(value, x, c))
+    rest.iter().rev().fold(Lanes::splat(x.simd(), R::of(*last)), |value, &c| value.mul_add(x, c))
 }
 
 /// e^x, within 2 ulp for |x| ≤ 87 (`f32`) or 708 (`f64`); beyond, the value at that limit.
 #[inline(always)]
-pub(crate) fn exp<S: Simd, R: Real>(x: R) -> R {
-    let x = if x > R::EXP_LIMIT { R::EXP_LIMIT } else { x };
-    let x = if x < -R::EXP_LIMIT { -R::EXP_LIMIT } else { x };
-    let rounded = mul_add::<S, R>(x, R::of(std::f64::consts::LOG2_E), R::ROUNDER);
+pub(crate) fn exp<S: Simd, R: Real>(x: Lanes<S, R>) -> Lanes<S, R> {
+    let x = x.clamp(-R::EXP_LIMIT, R::EXP_LIMIT);
+    let rounded = x.mul_add(LOG2_E, R::ROUNDER);
     let n = rounded - R::ROUNDER;
-    let r = mul_add::<S, R>(n, -R::LN_2[0], x);
-    let r = mul_add::<S, R>(n, -R::LN_2[1], r);
-    let tail = mul_add::<S, R>(polynomial::<S, R>(R::EXP, r), r * r, r);
-    mul_add::<S, R>(R::exp2_of_bits(rounded), tail, R::exp2_of_bits(rounded))
+    let r = n.mul_sub_from(R::LN_2[0], x);
+    let r = n.mul_sub_from(R::LN_2[1], r);
+    let tail = polynomial(R::EXP, r).mul_add(r * r, r);
+    let power = Lanes::new(x.simd(), R::exp2_of_bits(x.simd(), rounded.register()));
+    power.mul_add(tail, power)
 }
 
-/// The logistic sigmoid 1 / (1 + e^-x), within 3 ulp for |x| ≤ 87 (`f32`) or 708 (`f64`).
+/// The logistic sigmoid of x times minus `minus_gain`, 1 / (1 + e^(minus_gain x)), within 3 ulp where that product is at most
+/// 87 (`f32`) or 708 (`f64`).
 #[inline(always)]
-pub(crate) fn sigmoid<S: Simd, R: Real>(x: R) -> R {
-    R::ONE / (R::ONE + exp::<S, R>(-x))
+pub(crate) fn sigmoid<S: Simd, R: Real>(x: Lanes<S, R>, minus_gain: impl Operand<S, R>) -> Lanes<S, R> {
+    Lanes::splat(x.simd(), R::of(1.0)) / (exp(x * minus_gain) + 1.0)
 }
 
 /// (sin x, cos x) for |x| ≤ 10⁴, within 2 ulp or, near their zeros, within 2^-24 (`f32`) or 2^-53 (`f64`).
 #[inline(always)]
-pub(crate) fn sin_cos<S: Simd, R: Real>(x: R) -> (R, R) {
-    let rounded = mul_add::<S, R>(x, R::of(std::f64::consts::FRAC_2_PI), R::ROUNDER);
+pub(crate) fn sin_cos<S: Simd, R: Real>(x: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>) {
+    let rounded = x.mul_add(FRAC_2_PI, R::ROUNDER);
     let n = rounded - R::ROUNDER;
-    let r = mul_add::<S, R>(n, -R::HALF_PI[0], x);
-    let r = mul_add::<S, R>(n, -R::HALF_PI[1], r);
-    let r = mul_add::<S, R>(n, -R::HALF_PI[2], r);
-    turned::<S, R>(r, rounded)
+    let r = R::HALF_PI.iter().fold(x, |r, &part| n.mul_sub_from(part, r));
+    turned(r, rounded)
 }
 
 /// (sin πx, cos πx) for |x| ≤ 10⁴, within 2 ulp or, near their zeros, within 2^-24 (`f32`) or 2^-53 (`f64`).
 #[inline(always)]
-pub(crate) fn sin_cos_pi<S: Simd, R: Real>(x: R) -> (R, R) {
+pub(crate) fn sin_cos_pi<S: Simd, R: Real>(x: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>) {
     let rounded = x + x + R::ROUNDER;
     let n = rounded - R::ROUNDER;
-    let r = mul_add::<S, R>(n, R::of(-0.5), x);
-    turned::<S, R>(r * R::of(std::f64::consts::PI), rounded)
+    let r = n.mul_sub_from(0.5, x);
+    turned(r * PI, rounded)
 }
 
 /// (sin, cos) of `r`, |r| ≤ π/4, turned by the quadrant in `rounded`.
 #[inline(always)]
-fn turned<S: Simd, R: Real>(r: R, rounded: R) -> (R, R) {
+fn turned<S: Simd, R: Real>(r: Lanes<S, R>, rounded: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>) {
     let square = r * r;
-    let sin = mul_add::<S, R>(polynomial::<S, R>(R::SIN, square), square * r, r);
-    let half = mul_add::<S, R>(square, R::of(-0.5), R::ONE);
-    let cos = mul_add::<S, R>(polynomial::<S, R>(R::COS, square), square * square, half);
-    R::turn_by_bits(sin, cos, rounded)
+    let sin = polynomial(R::SIN, square).mul_add(square * r, r);
+    let half = square.mul_sub_from(0.5, 1.0);
+    let cos = polynomial(R::COS, square).mul_add(square * square, half);
+    let (sin, cos) = R::turn_by_bits(r.simd(), sin.register(), cos.register(), rounded.register());
+    (Lanes::new(r.simd(), sin), Lanes::new(r.simd(), cos))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simd::WithSimd;
     use crate::simd::tests::everywhere;
-    use std::f64::consts::{FRAC_PI_2, PI};
+    use crate::simd::{Rows, WithSimd};
+    use std::f64::consts::FRAC_PI_2;
 
     #[derive(Clone, Copy, Debug, PartialEq)]
     enum Elementary {
@@ -85,14 +86,14 @@ mod tests {
         const ALL: [Self; 6] = [Exp, Sigmoid, Sin, Cos, SinPi, CosPi];
 
         #[inline(always)]
-        fn of<S: Simd, R: Real>(self, x: R) -> R {
+        fn of<S: Simd, R: Real>(self, x: Lanes<S, R>) -> Lanes<S, R> {
             match self {
-                Exp => exp::<S, R>(x),
-                Sigmoid => sigmoid::<S, R>(x),
-                Sin => sin_cos::<S, R>(x).0,
-                Cos => sin_cos::<S, R>(x).1,
-                SinPi => sin_cos_pi::<S, R>(x).0,
-                CosPi => sin_cos_pi::<S, R>(x).1,
+                Exp => exp(x),
+                Sigmoid => sigmoid(x, -1.0),
+                Sin => sin_cos(x).0,
+                Cos => sin_cos(x).1,
+                SinPi => sin_cos_pi(x).0,
+                CosPi => sin_cos_pi(x).1,
             }
         }
 
@@ -123,8 +124,13 @@ mod tests {
     impl<R: Real> WithSimd for Each<'_, R> {
         type Output = Vec<R>;
         #[inline(always)]
-        fn with_simd<S: Simd>(self, _: S) -> Vec<R> {
-            self.1.iter().map(|&x| self.0.of::<S, R>(x)).collect()
+        fn with_simd<S: Simd>(self, simd: S) -> Vec<R> {
+            let mut rows = Rows::<R>::zeros(1, self.1.len());
+            rows[..self.1.len()].copy_from_slice(self.1);
+            for register in R::registers_mut::<S>(&mut rows) {
+                *register = self.0.of(Lanes::<S, R>::new(simd, *register)).register();
+            }
+            rows[..self.1.len()].to_vec()
         }
     }
 
@@ -154,7 +160,7 @@ mod tests {
     /// reference with an error of half a unit itself, and still keeps the bounds.
     fn is_accurate<R: Real>(epsilon: f64) {
         // Function, largest argument, ulp, or else absolute error.
-        let limit = R::EXP_LIMIT.wide();
+        let limit = R::EXP_LIMIT;
         let table = [(Exp, limit, 2.0, 0.0), (Sigmoid, limit, 3.0, 0.0)]
             .into_iter()
             .chain([Sin, Cos, SinPi, CosPi].into_iter().flat_map(|f| [1.0, 30.0, 1e4].map(|x| (f, x, 2.0, epsilon))));
@@ -182,15 +188,15 @@ mod tests {
     }
 
     fn is_right_at_the_ends<R: Real>() {
-        let limit = R::EXP_LIMIT;
-        let x = [R::NAN, R::INFINITY, -R::INFINITY, limit, -limit, R::ZERO, limit + limit];
+        let limit = R::of(R::EXP_LIMIT);
+        let x = [R::of(f64::NAN), R::INFINITY, -R::INFINITY, limit, -limit, R::ZERO, limit + limit];
         for f in Elementary::ALL {
             for (set, y) in everywhere(|| Each(f, &x)) {
                 let context = format!("{f:?} {} on {set}: {y:?}", R::NAME);
                 assert!(y[0].wide().is_nan(), "{context}");
                 match f {
                     Exp => {
-                        assert!(y[1] == y[3] && y[2] == y[4] && y[6] == y[3] && y[1].finite(), "{context}");
+                        assert!(y[1] == y[3] && y[2] == y[4] && y[6] == y[3] && y[1].wide().is_finite(), "{context}");
                         assert!(y[4] > R::ZERO && y[5] == R::ONE, "{context}");
                     }
                     Sigmoid => {

@@ -1,120 +1,192 @@
 //! Matrix products of the sizes that small networks have.
 //!
 //! A general library pays for packing and for choosing a blocking, which at 50 × 10 × 50 is most of the time. Here the right
-//! factor already lies in padded rows, so a product is a walk over tiles of the result that stay in registers.
+//! factor already lies in rows of whole registers, so a product is a walk over tiles of the result that stay in registers.
 
-use super::{Real, Simd, mul_add};
-use bytemuck::Zeroable;
+use super::{Lanes, Real, Simd};
 
-/// The left factor: its element (row, column) is at `row * row_stride + column * column_stride`.
+/// The left factor.
+pub(crate) trait Left<R: Real>: Copy {
+    /// This factor from row `first` on, and `inner` columns of it.
+    fn part<'a, const ROWS: usize>(self, first: usize, inner: usize) -> [&'a [R]; ROWS]
+    where
+        Self: 'a;
+
+    /// Column `column` of a [part](Left::part), if there is one.
+    fn column<const ROWS: usize>(self, part: &[&[R]; ROWS], column: usize) -> Option<[R; ROWS]>;
+}
+
+/// A left factor whose element (row, column) is at `row * stride + column`.
 #[derive(Clone, Copy)]
-pub(crate) struct Left<'a, R> {
+pub(crate) struct ByRows<'a, R> {
     pub data: &'a [R],
-    pub row_stride: usize,
-    pub column_stride: usize,
+    pub stride: usize,
+}
+
+impl<R: Real> Left<R> for ByRows<'_, R> {
+    #[inline(always)]
+    fn part<'a, const ROWS: usize>(self, first: usize, inner: usize) -> [&'a [R]; ROWS]
+    where
+        Self: 'a,
+    {
+        let mut rows: [&[R]; ROWS] = [&[]; ROWS];
+        for (row, place) in (first..).zip(&mut rows) {
+            *place = &self.data[row * self.stride..][..inner];
+        }
+        rows
+    }
+
+    #[inline(always)]
+    fn column<const ROWS: usize>(self, part: &[&[R]; ROWS], column: usize) -> Option<[R; ROWS]> {
+        let mut elements = [R::ZERO; ROWS];
+        for (element, row) in elements.iter_mut().zip(part) {
+            *element = *row.get(column)?;
+        }
+        Some(elements)
+    }
+}
+
+/// A left factor whose element (row, column) is at `column * stride + row`: the transpose of what lies there.
+#[derive(Clone, Copy)]
+pub(crate) struct ByColumns<'a, R> {
+    pub data: &'a [R],
+    pub stride: usize,
+}
+
+impl<R: Real> Left<R> for ByColumns<'_, R> {
+    #[inline(always)]
+    fn part<'a, const ROWS: usize>(self, first: usize, _: usize) -> [&'a [R]; ROWS]
+    where
+        Self: 'a,
+    {
+        [&self.data[first..]; ROWS]
+    }
+
+    #[inline(always)]
+    fn column<const ROWS: usize>(self, part: &[&[R]; ROWS], column: usize) -> Option<[R; ROWS]> {
+        part[0].get(column * self.stride..)?.first_chunk().copied()
+    }
 }
 
 /// What a product starts from.
 #[derive(Clone, Copy)]
 pub(crate) enum Onto<'a, R> {
     Zero,
-    /// The same row under every row of the result.
-    Row(&'a [R]),
+    /// Row r of the result starts from element `r * stride`, in every column.
+    Splat {
+        data: &'a [R],
+        stride: usize,
+    },
     /// What the result holds already.
     Result,
 }
 
-/// Rows of the result that a tile covers: divides the paper's n = 50.
-const TILE_ROWS: usize = 5;
-
-/// `result` (m × stride) = `onto` + `left` (m × inner) · `right` (inner × stride), where `stride` is a whole number of vectors.
+/// `result` (m × stride) = `onto` + `left` (m × inner) · `right` (inner × stride), where `stride` is a whole number of
+/// [`Real::Block`]s.
 #[inline(always)]
 pub(crate) fn product<S: Simd, R: Real>(
-    left: Left<'_, R>,
+    simd: S,
+    left: impl Left<R>,
     right: &[R],
     onto: Onto<'_, R>,
     result: &mut [R],
     stride: usize,
-    inner: usize,
 ) {
-    let right = &right[..inner * stride];
-    let widest = if S::F64_LANES == 8 { 4 } else { 1 };
+    let (right, result) = (R::registers::<S>(right), R::registers_mut::<S>(result));
+    let width = stride / Lanes::<S, R>::COUNT;
     let mut column = 0;
-    while column < stride {
-        let vectors = ((stride - column) / R::LANES).min(widest);
-        match vectors {
-            4 => columns::<S, R, 4>(left, right, onto, result, stride, inner, column),
-            3 => columns::<S, R, 3>(left, right, onto, result, stride, inner, column),
-            2 => columns::<S, R, 2>(left, right, onto, result, stride, inner, column),
-            _ => columns::<S, R, 1>(left, right, onto, result, stride, inner, column),
-        }
-        column += vectors * R::LANES;
+    while column < width {
+        let left_over = width - column;
+        // As many sums as hide an addition's latency, and registers left for the factors.
+        column += if S::REGISTER_COUNT < 32 {
+            match left_over {
+                1 => columns::<S, R, 10, 1>(simd, left, right, onto, result, width, column),
+                _ => columns::<S, R, 5, 2>(simd, left, right, onto, result, width, column),
+            }
+        } else {
+            match left_over {
+                1 => columns::<S, R, 10, 1>(simd, left, right, onto, result, width, column),
+                2 | 5 => columns::<S, R, 10, 2>(simd, left, right, onto, result, width, column),
+                3 | 6 => columns::<S, R, 5, 3>(simd, left, right, onto, result, width, column),
+                _ => columns::<S, R, 5, 4>(simd, left, right, onto, result, width, column),
+            }
+        };
     }
 }
 
-/// The tiles of all rows, `VECTORS` vectors wide, from `column` on.
+/// The tiles of all rows, `COLUMNS` registers wide, from `column` on. Gives `COLUMNS`.
 #[inline(always)]
-fn columns<S: Simd, R: Real, const VECTORS: usize>(
-    left: Left<'_, R>,
-    right: &[R],
+fn columns<S: Simd, R: Real, const ROWS: usize, const COLUMNS: usize>(
+    simd: S,
+    left: impl Left<R>,
+    right: &[R::Register<S>],
     onto: Onto<'_, R>,
-    result: &mut [R],
-    stride: usize,
-    inner: usize,
+    result: &mut [R::Register<S>],
+    width: usize,
     column: usize,
-) {
+) -> usize {
+    let rows = result.len() / width;
     let mut first = 0;
-    let mut tiles = result.chunks_exact_mut(TILE_ROWS * stride);
-    for rows in &mut tiles {
-        tile::<S, R, TILE_ROWS, VECTORS>(left, first, right, onto, rows, stride, inner, column);
-        first += TILE_ROWS;
+    while rows - first >= ROWS {
+        tile::<S, R, ROWS, COLUMNS>(simd, left, first, right, onto, result, width, column);
+        first += ROWS;
     }
-    for row in tiles.into_remainder().chunks_exact_mut(stride) {
-        tile::<S, R, 1, VECTORS>(left, first, right, onto, row, stride, inner, column);
-        first += 1;
+    if rows - first >= 5 {
+        tile::<S, R, 5, COLUMNS>(simd, left, first, right, onto, result, width, column);
+        first += 5;
     }
+    match rows - first {
+        4 => tile::<S, R, 4, COLUMNS>(simd, left, first, right, onto, result, width, column),
+        3 => tile::<S, R, 3, COLUMNS>(simd, left, first, right, onto, result, width, column),
+        2 => tile::<S, R, 2, COLUMNS>(simd, left, first, right, onto, result, width, column),
+        1 => tile::<S, R, 1, COLUMNS>(simd, left, first, right, onto, result, width, column),
+        _ => {}
+    }
+    COLUMNS
 }
 
-/// One tile: `ROWS` rows from `first` on, accumulated in registers.
+/// One tile: `ROWS` rows from `first` on, added up in registers.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
-fn tile<S: Simd, R: Real, const ROWS: usize, const VECTORS: usize>(
-    left: Left<'_, R>,
+fn tile<S: Simd, R: Real, const ROWS: usize, const COLUMNS: usize>(
+    simd: S,
+    left: impl Left<R>,
     first: usize,
-    right: &[R],
+    right: &[R::Register<S>],
     onto: Onto<'_, R>,
-    rows: &mut [R],
-    stride: usize,
-    inner: usize,
+    result: &mut [R::Register<S>],
+    width: usize,
     column: usize,
 ) {
-    let span = column..column + VECTORS * R::LANES;
-    let mut tile = [[<R::Vector as Zeroable>::zeroed(); VECTORS]; ROWS];
-    for (row, tile) in tile.iter_mut().enumerate() {
-        let start = match onto {
-            Onto::Zero => continue,
-            Onto::Row(start) => &start[span.clone()],
-            Onto::Result => &rows[row * stride..][span.clone()],
-        };
-        for (vector, start) in tile.iter_mut().zip(start.chunks_exact(R::LANES)) {
-            vector.as_mut().copy_from_slice(start);
-        }
-    }
-    for (k, right) in right.chunks_exact(stride).take(inner).enumerate() {
-        let right = &right[span.clone()];
-        for (row, tile) in tile.iter_mut().enumerate() {
-            let factor = left.data[(first + row) * left.row_stride + k * left.column_stride];
-            for (vector, right) in tile.iter_mut().zip(right.chunks_exact(R::LANES)) {
-                for (lane, &right) in vector.as_mut().iter_mut().zip(right) {
-                    *lane = mul_add::<S, R>(factor, right, *lane);
+    let result = &mut result[first * width..][..ROWS * width];
+    let mut sums = [[Lanes::<S, R>::splat(simd, R::ZERO); COLUMNS]; ROWS];
+    for (row, sums) in sums.iter_mut().enumerate() {
+        match onto {
+            Onto::Zero => {}
+            Onto::Splat { data, stride } => *sums = [Lanes::splat(simd, data[(first + row) * stride]); COLUMNS],
+            Onto::Result => {
+                for (sum, &start) in sums.iter_mut().zip(&result[row * width + column..][..COLUMNS]) {
+                    *sum = Lanes::new(simd, start);
                 }
             }
         }
     }
-    for (row, tile) in tile.iter().enumerate() {
-        let row = &mut rows[row * stride..][span.clone()];
-        for (vector, row) in tile.iter().zip(row.chunks_exact_mut(R::LANES)) {
-            row.copy_from_slice(vector.as_ref());
+    let inner = right.len() / width;
+    let part = left.part::<ROWS>(first, inner);
+    // All `inner` of them are there; but a check that can panic would have the sums written to memory in every round.
+    for k in 0..inner {
+        let right = right.get(k * width + column..).and_then(|right| right.first_chunk::<COLUMNS>());
+        let (Some(factors), Some(right)) = (left.column(&part, k), right) else { break };
+        for (sums, factor) in sums.iter_mut().zip(factors) {
+            let factor = Lanes::splat(simd, factor);
+            for (sum, &right) in sums.iter_mut().zip(right) {
+                *sum = factor.mul_add(Lanes::new(simd, right), *sum);
+            }
+        }
+    }
+    for (sums, row) in sums.iter().zip(result.chunks_exact_mut(width)) {
+        for (sum, place) in sums.iter().zip(&mut row[column..][..COLUMNS]) {
+            *place = sum.register();
         }
     }
 }
@@ -137,31 +209,65 @@ mod tests {
     #[derive(Clone, Copy, Debug, PartialEq)]
     enum Start {
         Zero,
-        Row,
+        Splat,
         Result,
     }
 
-    struct Product<'a, R: Real> {
-        left: Left<'a, R>,
+    struct Product<'a, L, R: Real> {
+        left: L,
         right: &'a Rows<R>,
-        row: &'a Rows<R>,
+        bias: &'a [R],
         start: Start,
         result: Rows<R>,
-        inner: usize,
     }
 
-    impl<R: Real> WithSimd for Product<'_, R> {
+    impl<L: Left<R>, R: Real> WithSimd for Product<'_, L, R> {
         type Output = Rows<R>;
         #[inline(always)]
-        fn with_simd<S: Simd>(mut self, _: S) -> Rows<R> {
+        fn with_simd<S: Simd>(mut self, simd: S) -> Rows<R> {
             let onto = match self.start {
                 Start::Zero => Onto::Zero,
-                Start::Row => Onto::Row(self.row),
+                Start::Splat => Onto::Splat { data: self.bias, stride: 2 },
                 Start::Result => Onto::Result,
             };
             let stride = self.result.stride();
-            product::<S, R>(self.left, self.right, onto, &mut self.result, stride, self.inner);
+            product(simd, self.left, self.right, onto, &mut self.result, stride);
             self.result
+        }
+    }
+
+    fn padded<R: Real>(values: &[R], columns: usize) -> Rows<R> {
+        let mut rows = Rows::zeros(values.len() / columns, columns);
+        for (row, values) in rows.rows_mut().zip(values.chunks_exact(columns)) {
+            row[..columns].copy_from_slice(values);
+        }
+        rows
+    }
+
+    fn agrees<L: Left<R>, R: Real>(
+        left: L,
+        right: &Rows<R>,
+        bias: &[R],
+        old: &[R],
+        expected: [&[f64]; 3],
+        allowed: f64,
+        columns: usize,
+    ) {
+        for (start, expected) in [Start::Zero, Start::Splat, Start::Result].into_iter().zip(expected) {
+            let product = || Product { left, right, bias, start, result: padded(old, columns) };
+            for (set, found) in everywhere(product) {
+                let context =
+                    || format!("{} rows, {columns} columns, {start:?}, {} on {set}", old.len() / columns, R::NAME);
+                let rows = found.rows().flat_map(|row| &row[..columns]);
+                for (found, expected) in rows.zip(expected) {
+                    let error = (found.wide() - expected).abs();
+                    assert!(error <= allowed, "{}: {found} is not {expected}", context());
+                }
+                if start != Start::Splat {
+                    let mut padding = found.rows().flat_map(|row| &row[columns..]);
+                    assert!(padding.all(|&zero| zero == R::ZERO), "{}: padding", context());
+                }
+            }
         }
     }
 
@@ -171,39 +277,23 @@ mod tests {
         {
             let a: Vec<R> = irregular(rows * inner, 1);
             let transposed: Vec<R> = (0..inner * rows).map(|i| a[i % rows * inner + i / rows]).collect();
-            let (b, row, old) =
-                (irregular(inner * columns, 2), irregular(columns, 3), irregular::<R>(rows * columns, 4));
-            let [right, bias] = [&b, &row].map(|values| Rows::<R>::from_packed(values, columns));
-            let plain = Left { data: &a, row_stride: inner, column_stride: 1 };
-            let turned = Left { data: &transposed, row_stride: 1, column_stride: rows };
-            for start in [Start::Zero, Start::Row, Start::Result] {
-                let expected: Vec<f64> = (0..rows * columns)
-                    .map(|place| {
-                        let (i, j) = (place / columns, place % columns);
-                        let first = match start {
-                            Start::Zero => 0.0,
-                            Start::Row => row[j].wide(),
-                            Start::Result => old[place].wide(),
-                        };
-                        (0..inner).fold(first, |sum, k| sum + a[i * inner + k].wide() * b[k * columns + j].wide())
-                    })
-                    .collect();
-                for (factor, left) in [("plain", plain), ("transposed", turned)] {
-                    let result = || Rows::from_packed(&old, columns);
-                    let product = || Product { left, right: &right, row: &bias, start, result: result(), inner };
-                    for (set, found) in everywhere(product) {
-                        let context = || format!("{rows}x{inner}x{columns} {start:?}, {factor}, {} on {set}", R::NAME);
-                        // Each of the `inner` additions rounds a sum below inner + 1.
-                        let allowed = epsilon * (inner * (inner + 1)) as f64;
-                        for (found, expected) in found.packed(columns).into_iter().zip(&expected) {
-                            let error = (found.wide() - expected).abs();
-                            assert!(error <= allowed, "{}: {found} is not {expected}", context());
-                        }
-                        let mut padding = found.chunks_exact(found.stride()).flat_map(|row| &row[columns..]);
-                        assert!(padding.all(|&zero| zero == R::ZERO), "{}: padding", context());
-                    }
-                }
-            }
+            let (b, bias, old) =
+                (irregular::<R>(inner * columns, 2), irregular::<R>(2 * rows, 3), irregular::<R>(rows * columns, 4));
+            let right = padded(&b, columns);
+            let from = |start: &dyn Fn(usize, usize) -> R| -> Vec<f64> {
+                let places = (0..rows * columns).map(|place| (place / columns, place % columns));
+                let sum = |(i, j): (usize, usize)| {
+                    (0..inner)
+                        .fold(start(i, j).wide(), |sum, k| sum + a[i * inner + k].wide() * b[k * columns + j].wide())
+                };
+                places.map(sum).collect()
+            };
+            let expected = [from(&|_, _| R::ZERO), from(&|i, _| bias[2 * i]), from(&|i, j| old[i * columns + j])];
+            let expected = [&*expected[0], &*expected[1], &*expected[2]];
+            // Each of the `inner` additions rounds a sum below inner + 1.
+            let allowed = epsilon * (inner * (inner + 1)) as f64;
+            agrees(ByRows { data: &a, stride: inner }, &right, &bias, &old, expected, allowed, columns);
+            agrees(ByColumns { data: &transposed, stride: rows }, &right, &bias, &old, expected, allowed, columns);
         }
     }
 

@@ -1,104 +1,165 @@
-//! The scalars that kernels are written over.
+//! The scalars that kernels are written over, and the registers that hold them.
 
+use super::Simd;
 use bytemuck::{Pod, Zeroable};
 use dfdx::dtypes::Dtype;
-use std::fmt::Display;
+use std::fmt::{Debug, Display};
 use std::ops::Neg;
 
 /// `f32` or `f64`: the arithmetic, the bit patterns and the polynomial coefficients that the kernels need.
 pub trait Real: Dtype + Pod + Display + Neg<Output = Self> {
-    /// One 64-byte vector of this scalar, aligned as such: sixteen `f32` or eight `f64`.
+    /// 64 bytes of this scalar, aligned as such: what buffers are made of, whatever the instruction set.
     #[doc(hidden)]
-    type Vector: Copy + Send + Sync + Pod + AsRef<[Self]> + AsMut<[Self]>;
-    /// How many scalars a [`Real::Vector`] holds.
+    type Block: Debug + Send + Sync + Pod;
+    /// How many scalars a [`Real::Block`] holds: sixteen `f32` or eight `f64`.
     #[doc(hidden)]
-    const LANES: usize;
+    const BLOCK: usize;
+    /// A register of an instruction set, full of this scalar.
+    #[doc(hidden)]
+    type Register<S: Simd>: Pod + Send + Sync;
     /// The name of the dtype: `"f32"` or `"f64"`.
     const NAME: &'static str;
     #[doc(hidden)]
     const ZERO: Self;
     #[doc(hidden)]
-    const NAN: Self;
-    #[doc(hidden)]
     const INFINITY: Self;
     /// 1.5 × 2^(mantissa bits): adding it rounds to the nearest integer and leaves that integer in the lowest bits.
     #[doc(hidden)]
-    const ROUNDER: Self;
+    const ROUNDER: f64;
     /// Arguments of the exponential are clamped to ± this, well inside the finite results.
     #[doc(hidden)]
-    const EXP_LIMIT: Self;
+    const EXP_LIMIT: f64;
     /// ln 2, split so that the first part times an exponent is exact.
     #[doc(hidden)]
-    const LN_2: [Self; 2];
+    const LN_2: [f64; 2];
     /// π/2, split so that the first parts times a quadrant are exact.
     #[doc(hidden)]
-    const HALF_PI: [Self; 3];
+    const HALF_PI: [f64; 3];
     /// (exp(r) - 1 - r) / r² on ±ln(2)/2, a Chebyshev fit, lowest power first.
     #[doc(hidden)]
-    const EXP: &'static [Self];
+    const EXP: &'static [f64];
     /// (sin(r)/r - 1) / r² on ±π/4, a Chebyshev fit in r², lowest power first.
     #[doc(hidden)]
-    const SIN: &'static [Self];
+    const SIN: &'static [f64];
     /// (cos(r) - 1 + r²/2) / r⁴ on ±π/4, a Chebyshev fit in r², lowest power first.
     #[doc(hidden)]
-    const COS: &'static [Self];
+    const COS: &'static [f64];
 
     /// The nearest value of this type.
     fn of(value: f64) -> Self;
     /// The same value, exactly.
     fn wide(self) -> f64;
+
+    /// `scalars`, a whole number of [`Real::Block`]s, as registers.
     #[doc(hidden)]
-    fn fused_mul_add(self, b: Self, c: Self) -> Self;
+    fn registers<S: Simd>(scalars: &[Self]) -> &[Self::Register<S>];
     #[doc(hidden)]
-    fn magnitude(self) -> Self;
+    fn registers_mut<S: Simd>(scalars: &mut [Self]) -> &mut [Self::Register<S>];
     #[doc(hidden)]
-    fn root(self) -> Self;
+    fn splat<S: Simd>(simd: S, x: Self) -> Self::Register<S>;
     #[doc(hidden)]
-    fn finite(self) -> bool;
+    fn plus<S: Simd>(simd: S, a: Self::Register<S>, b: Self::Register<S>) -> Self::Register<S>;
+    #[doc(hidden)]
+    fn minus<S: Simd>(simd: S, a: Self::Register<S>, b: Self::Register<S>) -> Self::Register<S>;
+    #[doc(hidden)]
+    fn times<S: Simd>(simd: S, a: Self::Register<S>, b: Self::Register<S>) -> Self::Register<S>;
+    #[doc(hidden)]
+    fn over<S: Simd>(simd: S, a: Self::Register<S>, b: Self::Register<S>) -> Self::Register<S>;
+    /// a b + c, in one rounding where the instruction set has it.
+    #[doc(hidden)]
+    fn mul_add<S: Simd>(simd: S, a: Self::Register<S>, b: Self::Register<S>, c: Self::Register<S>)
+    -> Self::Register<S>;
+    /// c - a b, in one rounding where the instruction set has it.
+    #[doc(hidden)]
+    fn negate_mul_add<S: Simd>(
+        simd: S,
+        a: Self::Register<S>,
+        b: Self::Register<S>,
+        c: Self::Register<S>,
+    ) -> Self::Register<S>;
+    /// `x` held between `low` and `high`; NaN stays NaN.
+    #[doc(hidden)]
+    fn clamp<S: Simd>(
+        simd: S,
+        x: Self::Register<S>,
+        low: Self::Register<S>,
+        high: Self::Register<S>,
+    ) -> Self::Register<S>;
+    #[doc(hidden)]
+    fn magnitude<S: Simd>(simd: S, x: Self::Register<S>) -> Self::Register<S>;
+    #[doc(hidden)]
+    fn root<S: Simd>(simd: S, x: Self::Register<S>) -> Self::Register<S>;
+    /// Lane by lane `then` where a < b, else `otherwise`.
+    #[doc(hidden)]
+    fn select_less<S: Simd>(
+        simd: S,
+        a: Self::Register<S>,
+        b: Self::Register<S>,
+        then: Self::Register<S>,
+        otherwise: Self::Register<S>,
+    ) -> Self::Register<S>;
+    /// Whether a < b in any lane.
+    #[doc(hidden)]
+    fn any_less<S: Simd>(simd: S, a: Self::Register<S>, b: Self::Register<S>) -> bool;
     /// 2^n, where the lowest bits of `rounded` hold the integer n (see [`Real::ROUNDER`]).
     #[doc(hidden)]
-    fn exp2_of_bits(rounded: Self) -> Self;
+    fn exp2_of_bits<S: Simd>(simd: S, rounded: Self::Register<S>) -> Self::Register<S>;
     /// (sin, cos) turned by the quadrant that the lowest two bits of `rounded` hold.
     #[doc(hidden)]
-    fn turn_by_bits(sin: Self, cos: Self, rounded: Self) -> (Self, Self);
+    fn turn_by_bits<S: Simd>(
+        simd: S,
+        sin: Self::Register<S>,
+        cos: Self::Register<S>,
+        rounded: Self::Register<S>,
+    ) -> (Self::Register<S>, Self::Register<S>);
+}
+
+/// `bits` shifted left, lane by lane. pulp shifts 32-bit lanes only; AVX-512 multiplies 64-bit lanes, and a multiplication by a
+/// power of two compiles to a shift. Elsewhere the lanes are shifted one by one.
+#[inline(always)]
+fn shift_left_u64<S: Simd>(simd: S, mut bits: S::u64s, by: u32) -> S::u64s {
+    if S::U64_LANES == 8 {
+        return simd.mul_u64s(bits, simd.splat_u64s(1 << by));
+    }
+    for lane in bytemuck::cast_slice_mut::<S::u64s, u64>(std::slice::from_mut(&mut bits)) {
+        *lane <<= by;
+    }
+    bits
+}
+
+#[inline(always)]
+fn shift_left_u32<S: Simd>(simd: S, bits: S::u32s, by: u32) -> S::u32s {
+    simd.wrapping_dyn_shl_u32s(bits, simd.splat_u32s(by))
 }
 
 macro_rules! real {
-    ($real:ident, $bits:ident, vector $vector:ident of $lanes:literal, bias $bias:literal, mantissa $mantissa:literal, rounder $rounder:expr, limit $limit:literal,
-     ln_2 $ln_2:expr, half_pi $half_pi:expr, exp $exp:expr, sin $sin:expr, cos $cos:expr) => {
+    ($real:ident as $floats:ident, $bits:ident as $words:ident, block $block:ident of $lanes:literal,
+     [$as_simd:ident $as_mut_simd:ident $splat:ident $add:ident $sub:ident $mul:ident $div:ident $mul_add:ident
+      $negate_mul_add:ident $min:ident $max:ident $abs:ident $sqrt:ident $less_than:ident $select:ident $first_true:ident
+      $count:ident],
+     [$to_bits:ident $from_bits:ident $splat_bits:ident $add_bits:ident $and_bits:ident $xor_bits:ident $equal_bits:ident
+      $shift_left:ident],
+     bias $bias:literal, mantissa $mantissa:literal, rounder $rounder:expr, limit $limit:literal, ln_2 $ln_2:expr,
+     half_pi $half_pi:expr, exp $exp:expr, sin $sin:expr, cos $cos:expr) => {
         #[doc(hidden)]
         #[derive(Clone, Copy, Debug, Pod, Zeroable)]
         #[repr(C, align(64))]
-        pub struct $vector([$real; $lanes]);
-
-        impl AsRef<[$real]> for $vector {
-            #[inline(always)]
-            fn as_ref(&self) -> &[$real] {
-                &self.0
-            }
-        }
-
-        impl AsMut<[$real]> for $vector {
-            #[inline(always)]
-            fn as_mut(&mut self) -> &mut [$real] {
-                &mut self.0
-            }
-        }
+        pub struct $block([$real; $lanes]);
 
         impl Real for $real {
-            type Vector = $vector;
-            const LANES: usize = $lanes;
+            type Block = $block;
+            const BLOCK: usize = $lanes;
+            type Register<S: Simd> = S::$floats;
             const NAME: &'static str = stringify!($real);
             const ZERO: Self = 0.0;
-            const NAN: Self = $real::NAN;
             const INFINITY: Self = $real::INFINITY;
-            const ROUNDER: Self = $rounder;
-            const EXP_LIMIT: Self = $limit;
-            const LN_2: [Self; 2] = $ln_2;
-            const HALF_PI: [Self; 3] = $half_pi;
-            const EXP: &'static [Self] = &$exp;
-            const SIN: &'static [Self] = &$sin;
-            const COS: &'static [Self] = &$cos;
+            const ROUNDER: f64 = $rounder;
+            const EXP_LIMIT: f64 = $limit;
+            const LN_2: [f64; 2] = $ln_2;
+            const HALF_PI: [f64; 3] = $half_pi;
+            const EXP: &'static [f64] = &$exp;
+            const SIN: &'static [f64] = &$sin;
+            const COS: &'static [f64] = &$cos;
 
             #[inline(always)]
             fn of(value: f64) -> Self {
@@ -109,45 +170,112 @@ macro_rules! real {
                 self as f64
             }
             #[inline(always)]
-            fn fused_mul_add(self, b: Self, c: Self) -> Self {
-                $real::mul_add(self, b, c)
+            fn registers<S: Simd>(scalars: &[Self]) -> &[S::$floats] {
+                S::$as_simd(scalars).0
             }
             #[inline(always)]
-            fn magnitude(self) -> Self {
-                $real::abs(self)
+            fn registers_mut<S: Simd>(scalars: &mut [Self]) -> &mut [S::$floats] {
+                S::$as_mut_simd(scalars).0
             }
             #[inline(always)]
-            fn root(self) -> Self {
-                $real::sqrt(self)
+            fn splat<S: Simd>(simd: S, x: Self) -> S::$floats {
+                simd.$splat(x)
             }
             #[inline(always)]
-            fn finite(self) -> bool {
-                $real::is_finite(self)
+            fn plus<S: Simd>(simd: S, a: S::$floats, b: S::$floats) -> S::$floats {
+                simd.$add(a, b)
             }
             #[inline(always)]
-            fn exp2_of_bits(rounded: Self) -> Self {
-                $real::from_bits(rounded.to_bits().wrapping_add($bias) << $mantissa)
+            fn minus<S: Simd>(simd: S, a: S::$floats, b: S::$floats) -> S::$floats {
+                simd.$sub(a, b)
             }
             #[inline(always)]
-            fn turn_by_bits(sin: Self, cos: Self, rounded: Self) -> (Self, Self) {
-                let quadrant = rounded.to_bits();
-                let (s, c) = if quadrant & 1 == 0 { (sin, cos) } else { (cos, sin) };
-                let sin_sign = (quadrant & 2) << ($bits::BITS - 2);
-                let cos_sign = (quadrant.wrapping_add(1) & 2) << ($bits::BITS - 2);
-                ($real::from_bits(s.to_bits() ^ sin_sign), $real::from_bits(c.to_bits() ^ cos_sign))
+            fn times<S: Simd>(simd: S, a: S::$floats, b: S::$floats) -> S::$floats {
+                simd.$mul(a, b)
+            }
+            #[inline(always)]
+            fn over<S: Simd>(simd: S, a: S::$floats, b: S::$floats) -> S::$floats {
+                simd.$div(a, b)
+            }
+            #[inline(always)]
+            fn mul_add<S: Simd>(simd: S, a: S::$floats, b: S::$floats, c: S::$floats) -> S::$floats {
+                simd.$mul_add(a, b, c)
+            }
+            #[inline(always)]
+            fn negate_mul_add<S: Simd>(simd: S, a: S::$floats, b: S::$floats, c: S::$floats) -> S::$floats {
+                simd.$negate_mul_add(a, b, c)
+            }
+            #[inline(always)]
+            fn clamp<S: Simd>(simd: S, x: S::$floats, low: S::$floats, high: S::$floats) -> S::$floats {
+                if S::IS_SCALAR {
+                    let x = simd.$select(simd.$less_than(high, x), high, x);
+                    return simd.$select(simd.$less_than(x, low), low, x);
+                }
+                // In this order a NaN comes through: x86 gives the second operand then, and Arm the NaN.
+                simd.$max(low, simd.$min(high, x))
+            }
+            #[inline(always)]
+            fn magnitude<S: Simd>(simd: S, x: S::$floats) -> S::$floats {
+                simd.$abs(x)
+            }
+            #[inline(always)]
+            fn root<S: Simd>(simd: S, x: S::$floats) -> S::$floats {
+                simd.$sqrt(x)
+            }
+            #[inline(always)]
+            fn select_less<S: Simd>(
+                simd: S,
+                a: S::$floats,
+                b: S::$floats,
+                then: S::$floats,
+                otherwise: S::$floats,
+            ) -> S::$floats {
+                simd.$select(simd.$less_than(a, b), then, otherwise)
+            }
+            #[inline(always)]
+            fn any_less<S: Simd>(simd: S, a: S::$floats, b: S::$floats) -> bool {
+                simd.$first_true(simd.$less_than(a, b)) < S::$count
+            }
+            #[inline(always)]
+            fn exp2_of_bits<S: Simd>(simd: S, rounded: S::$floats) -> S::$floats {
+                let exponent = simd.$add_bits(simd.$to_bits(rounded), simd.$splat_bits($bias));
+                simd.$from_bits($shift_left(simd, exponent, $mantissa))
+            }
+            #[inline(always)]
+            fn turn_by_bits<S: Simd>(
+                simd: S,
+                sin: S::$floats,
+                cos: S::$floats,
+                rounded: S::$floats,
+            ) -> (S::$floats, S::$floats) {
+                let quadrant = simd.$to_bits(rounded);
+                let (one, two) = (simd.$splat_bits(1), simd.$splat_bits(2));
+                let even = simd.$equal_bits(simd.$and_bits(quadrant, one), simd.$splat_bits(0));
+                let (s, c) = (simd.$select(even, sin, cos), simd.$select(even, cos, sin));
+                let sign = |bits| $shift_left(simd, simd.$and_bits(bits, two), $bits::BITS - 2);
+                let signed = |x, bits| simd.$from_bits(simd.$xor_bits(simd.$to_bits(x), sign(bits)));
+                (signed(s, quadrant), signed(c, simd.$add_bits(quadrant, one)))
             }
         }
     };
 }
 
-real!(f32, u32, vector Vector32 of 16, bias 127, mantissa 23, rounder 12_582_912.0, limit 87.0,
+real!(f32 as f32s, u32 as u32s, block Block32 of 16,
+    [as_simd_f32s as_mut_simd_f32s splat_f32s add_f32s sub_f32s mul_f32s div_f32s mul_add_e_f32s negate_mul_add_e_f32s
+     min_f32s max_f32s abs_f32s sqrt_f32s less_than_f32s select_f32s first_true_m32s F32_LANES],
+    [transmute_u32s_f32s transmute_f32s_u32s splat_u32s add_u32s and_u32s xor_u32s equal_u32s shift_left_u32],
+    bias 127, mantissa 23, rounder 12_582_912.0, limit 87.0,
     ln_2 [0.693_359_4, -2.121_944_4e-4],
     half_pi [1.570_312_5, 4.837_513e-4, 7.549_79e-8],
     exp [0.5, 0.166_665_77, 0.041_666_556, 0.008_363_179, 0.001_392_618_4],
     sin [-0.166_666_65, 0.008_332_748, -0.000_195_878_4],
     cos [0.041_666_665, -0.001_388_830_3, 0.000_024_547_892]);
 
-real!(f64, u64, vector Vector64 of 8, bias 1023, mantissa 52, rounder 6_755_399_441_055_744.0, limit 708.0,
+real!(f64 as f64s, u64 as u64s, block Block64 of 8,
+    [as_simd_f64s as_mut_simd_f64s splat_f64s add_f64s sub_f64s mul_f64s div_f64s mul_add_e_f64s negate_mul_add_e_f64s
+     min_f64s max_f64s abs_f64s sqrt_f64s less_than_f64s select_f64s first_true_m64s F64_LANES],
+    [transmute_u64s_f64s transmute_f64s_u64s splat_u64s add_u64s and_u64s xor_u64s equal_u64s shift_left_u64],
+    bias 1023, mantissa 52, rounder 6_755_399_441_055_744.0, limit 708.0,
     ln_2 [0.693_147_180_369_123_8, 1.908_214_929_270_587_7e-10],
     half_pi [1.570_796_326_734_125_6, 6.077_100_506_303_966e-11, 2.022_266_248_795_950_6e-21],
     exp [0.500_000_000_000_000_1, 0.166_666_666_666_666_68, 0.041_666_666_666_624_13, 0.008_333_333_333_330_062,

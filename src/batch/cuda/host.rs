@@ -120,12 +120,12 @@ fn drive<R: Real>(mut engine: Box<dyn Engine<R>>) -> Vec<Descent<R>> {
     engine.finish().unwrap()
 }
 
-fn on_the_host<R: Real>(batch: &Batch<'_>, build: Build) -> Vec<Descent<R>> {
+fn on_the_host<R: Element>(batch: &Batch<'_>, build: Build) -> Vec<Descent<R>> {
     drive(Box::new(Launches::new(batch, build.shared, |image: Image<R>| Ok(Host::new(image, build))).unwrap()))
 }
 
 /// Descents that take the same steps, but for rounding: every value of every sample, most of them below 1, is within `tolerance`.
-fn agree<R: Real>(batch: &Batch<'_>, build: Build, tolerance: f64) {
+fn agree<R: Element>(batch: &Batch<'_>, build: Build, tolerance: f64) {
     let kernel = on_the_host::<R>(batch, build);
     let cores = drive(Box::new(cpu::Cores::<R>::new(batch).unwrap()));
     for ((kernel, cores), trial) in kernel.iter().zip(&cores).zip(batch.trials) {

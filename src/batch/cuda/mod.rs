@@ -16,6 +16,7 @@ pub(crate) use device::Gpu;
 
 use super::plan::Demand;
 use super::{Batch, Engine};
+use crate::element::Element;
 use crate::error::Error;
 use crate::experiment::{Dimensions, Start, start};
 use crate::interrupt;
@@ -104,16 +105,16 @@ pub(super) struct Launches<M> {
     runs: Vec<(Vec<Sample>, Option<Outcome>)>,
 }
 
-impl<R: Real> Image<R> {
+impl<R: Element> Image<R> {
     /// The batch before its first iteration, for blocks with `shared` bytes of shared memory.
     fn new(batch: &Batch<'_>, shared: usize) -> Result<Self, Error> {
         let Batch { function, dimensions, optimizer, settings, trials } = *batch;
         let (seeds, index_of) = batch.seeds();
         let draw = |&seed: &u64| -> Result<(Vec<R>, f64, Vec<R>), Error> {
             let drawn: Start<R> = dimensions.draw(seed, settings.initialization);
-            let (y, map) = start(&mut dimensions.network(&drawn), dimensions.d, optimizer, settings.squash)?;
+            let (y, map) = start(&mut dimensions.network(&drawn), optimizer, settings.squash)?;
             let parameters = match optimizer {
-                Optimizer::Shallow => y.packed(dimensions.d),
+                Optimizer::Shallow => y.packed(),
                 Optimizer::Deep => packed(drawn),
             };
             let gain = if let Map::Logistic { gain } = map { gain } else { 1.0 };
@@ -162,14 +163,14 @@ fn packed<R: Real>(start: Start<R>) -> Vec<R> {
 }
 
 /// A batch on the first GPU.
-pub(super) fn engine<R: Real>(batch: &Batch<'_>) -> Result<Box<dyn Engine<R>>, Error> {
+pub(super) fn engine<R: Element>(batch: &Batch<'_>) -> Result<Box<dyn Engine<R>>, Error> {
     let gpu = Gpu::open()?;
     Ok(Box::new(Launches::new(batch, gpu.shared, |image: Image<R>| gpu.load(image))?))
 }
 
 impl<M> Launches<M> {
     /// The batch on the machine that `build` makes of its image.
-    fn new<R: Real>(
+    fn new<R: Element>(
         batch: &Batch<'_>,
         shared: usize,
         build: impl FnOnce(Image<R>) -> Result<M, Error>,
@@ -273,6 +274,6 @@ pub(super) fn demand<R: Real>(
         (dimensions.parameters(optimizer) + dimensions.d) * scalar + numbers * size_of::<f64>() + size_of::<i32>();
     Ok(Demand {
         run: (run + workspace) as u64,
-        seed: super::plan::couplings::<R>(function, dimensions.d, dimensions.d),
+        seed: super::plan::couplings::<R>(function, dimensions.d, |d| d * (d + 1) / 2 * d),
     })
 }
