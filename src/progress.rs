@@ -3,7 +3,7 @@
 //! A notebook passes whole lines only, and a log file should not fill with carriage returns: there the state of the same
 //! indicatif bar is printed when it starts, at every tenth, at most every few seconds in between, and when it ends.
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
@@ -20,17 +20,25 @@ const NOTEBOOK: &str = "EVCXR_IS_RUNTIME";
 /// A bar over `total` steps on standard error. Messages set on it say what runs now.
 pub fn bar(total: u64) -> ProgressBar {
     let (target, template) = if io::stderr().is_terminal() {
-        (ProgressDrawTarget::stderr(), "{bar:30.green/dim} {pos}/{len} runs, {eta} left  {wide_msg:.dim}")
+        (ProgressDrawTarget::stderr(), "{bar:30.green/dim} {pos}/{len} runs{left}  {wide_msg:.dim}")
     } else {
         let lines = ProgressDrawTarget::term_like_with_hz(Box::new(Lines::default()), 20);
-        (lines, "{percent}% {pos}/{len} runs, {rate}, {elapsed} elapsed, {eta} left  {msg}")
+        (lines, "{percent}% {pos}/{len} runs{rate}, {elapsed} elapsed{left}  {msg}")
     };
     let bar = ProgressBar::with_draw_target(Some(total), target);
     let style = ProgressStyle::with_template(template).expect("the templates above are well formed");
-    bar.set_style(style.with_key("rate", |state: &ProgressState, text: &mut dyn fmt::Write| {
-        // A line that cannot be formatted is left short.
-        let _ = write!(text, "{:.1} a second", state.per_sec());
-    }));
+    // A line that cannot be formatted is left short. Before the first run there is neither a rate nor a time left.
+    let rate = |state: &ProgressState, text: &mut dyn fmt::Write| {
+        if state.per_sec() > 0.0 {
+            let _ = write!(text, ", {:.1} a second", state.per_sec());
+        }
+    };
+    let left = |state: &ProgressState, text: &mut dyn fmt::Write| {
+        if state.per_sec() > 0.0 && !state.is_finished() {
+            let _ = write!(text, ", {:#} left", HumanDuration(state.eta()));
+        }
+    };
+    bar.set_style(style.with_key("rate", rate).with_key("left", left));
     bar
 }
 

@@ -23,6 +23,8 @@ NOTEBOOKS = HERE.parent
 # A first cell may compile Polars and dfdx.
 TIMEOUT = 3600
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
+# evcxr colors every letter of the code in an error by itself.
+SAME_COLOR = re.compile(r"(\x1b\[[0-9;]+m)([^\x1b]*)\x1b\[0m\1")
 # What cargo says while it compiles a dependency: there the first time only, so no part of a notebook.
 CARGO = re.compile(
     r"^ *(Compiling|Downloading|Downloaded|Updating|Locking|Adding|Blocking|Checking|Removing|warning: unused manifest) .*\n?",
@@ -50,6 +52,13 @@ def headline(cell):
     return (lines or [""])[-1].strip()[:76]
 
 
+def calm(line):
+    """A colored line with one change of color where the color changes."""
+    while (shorter := SAME_COLOR.sub(r"\1\2", line)) != line:
+        line = shorter
+    return line
+
+
 def execute(path, output):
     """Runs one notebook; returns [(cell, seconds)] and what went wrong, if anything."""
     notebook = nbformat.read(path, as_version=4)
@@ -68,19 +77,26 @@ def execute(path, output):
         problem = str(error)
     seconds, problems = [], []
     for cell in notebook.cells:
+        taken = cell.metadata.pop("seconds", None)
         if cell.cell_type != "code":
             continue
-        if "seconds" in cell.metadata:
-            seconds.append((cell, cell.metadata.pop("seconds")))
+        # A cell that shows an error on purpose is marked as one.
+        on_purpose = "raises-exception" in cell.metadata.get("tags", [])
+        if taken is not None:
+            seconds.append((cell, taken))
         for found in cell.outputs:
             if found.output_type == "stream" and found.name == "stderr":
                 found.text = CARGO.sub("", found.text)
         cell.outputs = [found for found in cell.outputs if found.output_type != "stream" or found.text.strip()]
+        if on_purpose and taken is not None and not any(found.output_type == "error" for found in cell.outputs):
+            problems.append(f"no error from the cell that is to show one: {headline(cell)}")
         for found in cell.outputs:
             # evcxr counts one further than Jupyter does.
             if "execution_count" in found:
                 found.execution_count = cell.execution_count
             if found.output_type == "error":
+                found.traceback = [calm(line) for line in found.traceback]
+            if found.output_type == "error" and not on_purpose:
                 problems.append("\n".join([found.evalue, *found.traceback]))
             # An error through `?` is a line on standard error, not an error of the kernel.
             if found.output_type == "stream" and found.name == "stderr":

@@ -49,6 +49,25 @@ done
 
 export EVCXR_CONFIG_DIR=$lab/config EVCXR_TMPDIR=$session XDG_CACHE_HOME=$lab/cache
 export OVERPARAM_DATA=${OVERPARAM_DATA:-$project/data}
+# Errors pass through relay.py, which adds what to do about them.
+inner=$session/connection.json
+rm -f "$inner"
+"$lab/venv/bin/python" "$project/notebooks/lab/relay.py" "$connection" "$inner" 9>&- &
+for ((tenths = 0; tenths < 200; tenths++)); do
+  [[ -s $inner ]] || ! kill -0 $! 2>/dev/null && break
+  sleep 0.1
+done
+[[ -s $inner ]] || inner=$connection
+
+# rust-analyzer looks for cargo here first, and gets a shorter answer from cargo.sh. In the configuration of evcxr, what
+# compiles has the real one.
+export OVERPARAM_CARGO_HOME=${CARGO_HOME:-$HOME/.cargo} OVERPARAM_CARGO
+OVERPARAM_CARGO=$(command -v cargo) || explain "Rust is missing: install it from https://rustup.rs, then restart the kernel."
+mkdir -p "$lab/cargo-home/bin"
+ln -sfn "$project/notebooks/lab/cargo.sh" "$lab/cargo-home/bin/cargo"
+printf ':cache 4000\n:build_env CARGO_HOME=%s\n' "$OVERPARAM_CARGO_HOME" >"$lab/config/init.evcxr"
+export CARGO_HOME=$lab/cargo-home
+
 # evcxr refreshes a kernel spec that it finds where it would install one. It shall find none.
 export JUPYTER_PATH=$lab/jupyter/none
-exec "$lab/evcxr/bin/evcxr_jupyter" --control_file "$connection"
+exec "$lab/evcxr/bin/evcxr_jupyter" --control_file "$inner"

@@ -6,6 +6,7 @@ Usage: mishaps.py
 import os
 import queue
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -27,11 +28,11 @@ protocol.compare_with_progress(Function::Rosenbrock)?
 class Kernel:
     """A running kernel, and what its cells put out."""
 
-    def __init__(self, folder, kernel=HERE / "kernel.sh"):
+    def __init__(self, folder, kernel=HERE / "kernel.sh", **environment):
         specs = KernelSpecManager()
         self.manager = KernelManager(kernel_name="overparam", kernel_spec_manager=specs)
         self.manager.kernel_spec.argv[0] = str(kernel)
-        self.manager.start_kernel(cwd=str(folder), stderr=open(os.devnull, "w"))
+        self.manager.start_kernel(cwd=str(folder), stderr=subprocess.DEVNULL, env=os.environ | environment)
         self.client = self.manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=60)
@@ -75,6 +76,50 @@ def expect(name, text, *parts):
     return not missing
 
 
+def script(path, *lines):
+    """A program that stands in for another one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(["#!/bin/sh", *lines, ""]))
+    path.chmod(0o755)
+    return path
+
+
+def before(folder):
+    """The environment in which the programs of `folder` are found before all others."""
+    return {"PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+def set_up(temporary):
+    """Setting up without what it needs: Python as Debian has it without python3-venv, and a cargo without a registry."""
+    project = temporary / "bare"
+    shutil.copytree(HERE, project / "notebooks/lab", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(HERE.parent / "requirements.txt", project / "notebooks")
+    script(temporary / "no-venv/python3", 'echo "ensurepip is not available"', "exit 1")
+    script(temporary / "no-cargo/cargo", "exit 101")
+
+    def attempt(folder):
+        done = subprocess.run(
+            [project / "notebooks/lab/setup.sh"], env=os.environ | before(temporary / folder), capture_output=True, text=True
+        )
+        return done.stderr + f"exit status {done.returncode}"
+
+    good = expect("no python3-venv", attempt("no-venv"), "apt-get install python3-venv", "exit status 1")
+    # The environment is there: this is about the kernel alone.
+    (project / ".lab").mkdir(exist_ok=True)
+    (project / ".lab/venv").symlink_to(sys.prefix)
+    text = attempt("no-cargo")
+    return good & expect("no registry", text, "could not be installed", "is crates.io reachable", "exit status 1")
+
+
+def no_room(temporary):
+    """A disk that is full, by what df says of it."""
+    script(temporary / "full/df", "echo 'Filesystem 1024-blocks Used Available Capacity Mounted on'", "echo 'disk 9 9 102400 9% /'")
+    kernel = Kernel(PROJECT / "notebooks", **before(temporary / "full"))
+    text = kernel.run("1 + 1")
+    kernel.close()
+    return expect("no room in the cache", text, "There are 100 MiB free", ".lab/cache", "Make room")
+
+
 def outside(temporary):
     kernel = Kernel(temporary)
     text = kernel.run("1 + 1")
@@ -86,15 +131,13 @@ def another_evcxr(temporary):
     """A project that has everything but the right evcxr."""
     project = temporary / "project"
     shutil.copytree(HERE, project / "notebooks/lab")
-    (project / ".lab/evcxr/bin").mkdir(parents=True)
+    (project / ".lab").mkdir()
     (project / ".lab/venv").symlink_to(sys.prefix)
     kernel = project / "notebooks/lab/kernel.sh"
     missing = Kernel(project, kernel)
     good = expect("no evcxr", missing.run("1 + 1"), "finds none", "make kernel")
     missing.close()
-    program = project / ".lab/evcxr/bin/evcxr_jupyter"
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
+    script(project / ".lab/evcxr/bin/evcxr_jupyter")
     (project / ".lab/evcxr/.crates.toml").write_text('[v1]\n"evcxr_jupyter 0.21.1 (registry)" = ["evcxr_jupyter"]\n')
     other = Kernel(project, kernel)
     good &= expect("another evcxr", other.run("1 + 1"), "finds 0.21.1", "make kernel")
@@ -103,10 +146,12 @@ def another_evcxr(temporary):
 
 
 def cells(temporary):
-    """A wrong path, an error through `?`, a wrong shape, and an interruption."""
-    os.environ["OVERPARAM_DATA"] = str(temporary / "data")
-    kernel = Kernel(PROJECT / "notebooks")
-    good = expect("a wrong path", kernel.run(':dep overparam = { path = "../nowhere" }'), "No such file", "../nowhere")
+    """A wrong path, an error through `?`, a wrong shape, a figure without a browser, and an interruption."""
+    nowhere = str(temporary / "nowhere")
+    kernel = Kernel(PROJECT / "notebooks", OVERPARAM_DATA=str(temporary / "data"), WEBDRIVER_PATH=nowhere)
+    good = expect("a wrong path", kernel.run(':dep overparam = { path = "../nowhere" }'), "../nowhere", "relative to the notebook's folder")
+    text = kernel.run(':dep overparam = { path = "/nowhere" }')
+    good &= expect("a wrong path from the root", text, "/nowhere", "relative to the notebook's folder")
     load = ':dep overparam = { path = ".." }\nuse overparam::prelude::*;'
     kernel.run(load)
     text = kernel.run(
@@ -119,10 +164,12 @@ def cells(temporary):
         "Shape::<4, 2, 2, 1, 5>::run(&Function::Sphere.objective::<6, f64>(0), Optimizer::Deep, 0, &Settings::default())?"
     )
     good &= expect("a wrong shape", text, "Objective<4, 5, ", "not satisfied")
+    text = kernel.run("figure1()")
+    good &= expect("no chromium", text, "a figure, interactive only", "apt-get install chromium chromium-driver")
     kernel.begin(LONG)
     good &= expect("progress in a cell", kernel.finish(until="finished runs are kept in"), "0%", "runs", "left")
     kernel.interrupt()
-    good &= expect("an interruption", kernel.finish(), "terminated")
+    good &= expect("an interruption", kernel.finish(), "terminated", "run the cells again from the top")
     # The process that runs the cells is new: what it had loaded is loaded again by itself, variables are gone.
     kernel.begin(LONG)
     text = kernel.finish(until="were finished before an interruption")
@@ -137,7 +184,7 @@ def main():
     os.environ["JUPYTER_PATH"] = str(Path(sys.prefix) / "share/jupyter")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
         temporary = Path(temporary)
-        good = [outside(temporary), another_evcxr(temporary), cells(temporary)]
+        good = [mishap(temporary) for mishap in (set_up, outside, another_evcxr, no_room, cells)]
     if not all(good):
         sys.exit("mishaps: not all of them are explained")
 

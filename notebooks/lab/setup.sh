@@ -32,8 +32,8 @@ fi
 # What cargo notes of what it installed: the program itself does not tell its version.
 have=$([[ -x $lab/evcxr/bin/evcxr_jupyter ]] && sed -nE 's/^"evcxr_jupyter ([0-9.]+) .*/\1/p' "$lab/evcxr/.crates.toml" || true)
 if [[ $have != "$evcxr" ]]; then
-  say "installing evcxr_jupyter $evcxr into .lab/evcxr${have:+ in place of $have} (about 6 minutes on 2 cores)"
-  # The kernel only compiles and forwards: optimizing it lightly saves minutes here and nothing later.
+  say "installing evcxr_jupyter $evcxr into .lab/evcxr${have:+ in place of $have} (about 4 minutes on 2 cores)"
+  # Optimizing it lightly saves minutes here, and costs the first cells of a session a second or two.
   CARGO_TARGET_DIR=$lab/evcxr-build CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off \
     CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
     "${CARGO:-cargo}" install --quiet --locked --force --root "$lab/evcxr" evcxr_jupyter --version "$evcxr" ||
@@ -41,9 +41,7 @@ if [[ $have != "$evcxr" ]]; then
   rm -rf "$lab/evcxr-build"
 fi
 
-# What evcxr reads at its start: keep what is compiled, up to so many MiB.
 mkdir -p "$lab/config" "$lab/cache" "$lab/sessions" "$lab/.cargo"
-echo ":cache 4000" >"$lab/config/init.evcxr"
 # How evcxr's cargo compiles: this crate as `cargo build --release` does, Polars lightly, everything without the checks
 # that evcxr's own profile turns on.
 put() { cmp -s - "$1" <<<"$2" || echo "$2" >"$1"; }
@@ -69,6 +67,9 @@ with open(path, "w") as file:
     json.dump(spec, file, indent=1)
 PYTHON
 
+# Building openssl-sys asks for the same.
+pkg-config --exists openssl 2>/dev/null || [[ -n ${OPENSSL_DIR:-} ]] ||
+  say "note: no OpenSSL headers, so the first cell of the notebooks will not compile: apt-get install libssl-dev pkg-config"
 command -v chromedriver >/dev/null || [[ -n ${WEBDRIVER_PATH:-} ]] ||
   say "note: no chromedriver, so figures will be interactive only; for PNGs beside them: apt-get install chromium chromium-driver"
 say "ready: \"Rust (overparam)\" in .lab/venv; evcxr $evcxr in .lab/evcxr"

@@ -63,6 +63,7 @@ pub(super) fn run(run: &Run) -> String {
                 run.dimensions.d
             ),
         ),
+        ("shape", run.dimensions.to_string()),
         ("seed, scalar", format!("{}, {}", run.seed, run.dtype)),
     ];
     match run.outcome {

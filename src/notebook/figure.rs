@@ -6,6 +6,9 @@ use crate::figure::Browser;
 use plotly::Plot;
 use serde_json::{Value, json};
 
+/// Points: what a notebook beside its list of files has room for on a laptop. A wider figure would be cut.
+const WIDEST: f64 = 840.0;
+
 /// Shorter lists stay readable in the notebook's file.
 const PACKED_ABOVE: usize = 16;
 
@@ -21,10 +24,38 @@ pub(super) fn content(figure: &Plot) -> Content {
             }
         }
     }
+    if let Some(layout) = json.get_mut("layout") {
+        fit(layout);
+    }
     let content = Content::default().with("application/vnd.plotly.v1+json", json.to_string());
     match Browser::start().and_then(|mut browser| browser.preview(figure)) {
         Ok(png) => content.with("image/png", png).with("text/plain", "a figure"),
         Err(reason) => content.with("text/plain", format!("a figure, interactive only; {reason}")),
+    }
+}
+
+/// Makes a layout that is wider than a notebook smaller, with its texts and margins.
+fn fit(layout: &mut Value) {
+    if let Some(width) = layout.get("width").and_then(Value::as_f64).filter(|width| *width > WIDEST) {
+        scale(layout, WIDEST / width);
+    }
+}
+
+fn scale(value: &mut Value, factor: f64) {
+    match value {
+        Value::Array(parts) => parts.iter_mut().for_each(|part| scale(part, factor)),
+        Value::Object(parts) => {
+            for (name, part) in parts.iter_mut() {
+                match (name.as_str(), part.as_f64()) {
+                    // Of the figure, of a font, of the margins, and between a text and its place.
+                    ("width" | "height" | "size" | "l" | "r" | "t" | "b" | "xshift" | "yshift", Some(number)) => {
+                        *part = json!((10.0 * number * factor).round() / 10.0);
+                    }
+                    _ => scale(part, factor),
+                }
+            }
+        }
+        _ => {}
     }
 }
 
@@ -57,6 +88,18 @@ mod tests {
         // 80 bytes in base64.
         assert_eq!(values["bdata"].as_str().unwrap().len(), 108);
         assert!(values["bdata"].as_str().unwrap().starts_with("AAAAAAAAgD8AAABA"));
+    }
+
+    #[test]
+    fn what_is_wider_than_a_notebook_shrinks_with_its_texts() {
+        let mut wide = json!({ "width": 1680, "margin": { "l": 60 }, "xaxis": { "title": { "font": { "size": 14 } }, "dtick": 2 } });
+        fit(&mut wide);
+        let half = json!({ "width": 840.0, "margin": { "l": 30.0 }, "xaxis": { "title": { "font": { "size": 7.0 } }, "dtick": 2 } });
+        assert_eq!(wide, half);
+        let narrow = json!({ "width": 500, "font": { "size": 15 } });
+        let mut kept = narrow.clone();
+        fit(&mut kept);
+        assert_eq!(kept, narrow);
     }
 
     #[test]
