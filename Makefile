@@ -25,7 +25,7 @@ help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 .PHONY: figures
-figures: set-up ## Reproduce the paper: traces, summary and figures into data/ (a minute or two after the first build)
+figures: set-up $(if $(filter cuda,$(DEVICE)),toolkit) ## Reproduce the paper: traces, summary and figures into data/ (a minute or two after the first build)
 	@echo "figures: building (about 7 minutes on 2 cores the first time), then about a minute of runs and 15 s of drawing"
 	$(CARGO) build $(RELEASE)
 	target/release/overparam figures --device $(DEVICE) $(ARGS)
@@ -86,8 +86,13 @@ $(NVCC_FOLDER)/ready:
 	$(NVCC_FOLDER)/bin/pip install --quiet --no-deps $(NVCC_PACKAGES:%='%==13.0.*')
 	touch $@
 
+.PHONY: toolkit
+toolkit:
+	@command -v nvcc >/dev/null || { echo "CUDA's toolkit is missing: install it from https://developer.nvidia.com/cuda-downloads" \
+		"and put its nvcc on the PATH; for what needs none: make check-cuda, make ptx"; exit 1; }
+
 .PHONY: test-cuda
-test-cuda: set-up ## Run the tests that need a GPU, and its driver and CUDA's toolkit: see the README
+test-cuda: set-up toolkit ## Run the tests that need a GPU, and its driver and CUDA's toolkit: see the README
 	$(CARGO) test $(RELEASE) --features cuda --test cuda -- --nocapture
 
 # The notebooks: Python, JupyterLab and the Rust kernel live in .lab, of this project only.

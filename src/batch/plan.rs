@@ -32,13 +32,13 @@ pub struct Plan {
 impl fmt::Display for Plan {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let runs: usize = self.batches.iter().flatten().sum();
-        let batches = self.batches.iter().flatten().count();
+        let batches = match self.batches.iter().flatten().count() {
+            1 => "1 batch".to_owned(),
+            batches => format!("{batches} batches"),
+        };
         let Self { backend, needed, available, .. } = self;
         let (needed, available) = (size(*needed), size(*available));
-        write!(
-            formatter,
-            "{runs} runs in {batches} batches of at most {needed}, of {available} free on the device {backend}"
-        )
+        write!(formatter, "{runs} runs in {batches} of at most {needed}, of {available} free on the device {backend}")
     }
 }
 

@@ -231,28 +231,31 @@ fn threads_and_memory_change_nothing() {
     }
 }
 
-/// The kernel under the thread sanitizer, which finds two threads that touch the same number between two barriers, one of
-/// them writing. Nothing where the C compiler has no sanitizer.
-fn sanitized() -> Option<Build> {
+/// A build under a sanitizer, if the C compiler has it.
+fn sanitized(option: &'static [&'static str; 1]) -> Option<Build> {
     let folder = tempfile::tempdir().unwrap();
     let (source, program) = (folder.path().join("empty.c"), folder.path().join("empty"));
     std::fs::write(&source, "int main(void) { return 0; }").unwrap();
-    const SANITIZED: Build = Build { options: &["-fsanitize=thread"], ..THREE_THREADS };
-    let compiled = Command::new("cc").args(SANITIZED.options).arg(source).arg("-o").arg(&program).output();
+    let compiled = Command::new("cc").args(option).arg(source).arg("-o").arg(&program).output();
     let works = compiled.is_ok_and(|compiled| compiled.status.success())
         && Command::new(program).output().is_ok_and(|ran| ran.status.success());
     if !works {
-        let _ = writeln!(std::io::stderr(), "skipped: whether threads race, for there is no thread sanitizer");
+        let _ = writeln!(std::io::stderr(), "skipped: the kernels under {}, which does not work here", option[0]);
     }
-    works.then_some(SANITIZED)
+    works.then_some(Build { options: option, ..THREE_THREADS })
 }
 
+/// Finds two threads that touch the same number between two barriers, one of them writing.
+const THREAD_SANITIZER: &[&str; 1] = &["-fsanitize=thread"];
+
+/// Finds what is touched outside of an argument, and arithmetic without a meaning.
+const ADDRESS_SANITIZER: &[&str; 1] = &["-fsanitize=address,undefined"];
+
 #[test]
-fn threads_do_not_race() {
-    let Some(sanitized) = sanitized() else { return };
+fn threads_do_not_race_and_stay_within_their_arguments() {
     let settings = Settings::default().iterations(3);
-    for function in Function::ALL {
-        for optimizer in Optimizer::ALL {
+    for sanitized in [THREAD_SANITIZER, ADDRESS_SANITIZER].into_iter().filter_map(sanitized) {
+        for (function, optimizer) in Function::ALL.into_iter().flat_map(|of| Optimizer::ALL.map(|by| (of, by))) {
             let found = on_the_host::<f64>(&batch(function, optimizer, &settings), sanitized);
             assert!(found.iter().all(|run| run.outcome == Outcome::Finished));
         }
@@ -262,7 +265,7 @@ fn threads_do_not_race() {
 #[test]
 #[should_panic(expected = "data race")]
 fn a_missing_barrier_is_found() {
-    let Some(sanitized) = sanitized() else { panic!("no sanitizer, so no data race is found") };
+    let Some(sanitized) = sanitized(THREAD_SANITIZER) else { panic!("no sanitizer, so no data race is found") };
     let settings = Settings::default().iterations(3);
     let mut image = Image::<f64>::new(&batch(Function::Levy, Optimizer::Shallow, &settings), usize::MAX).unwrap();
     image.source.text = image.source.text.replacen("  SYNC();\n", "", 1);
