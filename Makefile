@@ -82,7 +82,7 @@ lab: kernel ## Open the notebooks in JupyterLab
 	$(JUPYTER)/jupyter-lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks $(ARGS)
 
 .PHONY: notebooks
-notebooks: kernel data/summary.parquet ## Execute all notebooks and keep their outputs (about 12 minutes the first time, then 3)
+notebooks: kernel data/summary.parquet ## Execute all notebooks and keep their outputs (about 15 minutes the first time, then 3)
 	$(JUPYTER)/python notebooks/lab/execute.py
 
 .PHONY: test-notebooks
