@@ -107,11 +107,11 @@ kernel: set-up ## Set up JupyterLab and the Rust kernel in .lab (about 4 minutes
 
 .PHONY: lab
 lab: kernel ## Open the notebooks in JupyterLab
-	@echo "lab: the very first cell compiles the crate (about 7 minutes on 2 cores); in later sessions that takes seconds"
+	@echo "lab: the very first cell compiles the crate (about 8 minutes on 2 cores); in later sessions that takes seconds"
 	$(JUPYTER)/jupyter-lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks $(ARGS)
 
 .PHONY: notebooks
-notebooks: kernel data/summary.parquet ## Execute all notebooks and keep their outputs (about 12 minutes the first time, then 3)
+notebooks: kernel data/summary.parquet ## Execute all notebooks and keep their outputs (about 15 minutes the first time, then 3)
 	$(JUPYTER)/python notebooks/lab/execute.py
 
 .PHONY: test-notebooks

@@ -62,6 +62,8 @@ done
 # rust-analyzer looks for cargo here first, and gets a shorter answer from cargo.sh. In the configuration of evcxr, what
 # compiles has the real one.
 export OVERPARAM_CARGO_HOME=${CARGO_HOME:-$HOME/.cargo} OVERPARAM_CARGO
+command -v cc >/dev/null || explain "A C compiler is missing, which links the cells. On Debian: apt-get install build-essential. \
+Then restart the kernel."
 OVERPARAM_CARGO=$(command -v cargo) || explain "Rust is missing: install it from https://rustup.rs, then restart the kernel."
 mkdir -p "$lab/cargo-home/bin"
 ln -sfn "$project/notebooks/lab/cargo.sh" "$lab/cargo-home/bin/cargo"

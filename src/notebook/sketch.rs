@@ -11,7 +11,7 @@ const TOP: f64 = 10.0;
 const BOTTOM: f64 = 36.0;
 
 /// Above this ratio of the largest to the smallest value, an axis is logarithmic.
-const LOG_ABOVE: f64 = 100.0;
+const LOG_ABOVE: f64 = 50.0;
 
 /// Readable on white and on black: a notebook may be either.
 const INK: &str = "#888888";
