@@ -91,6 +91,10 @@ fn bad_usage_is_one_line_and_exit_code_2() {
     refuses(&folder, &["sweep", "sphere", "--seeds", "99999999999"], 2, &["seeds", "at most 100000"]);
     refuses(&folder, &["couplings", "--seed", "1", "--dimension", "0", "--output", "j"], 2, &["dimension", "512"]);
     refuses(&folder, &["list", "--d", "0"], 2, &["from 1 to 1000000"]);
+    let glass = ["run", "spin-glass", "--d", "10000", "--iterations", "5"];
+    refuses(&folder, &glass, 1, &["GiB", "take a smaller d"]);
+    let endless = ["run", "sphere", "--every", "--iterations", "1000000000000"];
+    refuses(&folder, &endless, 1, &["GiB", "thin the traces"]);
     assert!(files(folder.path()).is_empty(), "a refused command writes nothing");
 }
 

@@ -229,19 +229,25 @@ impl Protocol {
     where
         Cpu: Device<R>,
     {
+        let sweep = self.alone(function, optimizer, seed, settings);
         if backend == Backend::Cpu {
+            sweep.ensure_room::<R>()?;
             return run_compiled(self.dimensions, function.name(), kernel(), optimizer, seed, settings);
         }
-        let sweep = Sweep {
+        let mut runs = sweep.run_batched::<R>(backend, &|_| {})?;
+        Ok(runs.pop().expect("one optimizer, one rate and one seed are one run, and the first batch is begun always"))
+    }
+
+    /// A sweep of one run.
+    pub(super) fn alone(&self, function: Function, optimizer: Optimizer, seed: u64, settings: &Settings) -> Sweep {
+        Sweep {
             function,
             dimensions: self.dimensions,
             rates: vec![settings.learning_rate.initial],
             seeds: vec![seed],
             optimizers: vec![optimizer],
             settings: *settings,
-        };
-        let mut runs = sweep.run_batched::<R>(backend, &|_| {})?;
-        Ok(runs.pop().expect("one optimizer, one rate and one seed are one run, and the first batch is begun always"))
+        }
     }
 
     /// Compares the optimizers on `function`: the sweep over all cores, then for every seed the shallow optimizer alone for its

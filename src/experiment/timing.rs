@@ -1,7 +1,7 @@
 //! How long an iteration takes.
 
 use super::shape::run_compiled;
-use super::{Dimensions, Dtype, Protocol};
+use super::{Dimensions, Dtype, Protocol, Sweep};
 use crate::element::Element;
 use crate::error::Error;
 use crate::objective::Function;
@@ -34,25 +34,23 @@ impl Protocol {
         repeats: usize,
     ) -> Result<Timing, Error> {
         match self.dtype {
-            Dtype::F32 => time::<f32>(self.dimensions, function, optimizer, settings, repeats),
-            Dtype::F64 => time::<f64>(self.dimensions, function, optimizer, settings, repeats),
+            Dtype::F32 => time::<f32>(&self.alone(function, optimizer, 0, settings), repeats),
+            Dtype::F64 => time::<f64>(&self.alone(function, optimizer, 0, settings), repeats),
         }
     }
 }
 
-fn time<R: Element>(
-    dimensions: Dimensions,
-    function: Function,
-    optimizer: Optimizer,
-    settings: &Settings,
-    repeats: usize,
-) -> Result<Timing, Error>
+/// Times the first run of `sweep`.
+fn time<R: Element>(sweep: &Sweep, repeats: usize) -> Result<Timing, Error>
 where
     Cpu: Device<R>,
 {
-    let kernel = R::kernel(function, dimensions.d, 0);
+    sweep.ensure_room::<R>()?;
+    let &Sweep { function, dimensions, ref seeds, ref optimizers, ref settings, .. } = sweep;
+    let (seed, optimizer) = (seeds[0], optimizers[0]);
+    let kernel = R::kernel(function, dimensions.d, seed);
     let once = || -> Result<f64, Error> {
-        let run = run_compiled(dimensions, function.name(), kernel.clone(), optimizer, 0, settings)?;
+        let run = run_compiled(dimensions, function.name(), kernel.clone(), optimizer, seed, settings)?;
         Ok(run.seconds / run.iterations as f64 * 1e6)
     };
     once()?;
