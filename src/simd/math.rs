@@ -12,12 +12,18 @@ use std::f64::consts::{FRAC_2_PI, LOG2_E, PI};
 #[inline(always)]
 fn polynomial<S: Simd, R: Real>(coefficients: &[f64], x: Lanes<S, R>) -> Lanes<S, R> {
     let square = x * x;
-    let every_second = |from: usize| {
-        let mut terms = coefficients[from..].iter().step_by(2).rev();
-        let last = Lanes::splat(x.simd(), R::of(*terms.next().expect("every fit has two coefficients")));
-        terms.fold(last, |sum, &coefficient| sum.mul_add(square, coefficient))
-    };
-    every_second(1).mul_add(x, every_second(0))
+    let mut sums = [Lanes::splat(x.simd(), R::ZERO); 2];
+    let degree = coefficients.len() - 1;
+    for (power, &coefficient) in coefficients.iter().enumerate().rev() {
+        let sum = &mut sums[power % 2];
+        // The two highest powers begin the sums.
+        *sum = if power + 2 > degree {
+            Lanes::splat(x.simd(), R::of(coefficient))
+        } else {
+            sum.mul_add(square, coefficient)
+        };
+    }
+    sums[1].mul_add(x, sums[0])
 }
 
 /// e^x, within 2 ulp for |x| ≤ 87 (`f32`) or 708 (`f64`); beyond, the value at that limit.
