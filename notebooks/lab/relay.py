@@ -41,7 +41,7 @@ ADVICE = [
         "does a new :dep; after that nothing does.",
     ),
     (
-        r"Child process terminated",
+        r"Subprocess terminated|Child process terminated",
         "The process that runs the cells is gone, and with it all variables: run the cells again from the top. Runs that were "
         "finished with progress shown are taken up again, not computed anew.",
     ),
