@@ -240,16 +240,16 @@ mod tests {
     use super::*;
 
     /// x and the gradients of a weighted sum of x in every parameter: by the fused operation and by the chain.
-    fn fused_is_composed<const L: usize, E: Element>(tolerance: f64)
+    fn fused_is_composed<const N: usize, const L: usize, E: Element>(tolerance: f64)
     where
         Cpu: Device<E>,
     {
         let cpu = Cpu::default();
-        let network = EmbeddingPerceptron::<7, 3, 5, L, 9, E, Cpu>::draw(&cpu, 1, Initialization::Gaussian).unwrap();
-        let weights = (1..=63).map(|i| E::of((f64::from(i) * 0.618_033_988_749_894_9).fract() - 0.4)).collect();
-        let weights: Tensor<Rank2<7, 9>, E, Cpu> = cpu.tensor_from_vec(weights, (Const, Const));
+        let network = EmbeddingPerceptron::<N, 3, 5, L, 9, E, Cpu>::draw(&cpu, 1, Initialization::Gaussian).unwrap();
+        let weights = (1..=9 * N).map(|i| E::of((i as f64 * 0.618_033_988_749_894_9).fract() - 0.4)).collect();
+        let weights: Tensor<Rank2<N, 9>, E, Cpu> = cpu.tensor_from_vec(weights, (Const, Const));
         let gain = 1.5;
-        let gradients = |x: Taped<7, 9, E>| {
+        let gradients = |x: Taped<N, 9, E>| {
             let mut found = vec![x.as_vec()];
             let gradients = (x * weights.clone()).sum::<Rank0, _>().backward();
             found.push(gradients.get(&network.embeddings).as_vec());
@@ -274,11 +274,14 @@ mod tests {
 
     #[test]
     fn the_fused_network_has_the_values_and_gradients_of_the_composed_one() {
-        fused_is_composed::<1, f64>(1e-14);
-        fused_is_composed::<2, f64>(1e-14);
-        fused_is_composed::<3, f64>(1e-14);
-        fused_is_composed::<1, f32>(1e-5);
-        fused_is_composed::<3, f32>(1e-5);
+        fused_is_composed::<7, 1, f64>(1e-14);
+        fused_is_composed::<7, 2, f64>(1e-14);
+        fused_is_composed::<7, 3, f64>(1e-14);
+        fused_is_composed::<7, 1, f32>(1e-5);
+        fused_is_composed::<7, 3, f32>(1e-5);
+        // Several panels of points.
+        fused_is_composed::<131, 2, f64>(1e-13);
+        fused_is_composed::<131, 2, f32>(1e-4);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use std::f64::consts::PI;
 
-/// `$body` for `$d` = 1, 2, 3, 10, 50, 64 and 67: below, at and beside whole vectors.
+/// `$body` for `$d` = 1, 2, 3, 10, 50, 64 and 67.
 macro_rules! each_dimension {
     ($d:ident => $body:expr) => {
         each_dimension!($d => $body; 1 2 3 10 50 64 67)
@@ -402,17 +402,29 @@ fn points_of_the_wrong_length_are_an_error_and_no_points_are_none() {
 /// A point is worth the same whatever it is evaluated with, and NaN does not pass for a number.
 #[test]
 fn points_are_evaluated_alike_alone_and_together() {
+    alike::<7, f64>();
+    alike::<12, f64>();
+    alike::<7, f32>();
+    alike::<12, f32>();
+}
+
+fn alike<const D: usize, R: Element>() {
     for function in Function::ALL {
-        let objective = function.objective::<7, f64>(1);
-        let x: Vec<f64> = (0..7 * 23).map(|i| (f64::from(i) * 0.618_033_988_749_894_9).fract()).collect();
-        let together = objective.evaluate(&x).unwrap();
-        for (i, x) in x.chunks_exact(7).enumerate() {
-            let alone = objective.evaluate(x).unwrap();
-            assert_eq!((alone.scaled[0], &alone.gradient[..]), (together.scaled[i], &together.gradient[7 * i..][..7]));
+        let objective = function.objective::<D, R>(1);
+        // Registers of points that are full, filled up and all copies; one panel and more.
+        for points in [1, 8, 9, 16, 17, 23, 65, 131] {
+            let golden = 0.618_033_988_749_894_9;
+            let x: Vec<R> = (0..D * points).map(|i| R::of((i as f64 * golden).fract())).collect();
+            let together = objective.evaluate(&x).unwrap();
+            for (i, x) in x.chunks_exact(D).enumerate() {
+                let alone = objective.evaluate(x).unwrap();
+                let (value, slopes) = (together.scaled[i], &together.gradient[D * i..][..D]);
+                assert_eq!((alone.scaled[0], &alone.gradient[..]), (value, slopes), "{function}, {i} of {points}");
+            }
         }
-        let mut x = [0.4; 7];
-        x[3] = f64::NAN;
-        assert!(objective.evaluate(&x).unwrap().scaled[0].is_nan(), "{function}");
+        let mut x = [R::of(0.4); D];
+        x[3] = R::of(f64::NAN);
+        assert!(objective.evaluate(&x).unwrap().scaled[0].wide().is_nan(), "{function}");
     }
 }
 

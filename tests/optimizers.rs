@@ -172,6 +172,17 @@ fn fused_descents_are_the_composed_ones_at_the_size_of_the_paper() {
     }
 }
 
+#[test]
+fn fused_descents_are_the_composed_ones_over_several_panels() {
+    for function in [Function::Rastrigin, Function::Ackley, Function::SpinGlass] {
+        for optimizer in Optimizer::ALL {
+            let settings = constant(function, Squash::Sigmoid).iterations(50);
+            same_descents::<65, 3, 4, 2, 5>(function, optimizer, &settings);
+            same_descents::<131, 3, 4, 2, 5>(function, optimizer, &settings);
+        }
+    }
+}
+
 /// Everything of a run but the time it took.
 fn bits(run: &Run) -> (String, Vec<u64>) {
     let samples = run.samples.iter().flat_map(|s| [s.iteration as f64, s.min, s.mean, s.best, s.step_size]);

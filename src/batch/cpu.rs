@@ -34,7 +34,7 @@ impl<R: Element> Cores<R> {
             let (y, map) = start(&mut network, batch.optimizer, batch.settings.squash)?;
             let stepper: Box<dyn Step<R> + Send> = match batch.optimizer {
                 Optimizer::Shallow => Box::new(FusedShallow::new(y, map, kernel.clone())),
-                Optimizer::Deep => Box::new(FusedDeep::new(network, dimensions.n, map, kernel.clone())),
+                Optimizer::Deep => Box::new(FusedDeep::new(network, map, kernel.clone())),
             };
             Ok((Progress::new(dimensions.n, dimensions.d, &batch.settings(trial)), stepper))
         };

@@ -73,7 +73,7 @@ pub fn ratios(measurements: &[Measurement], peak: &Peak) -> Result<DataFrame, Er
 /// | `us_per_iteration`, `least_us_per_iteration` | f64 | microseconds: median and fastest of the repeats of one process |
 /// | `us_side_by_side` | f64 | microseconds between iterations when two processes run side by side |
 /// | `peak_memory_bytes` | u64 | the most that the process has held |
-/// | `data_bytes` | u64 | x, the parameters and the couplings of the pairs |
+/// | `data_bytes` | u64 | x, the parameters and the couplings of the triples |
 ///
 /// # Errors
 /// If Polars cannot allocate the columns.

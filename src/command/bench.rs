@@ -168,7 +168,7 @@ fn scale(peak: &Peak) -> Result<Vec<Point>> {
         "\nhow cost grows, f64; memory beyond the {:.1} MB of an idle process, in multiples of x,",
         idle as f64 * 1e-6
     );
-    say!("parameters and couplings of pairs; two: how much more two processes side by side do than one");
+    say!("parameters and couplings of triples; two: how much more two processes side by side do than one");
     say!(
         "{:<36} {:>8} {:>8} {:>7} {:>7} {:>12} {:>8} {:>7} {:>5} {:>10} {:>8}",
         "series",

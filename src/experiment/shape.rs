@@ -135,7 +135,7 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
                 descend(&mut shallow, N, D, settings)
             }
             Optimizer::Deep => {
-                let mut deep = FusedDeep::new(network.fuse(), N, map, kernel);
+                let mut deep = FusedDeep::new(network.fuse(), map, kernel);
                 let descent = descend(&mut deep, N, D, settings);
                 network.store(&deep.network);
                 descent

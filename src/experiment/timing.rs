@@ -67,7 +67,7 @@ impl Dimensions {
     fn operations(self, optimizer: Optimizer, point: usize) -> usize {
         let Self { n, k, hidden, layers, d } = self;
         let network = match optimizer {
-            Optimizer::Shallow => 2 * n * d,
+            Optimizer::Shallow => 0,
             // Forward, into the input and into the weight: three products a layer, of a multiplication and an addition each.
             Optimizer::Deep => 6 * n * (k * hidden + (layers - 1) * hidden * hidden + hidden * d),
         };

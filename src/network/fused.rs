@@ -58,6 +58,11 @@ impl<R: Products> Fused<R> {
         self.layers.push(layer);
     }
 
+    /// How many embeddings there are.
+    pub(crate) fn points(&self) -> usize {
+        self.embeddings.points()
+    }
+
     /// y = net(z).
     pub(crate) fn forward(&mut self) -> Panels<R> {
         let outputs = self.layers.last().map_or(0, |layer| layer.weight.rows().len());
@@ -82,7 +87,6 @@ impl<R: Products> Fused<R> {
         }
         for Layer { weight, update, .. } in layers {
             R::accumulate(weight, update);
-            update.fill(R::ZERO);
         }
     }
 
@@ -93,7 +97,6 @@ impl<R: Products> Fused<R> {
         let mut found = embeddings.clone();
         let outputs = upstream.len() / embeddings.points();
         let mut upstream = Panels::from_packed(upstream, outputs);
-        layers.iter_mut().for_each(|layer| layer.update.fill(R::ZERO));
         for ((z, upstream), found) in embeddings.iter_mut().zip(upstream.iter_mut()).zip(found.iter_mut()) {
             forward(&z, layers).copy_from_slice(upstream.rows);
             R::backward(&z, slopes, layers);
@@ -210,7 +213,7 @@ impl<R: Real> WithSimd for Forward<'_, '_, R> {
     }
 }
 
-/// With the gradient in y in place of y: adds what follows from it to the updates of the layers, and leaves the gradient in the
+/// With the gradient in y in place of y: adds what follows from it to the updates of the layers, which the first panel begins, and leaves the gradient in the
 /// embeddings in `slopes`.
 struct Backward<'a, 'z, R: Real> {
     z: &'a Panel<'z, R>,
@@ -223,7 +226,8 @@ impl<R: Real> WithSimd for Backward<'_, '_, R> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { z: &Panel { rows: ref z, points, stride, .. }, slopes, layers } = self;
+        let Self { z: &Panel { rows: ref z, first, points, stride }, slopes, layers } = self;
+        let onto = if first == 0 { Onto::Zero } else { Onto::Result };
         for index in (0..layers.len()).rev() {
             let (before, rest) = layers.split_at_mut(index);
             let Layer { weight, update, output, turned, inputs } = &mut rest[0];
@@ -232,7 +236,7 @@ impl<R: Real> WithSimd for Backward<'_, '_, R> {
             turn(input, stride, turned, columns, points);
             // update (O × I + 1) += output (O × n) · turned (n × I + 1)
             let (left, rows) = (ByRows { data: output, stride }, weight.rows().len());
-            let into = Into { onto: Onto::Result, result: update, stride: columns };
+            let into = Into { onto, result: update, stride: columns };
             product(simd, left, rows, &turned[..points * columns], columns, into);
             // The gradient in the input (I × n) = weightᵀ (I × O) · output (O × n)
             let slopes = &mut slopes[..inputs * stride];
@@ -253,7 +257,20 @@ impl<R: Real> WithSimd for Backward<'_, '_, R> {
 /// The first `points` columns of `rows` as rows of `turned`.
 #[inline(always)]
 fn turn<R: Real>(rows: &[R], stride: usize, turned: &mut [R], columns: usize, points: usize) {
-    for (i, row) in rows.chunks_exact(stride).enumerate() {
+    let mut fours = rows.chunks_exact(4 * stride);
+    let mut first = 0;
+    for four in &mut fours {
+        // Four at a time, for what it costs to find one place.
+        let (a, rest) = four.split_at(stride);
+        let (b, rest) = rest.split_at(stride);
+        let (c, d) = rest.split_at(stride);
+        let values = a.iter().zip(b).zip(c).zip(d).take(points);
+        for ((((a, b), c), d), turned) in values.zip(turned.chunks_exact_mut(columns)) {
+            turned[first..][..4].copy_from_slice(&[*a, *b, *c, *d]);
+        }
+        first += 4;
+    }
+    for (i, row) in (first..).zip(fours.remainder().chunks_exact(stride)) {
         for (&value, turned) in row[..points].iter().zip(turned.chunks_exact_mut(columns)) {
             turned[i] = value;
         }

@@ -103,8 +103,8 @@ impl<R: Real, F: Definition<R>> Kernel<R> for Fused<F> {
     }
 
     fn operations(&self) -> usize {
-        // Squash and box 6, chain rule and step 5 a coordinate.
-        F::operations(self.dimension) + 11 * self.dimension
+        // Squash 5, box 2, chain rule and step 5 a coordinate.
+        F::operations(self.dimension) + 12 * self.dimension
     }
 
     fn range(&self) -> [f64; 2] {

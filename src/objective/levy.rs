@@ -99,6 +99,6 @@ impl<R: Real> Definition<R> for Levy<R> {
     }
 
     fn operations(dimension: usize) -> usize {
-        15 * dimension
+        18 * dimension
     }
 }

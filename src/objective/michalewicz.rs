@@ -70,7 +70,7 @@ impl<R: Real> Definition<R> for Michalewicz<R> {
     }
 
     fn operations(dimension: usize) -> usize {
-        20 * dimension
+        21 * dimension
     }
 }
 

@@ -47,6 +47,6 @@ impl<R: Real> Definition<R> for StyblinskiTang<R> {
     }
 
     fn operations(dimension: usize) -> usize {
-        10 * dimension
+        11 * dimension
     }
 }

@@ -16,8 +16,8 @@ pub(crate) struct FusedDeep<R: Real> {
 }
 
 impl<R: Products> FusedDeep<R> {
-    pub(crate) fn new(network: Fused<R>, points: usize, map: Map, kernel: Arc<dyn Kernel<R>>) -> Self {
-        let workspace = kernel.workspace(points);
+    pub(crate) fn new(network: Fused<R>, map: Map, kernel: Arc<dyn Kernel<R>>) -> Self {
+        let workspace = kernel.workspace(network.points());
         Self { network, map, kernel, workspace }
     }
 }

@@ -141,8 +141,9 @@ impl<R: Real> Progress<R> {
     /// Completes the trace of a run whose last step, at `settled`, changed no bit of any parameter.
     ///
     /// The step size never grows, so no later step changes any either: all that goes on is the clock, at the pace kept so far,
-    /// and the learning-rate rule. (The fused network adds the n contributions to a weight one by one; that they cancel to the
-    /// last bit at one step size and not at a smaller one is conceivable, and was never seen.)
+    /// and the learning-rate rule. (The n contributions to a weight are summed up before
+    /// they are added; that they cancel to the last bit at one step size and not at a smaller one is conceivable, and was never
+    /// seen.)
     fn complete(&mut self, settled: Sample, limit: u64, seconds: f64) {
         let pace = settled.seconds / (settled.iteration + 1) as f64;
         let limit = limit.min((seconds / pace).ceil() as u64).max(settled.iteration + 2);

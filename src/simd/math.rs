@@ -47,6 +47,7 @@ fn exp_within<S: Simd, R: Real>(x: Lanes<S, R>, limit: f64) -> Lanes<S, R> {
 
 /// The logistic sigmoids 1 / (1 + e^-a) and 1 / (1 + e^-b) of two arguments given as -a and -b, within 4 ulp where they are at
 /// most 43 (`f32`) or 353 (`f64`) in magnitude; beyond, the values at that limit, so that the one division they share is finite.
+/// NaN in either makes both NaN: they are coordinates of one point.
 #[inline(always)]
 pub(crate) fn sigmoids<S: Simd, R: Real>(minus_a: Lanes<S, R>, minus_b: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>) {
     let a = exp_within(minus_a, R::EXP_LIMIT / 2.0 - 0.5) + 1.0;
@@ -95,6 +96,7 @@ mod tests {
     enum Elementary {
         Exp,
         Sigmoid,
+        SigmoidTwice,
         Sin,
         Cos,
         SinPi,
@@ -104,13 +106,14 @@ mod tests {
     use Elementary::*;
 
     impl Elementary {
-        const ALL: [Self; 6] = [Exp, Sigmoid, Sin, Cos, SinPi, CosPi];
+        const ALL: [Self; 7] = [Exp, Sigmoid, SigmoidTwice, Sin, Cos, SinPi, CosPi];
 
         #[inline(always)]
         fn of<S: Simd, R: Real>(self, x: Lanes<S, R>) -> Lanes<S, R> {
             match self {
                 Exp => exp(x),
                 Sigmoid => sigmoids(-x, x).0,
+                SigmoidTwice => sigmoids(-x, -x).1,
                 Sin => sin_cos(x).0,
                 Cos => sin_cos(x).1,
                 SinPi => sin_cos_pi(x).0,
@@ -122,7 +125,7 @@ mod tests {
         fn reference(self, x: f64) -> f64 {
             match self {
                 Exp => x.exp(),
-                Sigmoid => 1.0 / (1.0 + (-x).exp()),
+                Sigmoid | SigmoidTwice => 1.0 / (1.0 + (-x).exp()),
                 Sin => x.sin(),
                 Cos => x.cos(),
                 SinPi => half_turns(x).0,
@@ -160,7 +163,7 @@ mod tests {
         let irregular = |i: u32| range * (2.0 * (f64::from(i) * 0.618_033_988_749_894_9).fract() - 1.0);
         let mut x: Vec<R> = (0..200_000).map(|i| R::of(irregular(i))).collect();
         let turn = match f {
-            Exp | Sigmoid => return x,
+            Exp | Sigmoid | SigmoidTwice => return x,
             Sin | Cos => FRAC_PI_2,
             SinPi | CosPi => 0.5,
         };
@@ -182,7 +185,8 @@ mod tests {
     fn is_accurate<R: Real>(epsilon: f64) {
         // Function, largest argument, ulp, or else absolute error.
         let limit = R::EXP_LIMIT;
-        let table = [(Exp, limit, 2.0, 0.0), (Sigmoid, limit / 2.0 - 0.5, 4.0, 0.0)]
+        let half = limit / 2.0 - 0.5;
+        let table = [(Exp, limit, 2.0, 0.0), (Sigmoid, half, 4.0, 0.0), (SigmoidTwice, half, 4.0, 0.0)]
             .into_iter()
             .chain([Sin, Cos, SinPi, CosPi].into_iter().flat_map(|f| [1.0, 30.0, 1e4].map(|x| (f, x, 2.0, epsilon))));
         for (f, range, ulps, absolute) in table {
@@ -220,7 +224,7 @@ mod tests {
                         assert!(y[1] == y[3] && y[2] == y[4] && y[6] == y[3] && y[1].wide().is_finite(), "{context}");
                         assert!(y[4] > R::ZERO && y[5] == R::ONE, "{context}");
                     }
-                    Sigmoid => {
+                    Sigmoid | SigmoidTwice => {
                         assert!(y[1] == R::ONE && y[3] == R::ONE && y[5] == R::of(0.5), "{context}");
                         assert!(y[2] == y[4] && y[4] > R::ZERO, "{context}");
                     }

@@ -14,7 +14,7 @@ macro_rules! fused {
     ($name:ident, $lanes:ident, $splat:ident, $mul_add:ident, $doc:literal, $measure:ident) => {
         /// Multiplies and adds into independent sums; gives the operations done.
         ///
-        /// The only kernel that names its instructions: what it measures must not depend on how the compiler vectorizes.
+        /// Written over pulp's own registers: only the multiply-add is to be measured.
         struct $name;
 
         impl WithSimd for $name {
