@@ -173,7 +173,7 @@ pub fn scaling(table: &DataFrame) -> Result<Plot, Error> {
         return Err(Error::NoRuns("any series"));
     }
     let (top, bottom) = (120, 56);
-    let layout = style::layout(style::PAGE, 520, style::margin(78, 12, top, bottom), legend());
+    let layout = style::layout(style::PAGE, 520, style::margin(86, 12, top, bottom), legend());
     let axes = LayoutTemplate::new().x_axis(style::log_axis().dtick(1.0)).y_axis(style::log_axis().dtick(1.0));
     let grid = LayoutGrid::new().rows(1).columns(2).pattern(GridPattern::Independent).x_gap(0.2);
     let layout: Layout = layout.grid(grid).template(Template::new().layout(axes));

@@ -29,7 +29,7 @@ const SOLUTION: &str = style::ORANGE;
 pub fn figure1() -> Plot {
     let (top, panel, bottom) = (68, 210, 50);
     let legend = style::legend(1.0 + 30.0 / panel as f64);
-    let layout = style::layout(style::COLUMN, top + panel + bottom, style::margin(68, 62, top, bottom), legend)
+    let layout = style::layout(style::COLUMN, top + panel + bottom, style::margin(76, 62, top, bottom), legend)
         .x_axis(side([0.0, 0.41]).anchor("y"))
         .y_axis(axis().range(vec![-0.05, 1.1]).dtick(0.5))
         .x_axis2(side([0.59, 1.0]).anchor("y2"))

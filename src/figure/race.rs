@@ -48,7 +48,7 @@ pub fn figure2(traces: &DataFrame) -> Result<Plot, Error> {
     let height = top + row * rows + bottom;
     let legend = style::legend(1.0 + 30.0 / (row * rows) as f64);
     let width = [style::COLUMN, style::PAGE * 2 / 3, style::PAGE][panels.len().min(3) - 1];
-    let layout = style::layout(width, height, style::margin(78, 12, top, bottom), legend);
+    let layout = style::layout(width, height, style::margin(86, 12, top, bottom), legend);
     Ok(draw(&panels, 3, "wall time [s]", layout, (0.28, 0.33)))
 }
 

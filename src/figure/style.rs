@@ -97,7 +97,7 @@ pub(super) fn panel_title(n: usize, text: &str) -> Annotation {
 /// none.
 pub(super) fn axis_titles(n: usize, x: &str, y: &str) -> [Annotation; 2] {
     let at = |text, x, y| panel_label(n, text).x(x).y(y);
-    [at(x, 0.5, 0.0).y_anchor(Anchor::Top).y_shift(-24.0), at(y, 0.0, 0.5).x_shift(-57.0).text_angle(-90.0)]
+    [at(x, 0.5, 0.0).y_anchor(Anchor::Top).y_shift(-24.0), at(y, 0.0, 0.5).x_shift(-66.0).text_angle(-90.0)]
 }
 
 /// Text without an arrow, placed in fractions of panel `n`.
