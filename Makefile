@@ -79,7 +79,7 @@ NVCC_PACKAGES := nvidia-cuda-nvcc nvidia-cuda-crt nvidia-nvvm nvidia-cuda-cccl n
 .PHONY: ptx
 ptx: set-up $(NVCC_FOLDER)/ready ## Compile every kernel to PTX for A100 and H100 (seconds after the build; gets nvcc, 300 MB)
 	NVCC=$$(echo $(CURDIR)/$(NVCC_FOLDER)/lib/python3*/site-packages/nvidia/cu13/bin/nvcc) \
-		$(CARGO) test $(RELEASE) --lib every_kernel_compiles_to_ptx -- --nocapture
+		$(CARGO) test $(RELEASE) --lib every_kernel_compiles_to_ptx -- --nocapture | tee .lab/ptx.log && grep -q "kernels compiled to PTX" .lab/ptx.log
 
 $(NVCC_FOLDER)/ready:
 	python3 -m venv $(NVCC_FOLDER)
@@ -93,7 +93,7 @@ toolkit:
 
 .PHONY: test-cuda
 test-cuda: set-up toolkit ## Run the tests that need a GPU, and its driver and CUDA's toolkit: see the README
-	$(CARGO) test $(RELEASE) --features cuda --test cuda -- --nocapture
+	GPU_REQUIRED=1 $(CARGO) test $(RELEASE) --features cuda --lib --test cuda -- --nocapture
 
 # The notebooks: Python, JupyterLab and the Rust kernel live in .lab, of this project only.
 JUPYTER := JUPYTER_CONFIG_DIR="$(CURDIR)/.lab/jupyter/config" JUPYTER_DATA_DIR="$(CURDIR)/.lab/jupyter/data" \

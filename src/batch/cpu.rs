@@ -13,9 +13,13 @@ use std::sync::Arc;
 /// How many iterations a run takes at a time: enough that its parameters come into the cache for a while.
 const STRIDE: u64 = 256;
 
+/// The same where the time is limited, which runs that wait for one another share.
+const TIMED_STRIDE: u64 = 1;
+
 /// The runs of a batch, each with its parameters.
 pub(super) struct Cores<R: Real> {
     runs: Vec<(Progress<R>, Box<dyn Step<R> + Send>)>,
+    stride: u64,
     /// Iterations that all runs have behind them, but for those that have ended.
     iterations: u64,
 }
@@ -39,13 +43,14 @@ impl<R: Element> Cores<R> {
             Ok((Progress::new(dimensions.n, dimensions.d, &batch.settings(trial)), stepper))
         };
         let runs = batch.trials.par_iter().zip(index_of).map(run).collect::<Result<_, Error>>()?;
-        Ok(Self { runs, iterations: 0 })
+        let stride = if batch.settings.budget.limits().1.is_finite() { TIMED_STRIDE } else { STRIDE };
+        Ok(Self { runs, stride, iterations: 0 })
     }
 }
 
 impl<R: Real> Engine<R> for Cores<R> {
     fn advance(&mut self) -> Result<Option<u64>, Error> {
-        self.iterations += STRIDE;
+        self.iterations += self.stride;
         let until = self.iterations;
         let going = self.runs.par_iter_mut().filter(|(progress, _)| !progress.ended());
         going.try_for_each(|(progress, stepper)| progress.advance(&mut **stepper, until))?;

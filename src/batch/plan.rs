@@ -87,6 +87,11 @@ impl Sweep {
             let given = self.dimensions.to_string();
             return Err(Error::Setting { name: "every dimension of the shape", expected: "1 or more", given });
         }
+        let widest = n.max(hidden) as u128 * d.max(hidden).max(k) as u128 * (layers as u128 + 1);
+        if [n, k, hidden, layers, d].iter().any(|&size| size > 1 << 31) || widest > 1 << 50 {
+            let given = self.dimensions.to_string();
+            return Err(Error::Setting { name: "the shape", expected: "one that a machine's memory can hold", given });
+        }
         self.rates.iter().try_for_each(|&rate| self.settings.learning_rate(rate).validate())?;
         self.check_traces()?;
         let room = Room::of(backend)?;
@@ -110,6 +115,27 @@ impl Sweep {
         };
         let batches = self.optimizers.iter().map(split).collect::<Result<_, Error>>()?;
         Ok(Plan { backend, available, needed, batches })
+    }
+
+    /// Finds out before anything is allocated whether as many runs as there are threads, each of another seed, fit into this
+    /// machine's memory.
+    pub(crate) fn ensure_room<R: Real>(&self) -> Result<(), Error> {
+        let Plan { available, .. } = self.plan::<R>(Backend::Cpu)?;
+        let threads = rayon::current_num_threads().min(self.len()) as u64;
+        for &optimizer in &self.optimizers {
+            let Demand { run, seed } = on_the_cores::<R>(self.function, self.dimensions, optimizer);
+            let needed = run.saturating_add(seed).saturating_mul(threads);
+            if needed > available {
+                return Err(Error::Memory {
+                    what: format!("{threads} runs at a time of {} with {}", self.function, self.dimensions),
+                    needed,
+                    free: available,
+                    device: Backend::Cpu.name(),
+                    remedy: "take fewer jobs, a smaller d or n, or f32 instead of f64",
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Finds out whether the traces of all runs fit into the memory of this machine: splitting does not help there.
@@ -182,7 +208,11 @@ fn on_the_cores<R: Real>(function: Function, dimensions: Dimensions, optimizer: 
     // Two snapshots of the parameters.
     let words = 3 * parameters + flow + n + d + work;
     let triples = |d: u64| d * (d + 1) * (d + 2) / 6;
-    Demand { run: (words * size_of::<R>()) as u64, seed: couplings::<R>(function, d, triples) }
+    // While runs are built the start of their seed is held, and couplings are summed up in double precision.
+    let start = (dimensions.parameters(Optimizer::Deep) * size_of::<R>()) as u64;
+    let drawing = couplings::<f64>(function, d, triples);
+    let seed = start.saturating_add(drawing).saturating_add(couplings::<R>(function, d, triples));
+    Demand { run: (words * size_of::<R>()) as u64, seed }
 }
 
 /// What Linux says is available to new programs without swapping; elsewhere there is no limit.
@@ -231,6 +261,10 @@ mod tests {
         // 10^15 couplings.
         let error = sweep(Function::SpinGlass, 100_000).plan::<f32>(Backend::Cpu).unwrap_err().to_string();
         assert!(error.contains("GiB") && error.contains("smaller d"), "{error}");
+        // Sizes whose product would overflow.
+        let mut huge = sweep(Function::Sphere, 50);
+        huge.dimensions.n = 1 << 40;
+        assert!(huge.plan::<f64>(Backend::Cpu).unwrap_err().to_string().contains("the shape"));
         let mut nothing = sweep(Function::Sphere, 0);
         assert!(nothing.plan::<f64>(Backend::Cpu).unwrap_err().to_string().contains("d=0"));
         (nothing.dimensions.d, nothing.rates) = (5, vec![]);

@@ -1,6 +1,6 @@
 //! The paper's protocol: choose the learning rate by a sweep, then time both optimizers alone.
 
-use super::shape::{COMPILED, run_compiled, unknown};
+use super::shape::{ensure_compiled, run_compiled};
 use super::{Candidate, Dimensions, Run, Sweep};
 use crate::backend::Backend;
 use crate::element::Element;
@@ -158,9 +158,7 @@ impl Protocol {
     /// # Errors
     /// If the shape is not compiled in, a number is outside its range, or there is nothing to run.
     pub fn validate(&self) -> Result<(), Error> {
-        if !COMPILED.contains(&self.dimensions) {
-            return Err(unknown(self.dimensions));
-        }
+        ensure_compiled(self.dimensions)?;
         let at_least_one = |name, count: u64| match count {
             0 => Err(Error::Setting { name, expected: "1 or more", given: "0".to_owned() }),
             _ => Ok(()),
@@ -231,6 +229,7 @@ impl Protocol {
     {
         let sweep = self.alone(function, optimizer, seed, settings);
         if backend == Backend::Cpu {
+            ensure_compiled(sweep.dimensions)?;
             sweep.ensure_room::<R>()?;
             return run_compiled(self.dimensions, function.name(), kernel(), optimizer, seed, settings);
         }

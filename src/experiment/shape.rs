@@ -67,7 +67,7 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
         Cpu: Device<R>,
     {
         let mut network = Self::draw(&Cpu::default(), seed, settings)?;
-        let descent = match objective.kernel() {
+        let descent = match objective.kernel().filter(|_| Dev::BACKEND == Backend::Cpu) {
             Some(kernel) => Self::descend_fused(&mut network, kernel, optimizer, settings),
             None => {
                 let (y, map) = start(&mut network.fuse(), optimizer, settings.squash)?;
@@ -151,7 +151,7 @@ fn failed(error: impl Debug) -> Error {
 macro_rules! compiled {
     ($([$n:literal, $k:literal, $h:literal, $l:literal, $d:literal]),+ $(,)?) => {
         /// The shapes that programs can choose from when they run.
-        pub(super) const COMPILED: &[Dimensions] =
+        const COMPILED: &[Dimensions] =
             &[$(Dimensions { n: $n, k: $k, hidden: $h, layers: $l, d: $d }),+];
 
         /// A run whose shape is chosen when the program runs.
@@ -195,8 +195,14 @@ compiled![
     [50, 512, 512, 1, 50],
 ];
 
+/// # Errors
+/// If the shape is not among [`COMPILED`].
+pub(super) fn ensure_compiled(dimensions: Dimensions) -> Result<(), Error> {
+    if COMPILED.contains(&dimensions) { Ok(()) } else { Err(unknown(dimensions)) }
+}
+
 /// The error for a shape that is not among [`COMPILED`].
-pub(super) fn unknown(dimensions: Dimensions) -> Error {
+fn unknown(dimensions: Dimensions) -> Error {
     let compiled: Vec<String> = COMPILED.iter().map(|dimensions| format!("({dimensions})")).collect();
     Error::Shape { given: dimensions.to_string(), compiled: compiled.join(", ") }
 }

@@ -1,8 +1,7 @@
 //! Sweeps: every learning rate with every seed, over all cores.
 
-use super::shape::{COMPILED, run_compiled, unknown};
+use super::shape::{ensure_compiled, run_compiled};
 use super::{Dimensions, Run};
-use crate::backend::Backend;
 use crate::element::Element;
 use crate::error::Error;
 use crate::objective::{Function, Kernel};
@@ -63,14 +62,6 @@ impl Sweep {
         self.run_beyond::<R>(&|_, _, _| None, finished)
     }
 
-    /// Finds out before anything is allocated whether the shape is compiled in and a run fits into this machine's memory.
-    pub(super) fn ensure_room<R: Element>(&self) -> Result<(), Error> {
-        if !COMPILED.contains(&self.dimensions) {
-            return Err(unknown(self.dimensions));
-        }
-        self.plan::<R>(Backend::Cpu).map(|_| ())
-    }
-
     /// [`Sweep::run`] without the runs that are `known`, by optimizer, rate and seed.
     pub(super) fn run_beyond<R: Element>(
         &self,
@@ -80,6 +71,7 @@ impl Sweep {
     where
         Cpu: Device<R>,
     {
+        ensure_compiled(self.dimensions)?;
         self.ensure_room::<R>()?;
         let rates = self.optimizers.iter().flat_map(|&optimizer| self.rates.iter().map(move |&rate| (optimizer, rate)));
         let rates: Vec<(Optimizer, f64)> = rates.collect();

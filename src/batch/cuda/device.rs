@@ -160,6 +160,7 @@ pub(super) struct Loaded<R: Real> {
 
 impl<R: Real> Machine<R> for Loaded<R> {
     fn launch(&mut self, first: u64, count: u64, kept: &[u64]) -> Result<(Vec<f64>, Vec<f64>), Error> {
+        assert!(kept.len() <= SLOTS, "a launch keeps at most {SLOTS} iterations");
         let mut slots = [0; SLOTS];
         for (slot, &iteration) in slots.iter_mut().zip(kept) {
             *slot = iteration as i64;
@@ -193,7 +194,8 @@ impl<R: Real> Machine<R> for Loaded<R> {
         }
         let progress = self.device.dtoh_sync_copy(&self.progress).map_err(failed)?;
         let mut samples = vec![0.0; self.runs * kept.len() * SAMPLE];
-        if let Some(written) = self.samples.try_slice(0..samples.len()).filter(|_| !samples.is_empty()) {
+        if !samples.is_empty() {
+            let written = self.samples.slice(0..samples.len());
             self.device.dtoh_sync_copy_into(&written, &mut samples).map_err(failed)?;
         }
         debug_assert_eq!(progress.len(), self.runs * progress::COUNT);
