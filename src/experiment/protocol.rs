@@ -229,8 +229,7 @@ impl Protocol {
     {
         let sweep = self.alone(function, optimizer, seed, settings);
         if backend == Backend::Cpu {
-            ensure_compiled(sweep.dimensions)?;
-            sweep.ensure_room::<R>()?;
+            sweep.ensure_runs::<R>()?;
             return run_compiled(self.dimensions, function.name(), kernel(), optimizer, seed, settings);
         }
         let mut runs = sweep.run_batched::<R>(backend, &|_| {})?;

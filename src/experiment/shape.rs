@@ -128,14 +128,15 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
     where
         Cpu: Device<R>,
     {
-        let (y, map) = start(&mut network.fuse(), optimizer, settings.squash)?;
+        let mut fused = network.fuse();
+        let (y, map) = start(&mut fused, optimizer, settings.squash)?;
         match optimizer {
             Optimizer::Shallow => {
                 let mut shallow = FusedShallow::new(y, map, kernel);
                 descend(&mut shallow, N, D, settings)
             }
             Optimizer::Deep => {
-                let mut deep = FusedDeep::new(network.fuse(), map, kernel);
+                let mut deep = FusedDeep::new(fused, map, kernel);
                 let descent = descend(&mut deep, N, D, settings);
                 network.store(&deep.network);
                 descent

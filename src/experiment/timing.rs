@@ -1,6 +1,6 @@
 //! How long an iteration takes.
 
-use super::shape::{ensure_compiled, run_compiled};
+use super::shape::run_compiled;
 use super::{Dimensions, Dtype, Protocol, Sweep};
 use crate::element::Element;
 use crate::error::Error;
@@ -45,8 +45,7 @@ fn time<R: Element>(sweep: &Sweep, repeats: usize) -> Result<Timing, Error>
 where
     Cpu: Device<R>,
 {
-    ensure_compiled(sweep.dimensions)?;
-    sweep.ensure_room::<R>()?;
+    sweep.ensure_runs::<R>()?;
     let &Sweep { function, dimensions, ref seeds, ref optimizers, ref settings, .. } = sweep;
     let (seed, optimizer) = (seeds[0], optimizers[0]);
     let kernel = R::kernel(function, dimensions.d, seed);

@@ -213,8 +213,8 @@ impl<R: Real> WithSimd for Forward<'_, '_, R> {
     }
 }
 
-/// With the gradient in y in place of y: adds what follows from it to the updates of the layers, which the first panel begins, and leaves the gradient in the
-/// embeddings in `slopes`.
+/// With the gradient in y in place of y: adds what follows from it to the updates of the layers, which the first panel
+/// begins, and leaves the gradient in the embeddings in `slopes`.
 struct Backward<'a, 'z, R: Real> {
     z: &'a Panel<'z, R>,
     slopes: &'a mut Rows<R>,

@@ -129,15 +129,12 @@ impl<R: Real, F: Definition<R>> WithSimd for Apply<'_, F, R> {
         let constant = |value: f64| Lanes::splat(simd, R::of(value));
         match (job.map, job.update) {
             (Map::Logistic { gain }, Update::Step { step }) => {
-                fused.evaluate(
-                    simd,
-                    job,
-                    LogisticStep { gain: constant(-gain), factor: constant(-step * slope * gain) },
-                );
+                let factor = constant(-step * slope * gain);
+                fused.evaluate(simd, job, Logistic::<S, R, true> { gain: constant(-gain), factor });
             }
             (Map::Logistic { gain }, Update::Gradient { factor }) => {
                 let factor = constant(factor * slope * gain);
-                fused.evaluate(simd, job, LogisticGradient { gain: constant(-gain), factor });
+                fused.evaluate(simd, job, Logistic::<S, R, false> { gain: constant(-gain), factor });
             }
             (map, Update::Step { step }) => {
                 let clamped = map == Map::Clamp;
@@ -185,15 +182,15 @@ pub(crate) trait Link<S: Simd, R: Real>: Copy {
     fn replace(self, y: Lanes<S, R>, x: Lanes<S, R>, slope: Lanes<S, R>) -> Lanes<S, R>;
 }
 
-/// The shallow optimizer's: a step through the sigmoid.
+/// Through the sigmoid: where it `STEPS`, the shallow optimizer's step, else the gradient that the deep one sends on.
 #[derive(Clone, Copy)]
-struct LogisticStep<S: Simd, R: Real> {
+struct Logistic<S: Simd, R: Real, const STEPS: bool> {
     /// Minus the gain.
     gain: Lanes<S, R>,
     factor: Lanes<S, R>,
 }
 
-impl<S: Simd, R: Real> Link<S, R> for LogisticStep<S, R> {
+impl<S: Simd, R: Real, const STEPS: bool> Link<S, R> for Logistic<S, R, STEPS> {
     #[inline(always)]
     fn x(self, a: Lanes<S, R>, b: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>) {
         sigmoids(a * self.gain, b * self.gain)
@@ -201,27 +198,8 @@ impl<S: Simd, R: Real> Link<S, R> for LogisticStep<S, R> {
 
     #[inline(always)]
     fn replace(self, y: Lanes<S, R>, x: Lanes<S, R>, slope: Lanes<S, R>) -> Lanes<S, R> {
-        (self.factor * slope).mul_add(x.mul_sub_from(x, x), y)
-    }
-}
-
-/// The deep optimizer's: a gradient through the sigmoid.
-#[derive(Clone, Copy)]
-struct LogisticGradient<S: Simd, R: Real> {
-    /// Minus the gain.
-    gain: Lanes<S, R>,
-    factor: Lanes<S, R>,
-}
-
-impl<S: Simd, R: Real> Link<S, R> for LogisticGradient<S, R> {
-    #[inline(always)]
-    fn x(self, a: Lanes<S, R>, b: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>) {
-        sigmoids(a * self.gain, b * self.gain)
-    }
-
-    #[inline(always)]
-    fn replace(self, _: Lanes<S, R>, x: Lanes<S, R>, slope: Lanes<S, R>) -> Lanes<S, R> {
-        self.factor * slope * x.mul_sub_from(x, x)
+        let (slope, derivative) = (self.factor * slope, x.mul_sub_from(x, x));
+        if STEPS { slope.mul_add(derivative, y) } else { slope * derivative }
     }
 }
 
@@ -417,17 +395,17 @@ pub(crate) fn squash<R: Real>(y: &mut Panels<R>, map: Map) {
         type Output = ();
         #[inline(always)]
         fn with_simd<S: Simd>(self, simd: S) {
-            let constant = |value: f64| Lanes::<S, R>::splat(simd, R::of(value));
             for Panel { rows, stride, .. } in self.0.iter_mut() {
                 let (dimension, width) = (rows.len() / stride, stride / Lanes::<S, R>::COUNT);
                 let registers = R::registers_mut::<S>(rows);
                 let places = (0..width)
                     .flat_map(|column| pairs(dimension).map(move |(i, j)| (i * width + column, j * width + column)));
                 for (i, j) in places {
-                    let (a, b) = (Lanes::new(simd, registers[i]), Lanes::new(simd, registers[j]));
+                    let (a, b) = (Lanes::<S, R>::new(simd, registers[i]), Lanes::new(simd, registers[j]));
                     let (a, b) = match self.1 {
-                        Map::Logistic { gain } => LogisticStep { gain: constant(-gain), factor: constant(0.0) }.x(a, b),
-                        map => Plain { clamped: map == Map::Clamp, steps: false, factor: constant(0.0) }.x(a, b),
+                        Map::Logistic { gain } => sigmoids(a * -gain, b * -gain),
+                        Map::Clamp => (a.clamp(0.0, 1.0), b.clamp(0.0, 1.0)),
+                        Map::Identity => (a, b),
                     };
                     (registers[i], registers[j]) = (a.register(), b.register());
                 }

@@ -231,11 +231,6 @@ struct Outer<'a, S: Simd, R: Real> {
 
 impl<S: Simd, R: Real> Target<S, R> for Outer<'_, S, R> {
     #[inline(always)]
-    fn start<const ROWS: usize, const COLUMNS: usize>(&self, simd: S, _: usize, _: usize) -> Tile<S, R, ROWS, COLUMNS> {
-        [[Lanes::splat(simd, R::ZERO); COLUMNS]; ROWS]
-    }
-
-    #[inline(always)]
     fn finish<const ROWS: usize, const COLUMNS: usize>(
         &mut self,
         first: usize,
@@ -269,11 +264,6 @@ struct Inner<'a, S: Simd, R: Real> {
 }
 
 impl<S: Simd, R: Real> Target<S, R> for Inner<'_, S, R> {
-    #[inline(always)]
-    fn start<const ROWS: usize, const COLUMNS: usize>(&self, simd: S, _: usize, _: usize) -> Tile<S, R, ROWS, COLUMNS> {
-        [[Lanes::splat(simd, R::ZERO); COLUMNS]; ROWS]
-    }
-
     #[inline(always)]
     fn finish<const ROWS: usize, const COLUMNS: usize>(
         &mut self,

@@ -71,13 +71,16 @@ impl<R: Real> Left<R> for ByColumns<'_, R> {
 /// Where a product goes, in tiles of `ROWS` rows and `COLUMNS` registers, the first of them at row `first` and register
 /// `column`.
 pub(crate) trait Target<S: Simd, R: Real> {
-    /// What a tile starts from.
+    /// What a tile starts from: zeros, unless said otherwise.
+    #[inline(always)]
     fn start<const ROWS: usize, const COLUMNS: usize>(
         &self,
         simd: S,
-        first: usize,
-        column: usize,
-    ) -> Tile<S, R, ROWS, COLUMNS>;
+        _first: usize,
+        _column: usize,
+    ) -> Tile<S, R, ROWS, COLUMNS> {
+        [[Lanes::splat(simd, R::ZERO); COLUMNS]; ROWS]
+    }
 
     /// Takes a tile when it is done.
     fn finish<const ROWS: usize, const COLUMNS: usize>(

@@ -1,6 +1,7 @@
 //! What is asked of CUDA's driver: the only file of the crate with `unsafe` in it.
 //!
-//! Three things are unsafe here, each in one place: asking the driver for the GPU's name, loading a kernel, launching it. What
+//! Four things are unsafe here, each in one place: asking the driver for the GPU's name, loading a kernel, launching it,
+//! unloading it. What
 //! makes the launch sound is that the buffers are those that `descent.cu` says it reads and writes, with lengths that
 //! follow from the very image that its source was put together for, and that each launch is waited for.
 
