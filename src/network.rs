@@ -214,19 +214,6 @@ where
         fused.push(&self.output.weight.as_vec(), &self.output.bias.as_vec(), H);
         fused
     }
-
-    /// Takes the parameters back from where [`EmbeddingPerceptron::fuse`] laid them out.
-    pub(crate) fn store(&mut self, fused: &Fused<E>) {
-        self.embeddings.copy_from(&fused.embeddings());
-        self.input.weight.copy_from(&fused.weight(0));
-        self.input.bias.copy_from(&fused.bias(0));
-        for (layer, Linear { weight, bias }) in (1..).zip(&mut self.hidden) {
-            weight.copy_from(&fused.weight(layer));
-            bias.copy_from(&fused.bias(layer));
-        }
-        self.output.weight.copy_from(&fused.weight(L));
-        self.output.bias.copy_from(&fused.bias(L));
-    }
 }
 
 fn add<E: Real>(into: &mut [E], slopes: Vec<E>) {
@@ -282,18 +269,5 @@ mod tests {
         // Several panels of points.
         fused_is_composed::<131, 2, f64>(1e-13);
         fused_is_composed::<131, 2, f32>(1e-4);
-    }
-
-    #[test]
-    fn parameters_come_back_from_the_fused_layout() {
-        let cpu = Cpu::default();
-        type Network = EmbeddingPerceptron<7, 3, 5, 3, 9, f64, Cpu>;
-        let from = Network::draw(&cpu, 1, Initialization::Gaussian).unwrap();
-        let mut into = Network::draw(&cpu, 2, Initialization::PytorchUniform).unwrap();
-        into.store(&from.fuse());
-        let parameters = |network: &Network| network.fuse().parameters().map(<[f64]>::to_vec).collect::<Vec<_>>();
-        assert_eq!(parameters(&into), parameters(&from));
-        assert_eq!(into.hidden[1].weight.as_vec(), from.hidden[1].weight.as_vec());
-        assert_eq!(into.output.bias.as_vec(), from.output.bias.as_vec());
     }
 }

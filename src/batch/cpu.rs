@@ -3,9 +3,9 @@
 use super::{Batch, Engine};
 use crate::element::Element;
 use crate::error::Error;
-use crate::experiment::{Start, start};
+use crate::experiment::{Start, fused_step};
 use crate::objective::Kernel;
-use crate::optimizer::{Descent, FusedDeep, FusedShallow, Optimizer, Progress, Step};
+use crate::optimizer::{Descent, Progress, Step};
 use crate::simd::Real;
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -34,12 +34,8 @@ impl<R: Element> Cores<R> {
         let drawn: Vec<_> = seeds.par_iter().map(draw).collect();
         let run = |(&trial, index): (_, usize)| {
             let (drawn, kernel) = &drawn[index];
-            let mut network = dimensions.network(drawn);
-            let (y, map) = start(&mut network, batch.optimizer, batch.settings.squash)?;
-            let stepper: Box<dyn Step<R> + Send> = match batch.optimizer {
-                Optimizer::Shallow => Box::new(FusedShallow::new(y, map, kernel.clone())),
-                Optimizer::Deep => Box::new(FusedDeep::new(network, map, kernel.clone())),
-            };
+            let network = dimensions.network(drawn);
+            let stepper = fused_step(network, kernel.clone(), batch.optimizer, batch.settings.squash)?;
             Ok((Progress::new(dimensions.n, dimensions.d, &batch.settings(trial)), stepper))
         };
         let runs = batch.trials.par_iter().zip(index_of).map(run).collect::<Result<_, Error>>()?;

@@ -205,8 +205,8 @@ fn on_the_cores<R: Real>(function: Function, dimensions: Dimensions, optimizer: 
     };
     // The objective works on a panel of the spin glass at once, on a register of points of the others.
     let work = if function == Function::SpinGlass { (3 * d + 2) * row } else { 2 * d * R::BLOCK + row };
-    // Two snapshots of the parameters.
-    let words = 3 * parameters + flow + n + d + work;
+    // And a snapshot of the parameters.
+    let words = 2 * parameters + flow + n + d + work;
     let triples = |d: u64| d * (d + 1) * (d + 2) / 6;
     // While runs are built the start of their seed is held, and couplings are summed up in double precision.
     let start = (dimensions.parameters(Optimizer::Deep) * size_of::<R>()) as u64;

@@ -15,6 +15,6 @@ pub use protocol::{Comparison, Dtype, Protocol, Stage};
 pub(crate) use run::Origin;
 pub use run::Run;
 pub use shape::{PaperShape, Shape};
-pub(crate) use start::{Start, start};
+pub(crate) use start::{Start, fused_step, start};
 pub use sweep::{Candidate, Sweep};
 pub use timing::Timing;

@@ -1,14 +1,14 @@
 //! Shapes known at compile time, and the runs that they have.
 
 use super::run::Origin;
-use super::start::start;
+use super::start::{fused_step, start};
 use super::{Dimensions, Run};
 use crate::backend::{Backend, Compute};
 use crate::element::Element;
 use crate::error::Error;
 use crate::network::EmbeddingPerceptron;
 use crate::objective::{Kernel, Objective};
-use crate::optimizer::{Descent, FusedDeep, FusedShallow, Optimizer, Settings, Shallow, TapedStep, descend};
+use crate::optimizer::{Optimizer, Settings, Shallow, TapedStep, descend};
 use dfdx::prelude::{Const, Cpu, Device};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -66,11 +66,11 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
     where
         Cpu: Device<R>,
     {
-        let mut network = Self::draw(&Cpu::default(), seed, settings)?;
+        let mut fused = Self::draw(&Cpu::default(), seed, settings)?.fuse();
         let descent = match objective.kernel().filter(|_| Dev::BACKEND == Backend::Cpu) {
-            Some(kernel) => Self::descend_fused(&mut network, kernel, optimizer, settings),
+            Some(kernel) => descend(&mut *fused_step(fused, kernel, optimizer, settings.squash)?, N, D, settings),
             None => {
-                let (y, map) = start(&mut network.fuse(), optimizer, settings.squash)?;
+                let (y, map) = start(&mut fused, optimizer, settings.squash)?;
                 match optimizer {
                     Optimizer::Shallow => {
                         let y = device.try_tensor_from_vec(y.packed(), (Const::<N>, Const::<D>)).map_err(failed)?;
@@ -102,8 +102,8 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
         Cpu: Device<R>,
     {
         let [minimum, maximum] = kernel.range();
-        let mut network = Self::draw(&Cpu::default(), seed, settings)?;
-        let descent = Self::descend_fused(&mut network, kernel, optimizer, settings)?;
+        let fused = Self::draw(&Cpu::default(), seed, settings)?.fuse();
+        let descent = descend(&mut *fused_step(fused, kernel, optimizer, settings.squash)?, N, D, settings)?;
         let scale = [minimum, maximum - minimum];
         let of = Origin { backend: Backend::Cpu, dimensions: Self::DIMENSIONS, optimizer, seed, scale };
         Ok(of.run(name.to_owned(), settings, descent))
@@ -116,32 +116,6 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
     ) -> Result<EmbeddingPerceptron<N, K, H, L, D, R, Dev>, Error> {
         settings.validate()?;
         EmbeddingPerceptron::draw(device, seed, settings.initialization).map_err(failed)
-    }
-
-    /// The fused path: the parameters go from the module into the optimizer and back.
-    fn descend_fused<R: Element>(
-        network: &mut EmbeddingPerceptron<N, K, H, L, D, R, Cpu>,
-        kernel: Arc<dyn Kernel<R>>,
-        optimizer: Optimizer,
-        settings: &Settings,
-    ) -> Result<Descent<R>, Error>
-    where
-        Cpu: Device<R>,
-    {
-        let mut fused = network.fuse();
-        let (y, map) = start(&mut fused, optimizer, settings.squash)?;
-        match optimizer {
-            Optimizer::Shallow => {
-                let mut shallow = FusedShallow::new(y, map, kernel);
-                descend(&mut shallow, N, D, settings)
-            }
-            Optimizer::Deep => {
-                let mut deep = FusedDeep::new(fused, map, kernel);
-                let descent = descend(&mut deep, N, D, settings);
-                network.store(&deep.network);
-                descent
-            }
-        }
     }
 }
 

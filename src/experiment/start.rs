@@ -3,9 +3,10 @@
 use super::Dimensions;
 use crate::error::Error;
 use crate::network::{Draws, Fused, Initialization, Products};
-use crate::objective::{Map, squash};
-use crate::optimizer::{Optimizer, Squash};
+use crate::objective::{Kernel, Map, squash};
+use crate::optimizer::{FusedDeep, FusedShallow, Optimizer, Squash, Step};
 use crate::simd::{Panels, Real};
+use std::sync::Arc;
 
 /// What the deep optimizer starts from.
 pub(crate) struct Start<R> {
@@ -85,6 +86,20 @@ pub(crate) fn start<R: Products>(
         squash(&mut y, Map::Logistic { gain: 1.0 });
     }
     Ok((y, map))
+}
+
+/// One of the optimizers on fused operations, before its first step.
+pub(crate) fn fused_step<R: Products>(
+    mut network: Fused<R>,
+    kernel: Arc<dyn Kernel<R>>,
+    optimizer: Optimizer,
+    squashing: Squash,
+) -> Result<Box<dyn Step<R> + Send>, Error> {
+    let (y, map) = start(&mut network, optimizer, squashing)?;
+    Ok(match optimizer {
+        Optimizer::Shallow => Box::new(FusedShallow::new(y, map, kernel)),
+        Optimizer::Deep => Box::new(FusedDeep::new(network, map, kernel)),
+    })
 }
 
 #[cfg(test)]

@@ -105,44 +105,21 @@ impl<R: Products> Fused<R> {
         found.packed()
     }
 
-    /// The embeddings, row-major.
-    pub(super) fn embeddings(&self) -> Vec<R> {
-        self.embeddings.packed()
-    }
-
-    /// The weight of one layer, row-major, a row an output.
-    pub(super) fn weight(&self, layer: usize) -> Vec<R> {
-        self.layers[layer].weights_of(&self.layers[layer].weight)
-    }
-
-    /// The bias of one layer.
-    pub(super) fn bias(&self, layer: usize) -> Vec<R> {
-        self.layers[layer].biases_of(&self.layers[layer].weight)
-    }
-
     /// The gradient in the weight of one layer, row-major.
     pub(super) fn weight_slopes(&self, layer: usize) -> Vec<R> {
-        self.layers[layer].weights_of(&self.layers[layer].update)
+        let Layer { update, inputs, .. } = &self.layers[layer];
+        update.rows().flat_map(|row| &row[..*inputs]).copied().collect()
     }
 
     /// The gradient in the bias of one layer.
     pub(super) fn bias_slopes(&self, layer: usize) -> Vec<R> {
-        self.layers[layer].biases_of(&self.layers[layer].update)
+        let Layer { update, inputs, .. } = &self.layers[layer];
+        update.rows().map(|row| row[*inputs]).collect()
     }
 
     /// Every parameter, each a slice with its padding.
     pub(crate) fn parameters(&self) -> impl Iterator<Item = &[R]> {
         std::iter::once(self.embeddings.scalars()).chain(self.layers.iter().map(|layer| &*layer.weight))
-    }
-}
-
-impl<R: Real> Layer<R> {
-    fn weights_of(&self, rows: &Rows<R>) -> Vec<R> {
-        rows.rows().flat_map(|row| &row[..self.inputs]).copied().collect()
-    }
-
-    fn biases_of(&self, rows: &Rows<R>) -> Vec<R> {
-        rows.rows().map(|row| row[self.inputs]).collect()
     }
 }
 

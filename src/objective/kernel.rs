@@ -1,7 +1,7 @@
 //! From parameters to values and gradients in one pass: squash, box, function, scale and chain rule, fused.
 
 use super::Definition;
-use crate::simd::math::sigmoids;
+use crate::simd::math::Sigmoid;
 use crate::simd::{Lanes, Panel, Panels, Real, Rows, Simd, WithSimd, dispatch};
 use std::sync::Arc;
 
@@ -130,11 +130,11 @@ impl<R: Real, F: Definition<R>> WithSimd for Apply<'_, F, R> {
         match (job.map, job.update) {
             (Map::Logistic { gain }, Update::Step { step }) => {
                 let factor = constant(-step * slope * gain);
-                fused.evaluate(simd, job, Logistic::<S, R, true> { gain: constant(-gain), factor });
+                fused.evaluate(simd, job, Logistic::<S, R, true> { sigmoid: Sigmoid::new(simd, gain), factor });
             }
             (Map::Logistic { gain }, Update::Gradient { factor }) => {
                 let factor = constant(factor * slope * gain);
-                fused.evaluate(simd, job, Logistic::<S, R, false> { gain: constant(-gain), factor });
+                fused.evaluate(simd, job, Logistic::<S, R, false> { sigmoid: Sigmoid::new(simd, gain), factor });
             }
             (map, Update::Step { step }) => {
                 let clamped = map == Map::Clamp;
@@ -185,15 +185,14 @@ pub(crate) trait Link<S: Simd, R: Real>: Copy {
 /// Through the sigmoid: where it `STEPS`, the shallow optimizer's step, else the gradient that the deep one sends on.
 #[derive(Clone, Copy)]
 struct Logistic<S: Simd, R: Real, const STEPS: bool> {
-    /// Minus the gain.
-    gain: Lanes<S, R>,
+    sigmoid: Sigmoid<S, R>,
     factor: Lanes<S, R>,
 }
 
 impl<S: Simd, R: Real, const STEPS: bool> Link<S, R> for Logistic<S, R, STEPS> {
     #[inline(always)]
     fn x(self, a: Lanes<S, R>, b: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>) {
-        sigmoids(a * self.gain, b * self.gain)
+        self.sigmoid.both(a, b)
     }
 
     #[inline(always)]
@@ -403,7 +402,7 @@ pub(crate) fn squash<R: Real>(y: &mut Panels<R>, map: Map) {
                 for (i, j) in places {
                     let (a, b) = (Lanes::<S, R>::new(simd, registers[i]), Lanes::new(simd, registers[j]));
                     let (a, b) = match self.1 {
-                        Map::Logistic { gain } => sigmoids(a * -gain, b * -gain),
+                        Map::Logistic { gain } => Sigmoid::new(simd, gain).both(a, b),
                         Map::Clamp => (a.clamp(0.0, 1.0), b.clamp(0.0, 1.0)),
                         Map::Identity => (a, b),
                     };

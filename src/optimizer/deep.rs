@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// The deep optimizer on fused products and one fused kernel.
 pub(crate) struct FusedDeep<R: Real> {
-    pub(crate) network: Fused<R>,
+    network: Fused<R>,
     map: Map,
     kernel: Arc<dyn Kernel<R>>,
     workspace: Workspace<R>,
@@ -33,7 +33,7 @@ impl<R: Products> Step<R> for FusedDeep<R> {
         Ok(())
     }
 
-    fn parameters(&self, into: &mut Vec<R>) {
-        self.network.parameters().for_each(|parameters| into.extend_from_slice(parameters));
+    fn parameters(&self, look: &mut dyn FnMut(&[R])) {
+        self.network.parameters().for_each(look);
     }
 }

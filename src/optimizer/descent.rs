@@ -12,7 +12,7 @@ use std::time::Instant;
 /// How often the loop looks for interrupts.
 const CHECK_EVERY: u64 = 16;
 
-/// How often the loop asks whether anything moves still. Two snapshots of the parameters cost about one iteration.
+/// How often the loop asks whether anything moves still. A snapshot of the parameters and a look at it cost about one iteration.
 const SETTLED_EVERY: u64 = 128;
 
 /// How often the completion of a settled run, whose iterations cost a nanosecond, looks for interrupts.
@@ -25,11 +25,11 @@ pub(crate) trait Step<R: Real> {
     ///
     /// This is where dfdx's tape and tensors are left aside for the built-in objectives: on the tape, an iteration of the
     /// paper's size spends more time on allocation and bookkeeping than on arithmetic. The parameters come from a dfdx
-    /// module and go back into it when the run ends.
+    /// module.
     fn step(&mut self, step: f64, values: &mut [R], best: &mut Best<R>) -> Result<(), Error>;
 
-    /// Appends every parameter.
-    fn parameters(&self, into: &mut Vec<R>);
+    /// Shows `look` every parameter, in parts that are the same each time.
+    fn parameters(&self, look: &mut dyn FnMut(&[R]));
 }
 
 /// What a run leaves behind.
@@ -61,7 +61,8 @@ pub(crate) struct Progress<R: Real> {
     values: Vec<R>,
     best: Best<R>,
     trace: Vec<Sample>,
-    snapshots: [Vec<R>; 2],
+    /// The parameters before the last iteration that was watched.
+    snapshot: Vec<R>,
     clock: Instant,
     /// Iterations taken.
     iteration: u64,
@@ -79,7 +80,7 @@ impl<R: Real> Progress<R> {
             values: vec![R::ZERO; points],
             best: Best::none(dimension),
             trace: Vec::new(),
-            snapshots: [Vec::new(), Vec::new()],
+            snapshot: Vec::new(),
             clock: Instant::now(),
             iteration: 0,
             outcome: None,
@@ -94,7 +95,8 @@ impl<R: Real> Progress<R> {
             let step_size = self.schedule.step_size();
             let watched = iteration % SETTLED_EVERY == SETTLED_EVERY - 1;
             if watched {
-                snapshot(stepper, &mut self.snapshots[0]);
+                self.snapshot.clear();
+                stepper.parameters(&mut |part| self.snapshot.extend_from_slice(part));
             }
             stepper.step(step_size * self.settings.gradient_scale, &mut self.values, &mut self.best)?;
             let (min, mean) = summary(&self.values);
@@ -116,9 +118,12 @@ impl<R: Real> Progress<R> {
                     _ => Outcome::Finished,
                 });
             } else if watched {
-                snapshot(stepper, &mut self.snapshots[1]);
-                // Bits, not values: -0 and 0 differ, and a NaN must not look like movement for ever.
-                if same_bits(&self.snapshots[0], &self.snapshots[1]) {
+                let (mut before, mut same) = (&*self.snapshot, true);
+                stepper.parameters(&mut |part| {
+                    let (then, rest) = before.split_at(part.len());
+                    (before, same) = (rest, same && same_bits(then, part));
+                });
+                if same {
                     self.complete(sample(self.clock.elapsed().as_secs_f64()), limit, seconds);
                 }
             }
@@ -162,11 +167,7 @@ impl<R: Real> Progress<R> {
     }
 }
 
-fn snapshot<R: Real>(stepper: &dyn Step<R>, into: &mut Vec<R>) {
-    into.clear();
-    stepper.parameters(into);
-}
-
+/// Bits, not values: -0 and 0 differ, and a NaN must not look like movement for ever.
 fn same_bits<R: Real>(a: &[R], b: &[R]) -> bool {
     bytemuck::cast_slice::<R, u8>(a) == bytemuck::cast_slice::<R, u8>(b)
 }
@@ -207,9 +208,9 @@ mod tests {
             Ok(())
         }
 
-        fn parameters(&self, into: &mut Vec<f64>) {
-            into.push(self.y);
-            into.push(if self.restless { self.steps as f64 } else { 0.0 });
+        fn parameters(&self, look: &mut dyn FnMut(&[f64])) {
+            look(&[self.y]);
+            look(&[if self.restless { self.steps as f64 } else { 0.0 }]);
         }
     }
 

@@ -48,7 +48,7 @@ impl<R: Real> Step<R> for FusedShallow<R> {
         Ok(())
     }
 
-    fn parameters(&self, into: &mut Vec<R>) {
-        into.extend_from_slice(self.y.scalars());
+    fn parameters(&self, look: &mut dyn FnMut(&[R])) {
+        look(self.y.scalars());
     }
 }

@@ -22,8 +22,8 @@ pub(crate) trait Parametrization<const N: usize, const D: usize, E: Real, Dev: D
     /// Brings the parameters back to where they may be after a step.
     fn project(&mut self, _map: Map) {}
 
-    /// Appends every parameter.
-    fn parameters(&self, into: &mut Vec<E>);
+    /// Shows `look` every parameter.
+    fn parameters(&self, look: &mut dyn FnMut(&[E]));
 }
 
 impl<const N: usize, const D: usize, E: Element, Dev: Compute<E>> Parametrization<N, D, E, Dev>
@@ -39,8 +39,8 @@ impl<const N: usize, const D: usize, E: Element, Dev: Compute<E>> Parametrizatio
         }
     }
 
-    fn parameters(&self, into: &mut Vec<E>) {
-        into.extend(self.y.as_vec());
+    fn parameters(&self, look: &mut dyn FnMut(&[E])) {
+        look(&self.y.as_vec());
     }
 }
 
@@ -51,14 +51,14 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
         Dev::embed(self, gradients, map)
     }
 
-    fn parameters(&self, into: &mut Vec<E>) {
-        into.extend(self.embeddings.as_vec());
-        let mut add = |weight: Vec<E>, bias: Vec<E>| into.extend(weight.into_iter().chain(bias));
-        add(self.input.weight.as_vec(), self.input.bias.as_vec());
+    fn parameters(&self, look: &mut dyn FnMut(&[E])) {
+        let mut both = |weight: Vec<E>, bias: Vec<E>| [weight, bias].iter().for_each(|part| look(part));
+        both(self.input.weight.as_vec(), self.input.bias.as_vec());
         for Linear { weight, bias } in &self.hidden {
-            add(weight.as_vec(), bias.as_vec());
+            both(weight.as_vec(), bias.as_vec());
         }
-        add(self.output.weight.as_vec(), self.output.bias.as_vec());
+        both(self.output.weight.as_vec(), self.output.bias.as_vec());
+        look(&self.embeddings.as_vec());
     }
 }
 
@@ -110,8 +110,8 @@ where
         Ok(())
     }
 
-    fn parameters(&self, into: &mut Vec<E>) {
-        self.parametrization.parameters(into);
+    fn parameters(&self, look: &mut dyn FnMut(&[E])) {
+        self.parametrization.parameters(look);
     }
 }
 

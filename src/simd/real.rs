@@ -3,6 +3,9 @@
 use super::Simd;
 use bytemuck::{Pod, Zeroable};
 use dfdx::dtypes::Dtype;
+use std::any::Any;
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64;
 use std::fmt::{Debug, Display};
 use std::ops::Neg;
 
@@ -38,6 +41,9 @@ pub trait Real: Dtype + Pod + Display + Neg<Output = Self> {
     /// (exp(r) - 1 - r) / r² on ±ln(2)/2, a Chebyshev fit, lowest power first.
     #[doc(hidden)]
     const EXP: &'static [f64];
+    /// (2^(r/16) - 1) / r on ±1/2, a Chebyshev fit, lowest power first.
+    #[doc(hidden)]
+    const SIXTEENTH: &'static [f64];
     /// (sin(r)/r - 1) / r² on ±π/4, a Chebyshev fit in r², lowest power first.
     #[doc(hidden)]
     const SIN: &'static [f64];
@@ -104,6 +110,9 @@ pub trait Real: Dtype + Pod + Display + Neg<Output = Self> {
     /// 2^n, where the lowest bits of `rounded` hold the integer n (see [`Real::ROUNDER`]).
     #[doc(hidden)]
     fn exp2_of_bits<S: Simd>(simd: S, rounded: Self::Register<S>) -> Self::Register<S>;
+    /// 2^(n/16), where the lowest bits of `rounded` hold the integer n.
+    #[doc(hidden)]
+    fn sixteenths_of_bits<S: Simd>(tables: Tables, rounded: Self::Register<S>) -> Self::Register<S>;
     /// (sin, cos) turned by the quadrant that the lowest two bits of `rounded` hold.
     #[doc(hidden)]
     fn turn_by_bits<S: Simd>(
@@ -113,6 +122,39 @@ pub trait Real: Dtype + Pod + Display + Neg<Output = Self> {
         rounded: Self::Register<S>,
     ) -> (Self::Register<S>, Self::Register<S>);
 }
+
+/// The instruction set that looks up every lane in a table of sixteen at once.
+#[cfg(target_arch = "x86_64")]
+pub type Tables = pulp::x86::V4;
+/// There is none.
+#[cfg(not(target_arch = "x86_64"))]
+pub type Tables = std::convert::Infallible;
+
+/// `simd`, if it has tables; known when compiled.
+#[inline(always)]
+pub(crate) fn tables<S: Simd>(simd: S) -> Option<Tables> {
+    (&simd as &dyn Any).downcast_ref().copied()
+}
+
+/// 2^(k/16).
+const SIXTEENTHS: [f64; 16] = [
+    1.0,
+    1.044_273_782_427_413_8,
+    1.090_507_732_665_257_7,
+    1.138_788_634_756_691_6,
+    1.189_207_115_002_721,
+    1.241_857_812_073_484,
+    1.296_839_554_651_009_6,
+    1.354_255_546_936_892_7,
+    std::f64::consts::SQRT_2,
+    1.476_826_145_939_499_3,
+    1.542_210_825_407_940_7,
+    1.610_490_331_949_254_3,
+    1.681_792_830_507_429,
+    1.756_252_160_373_299_5,
+    1.834_008_086_409_342_4,
+    1.915_206_561_397_147_4,
+];
 
 /// `bits` shifted left, lane by lane. pulp shifts 32-bit lanes only; AVX-512 multiplies 64-bit lanes, and a multiplication by a
 /// power of two compiles to a shift. Elsewhere the lanes are shifted one by one.
@@ -132,6 +174,35 @@ fn shift_left_u32<S: Simd>(simd: S, bits: S::u32s, by: u32) -> S::u32s {
     simd.wrapping_dyn_shl_u32s(bits, simd.splat_u32s(by))
 }
 
+/// `table[n mod 16]` + n · 2^19, for the bits n of every lane.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn look_up_u32<T: Pod>(simd: Tables, table: &[u32; 16], n: T) -> T {
+    let n: x86_64::__m512i = bytemuck::cast(n);
+    let table = simd.avx512f._mm512_permutexvar_epi32(n, bytemuck::cast(*table));
+    bytemuck::cast(simd.avx512f._mm512_add_epi32(table, simd.avx512f._mm512_slli_epi32::<19>(n)))
+}
+
+/// `table[n mod 16]` + n · 2^48, for the bits n of every lane.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn look_up_u64<T: Pod>(simd: Tables, table: &[u64; 16], n: T) -> T {
+    let n: x86_64::__m512i = bytemuck::cast(n);
+    let [low, high]: [x86_64::__m512i; 2] = bytemuck::cast(*table);
+    let table = simd.avx512f._mm512_permutex2var_epi64(low, n, high);
+    bytemuck::cast(simd.avx512f._mm512_add_epi64(table, simd.avx512f._mm512_slli_epi64::<48>(n)))
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn look_up_u32<T: Pod>(none: Tables, _: &[u32; 16], _: T) -> T {
+    match none {}
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn look_up_u64<T: Pod>(none: Tables, _: &[u64; 16], _: T) -> T {
+    match none {}
+}
+
 macro_rules! real {
     ($real:ident as $floats:ident, $bits:ident as $words:ident, block $block:ident of $lanes:literal,
      [$as_simd:ident $as_mut_simd:ident $splat:ident $add:ident $sub:ident $mul:ident $div:ident $mul_add:ident
@@ -140,7 +211,7 @@ macro_rules! real {
      [$to_bits:ident $from_bits:ident $splat_bits:ident $add_bits:ident $and_bits:ident $xor_bits:ident $equal_bits:ident
       $shift_left:ident],
      bias $bias:literal, mantissa $mantissa:literal, rounder $rounder:expr, limit $limit:literal, ln_2 $ln_2:expr,
-     half_pi $half_pi:expr, exp $exp:expr, sin $sin:expr, cos $cos:expr) => {
+     half_pi $half_pi:expr, exp $exp:expr, sixteenth $sixteenth:expr, table $look_up:ident, sin $sin:expr, cos $cos:expr) => {
         #[doc(hidden)]
         #[derive(Clone, Copy, Debug, Pod, Zeroable)]
         #[repr(C, align(64))]
@@ -158,6 +229,7 @@ macro_rules! real {
             const LN_2: [f64; 2] = $ln_2;
             const HALF_PI: [f64; 3] = $half_pi;
             const EXP: &'static [f64] = &$exp;
+            const SIXTEENTH: &'static [f64] = &$sixteenth;
             const SIN: &'static [f64] = &$sin;
             const COS: &'static [f64] = &$cos;
 
@@ -242,6 +314,20 @@ macro_rules! real {
                 simd.$from_bits($shift_left(simd, exponent, $mantissa))
             }
             #[inline(always)]
+            fn sixteenths_of_bits<S: Simd>(tables: Tables, rounded: S::$floats) -> S::$floats {
+                /// Of n = 16 q + k the bits of 2^(k/16), less those that k takes along where n is shifted until q is in the exponent.
+                const TABLE: [$bits; 16] = {
+                    let mut table = [0; 16];
+                    let mut k = 0;
+                    while k < 16 {
+                        table[k] = (SIXTEENTHS[k] as $real).to_bits().wrapping_sub((k as $bits) << ($mantissa - 4));
+                        k += 1;
+                    }
+                    table
+                };
+                $look_up(tables, &TABLE, rounded)
+            }
+            #[inline(always)]
             fn turn_by_bits<S: Simd>(
                 simd: S,
                 sin: S::$floats,
@@ -268,6 +354,8 @@ real!(f32 as f32s, u32 as u32s, block Block32 of 16,
     ln_2 [0.693_359_4, -2.121_944_4e-4],
     half_pi [1.570_312_5, 4.837_513e-4, 7.549_79e-8],
     exp [0.5, 0.166_665_77, 0.041_666_556, 0.008_363_179, 0.001_392_618_4],
+    sixteenth [0.043_321_698_784_996_58, 0.000_938_412_310_874_908_6, 1.355_104_620_457_100_2e-5],
+    table look_up_u32,
     sin [-0.166_666_65, 0.008_332_748, -0.000_195_878_4],
     cos [0.041_666_665, -0.001_388_830_3, 0.000_024_547_892]);
 
@@ -281,6 +369,9 @@ real!(f64 as f64s, u64 as u64s, block Block64 of 8,
     exp [0.500_000_000_000_000_1, 0.166_666_666_666_666_68, 0.041_666_666_666_624_13, 0.008_333_333_333_330_062,
         0.001_388_888_891_721_371_7, 0.000_198_412_698_630_536_17, 0.000_024_801_521_295_954_375,
         2.755_726_845_999_706_5e-6, 2.762_008_844_540_974_8e-7, 2.510_038_549_551_032e-8],
+    sixteenth [0.043_321_698_784_996_61, 0.000_938_384_792_808_987_3, 1.355_080_777_749_982_1e-5,
+        1.467_610_032_183_767e-7, 1.271_608_503_077_615e-9, 9.181_334_961_138_03e-12],
+    table look_up_u64,
     sin [-0.166_666_666_666_666_65, 0.008_333_333_333_330_946, -0.000_198_412_698_367_549_7,
         2.755_731_610_068_303e-6, -2.505_113_145_542_794_7e-8, 1.591_810_123_027_412e-10],
     cos [0.041_666_666_666_666_664, -0.001_388_888_888_888_739_6, 0.000_024_801_587_298_763_343,
