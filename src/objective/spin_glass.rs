@@ -237,19 +237,25 @@ impl<S: Simd, R: Real> Target<S, R> for Outer<'_, S, R> {
         column: usize,
         tile: Tile<S, R, ROWS, COLUMNS>,
     ) {
-        for place in 0..COLUMNS {
-            let simd = tile[0][place].simd();
-            let middle = Lanes::<S, R>::new(simd, self.middle[column + place]);
-            let of_middle = self.j * self.width + column + place;
+        let simd = tile[0][0].simd();
+        let nothing = [Lanes::splat(simd, R::ZERO); COLUMNS];
+        let middle = self.middle[column..].first_chunk::<COLUMNS>().expect("a register for each column");
+        let mut along = nothing;
+        for (row, sums) in tile.iter().enumerate() {
+            let at = (first + row) * self.width + column;
+            let (spins, slopes) = (&self.spins[at..][..COLUMNS], &mut self.slopes[at..][..COLUMNS]);
+            for place in 0..COLUMNS {
+                let sum = sums[place];
+                along[place] = sum.mul_add(Lanes::new(simd, spins[place]), along[place]);
+                slopes[place] = sum.mul_add(Lanes::new(simd, middle[place]), Lanes::new(simd, slopes[place])).register();
+            }
             // Five rows at a time, whatever the height of the tile: what a point is worth must not depend on where it lies.
-            for (first, five) in (first..).step_by(5).zip(tile.chunks(5)) {
-                let mut along = Lanes::splat(simd, R::ZERO);
-                for (row, sums) in (first..).zip(five) {
-                    let at = row * self.width + column + place;
-                    along = sums[place].mul_add(Lanes::new(simd, self.spins[at]), along);
-                    self.slopes[at] = sums[place].mul_add(middle, Lanes::new(simd, self.slopes[at])).register();
+            if row % 5 == 4 || row + 1 == ROWS {
+                let of_middle = &mut self.slopes[self.j * self.width + column..][..COLUMNS];
+                for place in 0..COLUMNS {
+                    of_middle[place] = (along[place] + Lanes::new(simd, of_middle[place])).register();
                 }
-                self.slopes[of_middle] = (along + Lanes::new(simd, self.slopes[of_middle])).register();
+                along = nothing;
             }
         }
     }
