@@ -129,7 +129,7 @@ fn a_run_writes_its_trace_with_metadata() {
 #[test]
 fn a_sweep_ranks_the_rates() {
     let folder = folder();
-    let arguments = ["sweep", "sphere", "--rates", "1,0.01", "--seeds", "2", "--iterations", "200"];
+    let arguments = ["sweep", "sphere", "--rates", "1,0.01,1", "--seeds", "2", "--iterations", "200"];
     let output = overparam(&folder, &arguments);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let lines = text(&output.stdout);
@@ -142,7 +142,7 @@ fn a_sweep_ranks_the_rates() {
 #[test]
 fn figures_writes_everything_and_a_table() {
     let folder = folder();
-    let arguments = ["figures", "--quick", "--functions", "rastrigin,spin-glass", "--out", "deep/er", "--seeds", "1"];
+    let arguments = ["figures", "--quick", "--functions", "rastrigin, spin-glass", "--out", "deep/er", "--seeds", "1"];
     let output = overparam(&folder, &arguments);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let table = text(&output.stdout);
@@ -150,6 +150,7 @@ fn figures_writes_everything_and_a_table() {
     let out = folder.path().join("deep/er");
     let summary = trace::read(&out.join("summary.parquet")).unwrap();
     assert_eq!(summary.height(), 2 * 2 * 12, "two functions, two optimizers, eleven rates and a timed run");
+    assert!(!out.join("summary-unfinished.parquet").exists());
     let traces = trace::read(&out.join("traces/rastrigin.parquet")).unwrap();
     assert!(column(&traces, "seconds").iter().all(|&seconds| seconds > 0.0));
     for figure in ["figure1", "figure2", "figure3"] {
@@ -226,6 +227,9 @@ fn bad_points_are_refused_with_the_place_and_the_remedy() {
     let mut words = DataFrame::new(1, vec![Column::new("x0".into(), ["half"])]).unwrap();
     trace::write(&mut words, &path("words.parquet"), "{}").unwrap();
     refuses(&folder, &evaluate("words.parquet"), 1, &["column x0", "expected numbers"]);
+    let onto_itself = ["evaluate", "sphere", "--points", "whole.parquet", "--output", "./whole.parquet"];
+    refuses(&folder, &onto_itself, 1, &["another file", "whole.parquet"]);
+    assert_eq!(std::fs::read(path("whole.parquet")).unwrap(), bytes);
     assert!(!path("out.parquet").exists());
 }
 
@@ -240,6 +244,41 @@ fn couplings_are_those_of_the_objective() {
     assert_eq!(column(&table, "coupling"), expected);
     let k: Vec<u32> = table.column("k").unwrap().u32().unwrap().iter().flatten().collect();
     assert_eq!(k[..4], [0, 1, 2, 0]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_stays_one_and_leads_to_the_output() {
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::create_dir(path("elsewhere")).unwrap();
+    std::fs::write(path("elsewhere/j.parquet"), "old").unwrap();
+    std::os::unix::fs::symlink("elsewhere/j.parquet", path("j.parquet")).unwrap();
+    let arguments = ["couplings", "--seed", "5", "--dimension", "3", "--output", "j.parquet"];
+    assert!(overparam(&folder, &arguments).status.success());
+    assert!(path("j.parquet").is_symlink());
+    assert_eq!(trace::read(&path("elsewhere/j.parquet")).unwrap().height(), 27);
+}
+
+/// How a sweep of figures that is cut short leaves the summary of an earlier one.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_leaves_the_earlier_summary() {
+    let folder = folder();
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    std::fs::write(folder.path().join("data/summary.parquet"), "earlier").unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_overparam"))
+        .current_dir(&folder)
+        .args(["figures", "--functions", "rosenbrock,sphere", "--seeds", "40", "--jobs", "1"])
+        .stderr(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert_eq!(std::fs::read(folder.path().join("data/summary.parquet")).unwrap(), b"earlier");
+    assert!(trace::read(&folder.path().join("data/summary-unfinished.parquet")).unwrap().height() > 0);
 }
 
 #[test]

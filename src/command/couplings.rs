@@ -27,6 +27,7 @@ impl CouplingsCommand {
             let expected = "from 1 to 512 (there are d³ rows)";
             return Err(Error::Setting { name: "the dimension", expected, given: d.to_string() }.into());
         }
+        trace::check(&self.output)?;
         let rows = d.pow(3);
         let index =
             |place: fn(usize, usize) -> usize| -> Vec<u32> { (0..rows).map(|row| place(row, d) as u32).collect() };

@@ -32,6 +32,12 @@ pub struct Evaluate {
 impl Evaluate {
     pub fn execute(self) -> Result<()> {
         let function = settings::function(&self.function)?;
+        trace::check(&self.output)?;
+        let same = |path: &Path| path.canonicalize().ok();
+        if same(&self.points).is_some_and(|points| same(&self.output) == Some(points)) {
+            let problem = "expected another file to write than the one with the points".to_owned();
+            return Err(Error::Data { path: self.output, problem }.into());
+        }
         let mut columns = read_points(&self.points)?;
         let found = match self.dtype {
             DtypeName::F32 => evaluate::<f32>(function, self.seed, &columns)?,

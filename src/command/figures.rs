@@ -14,7 +14,8 @@ use std::time::Instant;
 /// Reproduce the paper: sweep learning rates, time both optimizers alone, draw the figures.
 ///
 /// Writes DATA/traces/FUNCTION.parquet as each function is done, DATA/summary.parquet with a row a run, and
-/// DATA/figures/figure1, figure2 and figure3 as HTML, SVG and PNG.
+/// DATA/figures/figure1, figure2 and figure3 as HTML, SVG and PNG. Until the last function is done the summary is
+/// DATA/summary-unfinished.parquet.
 #[derive(Args)]
 pub struct Figures {
     /// What is compared and how
@@ -56,7 +57,7 @@ impl Figures {
         }
         protocol.validate()?;
         let mut functions = match &self.functions {
-            Some(names) => names.iter().map(|name| settings::function(name)).collect::<Result<Vec<_>, _>>()?,
+            Some(names) => names.iter().map(|name| settings::function(name.trim())).collect::<Result<Vec<_>, _>>()?,
             None => Function::ALL.to_vec(),
         };
         let mut seen = Vec::new();
@@ -112,9 +113,11 @@ impl Files<'_> {
         Ok(())
     }
 
-    /// Writes what is known after another function: its traces, and the summary of all so far.
-    fn save(&mut self, comparisons: &[Comparison]) -> Result<(), Error> {
-        let summary = self.out.join("summary.parquet");
+    /// Writes what is known after another function: its traces, and the summary of all so far, which takes the place of an
+    /// earlier one when it is `finished`.
+    fn save(&mut self, comparisons: &[Comparison], finished: bool) -> Result<(), Error> {
+        let unfinished = self.out.join("summary-unfinished.parquet");
+        let summary = if finished { self.out.join("summary.parquet") } else { unfinished.clone() };
         if let Some(comparison) = comparisons.last().filter(|comparison| is_complete(comparison)) {
             let path = self.out.join(format!("traces/{}.parquet", comparison.function));
             trace::write_from(self.backend, &mut trace::traces(&comparison.timed)?, &path, &self.settings)?;
@@ -125,8 +128,11 @@ impl Files<'_> {
             sweep.chain(comparison.timed.iter().map(|run| (Stage::Timed.name(), run)))
         });
         trace::write_from(self.backend, &mut trace::summary(rows)?, &summary, &self.settings)?;
-        if !self.written.contains(&summary) {
-            self.written.push(summary);
+        self.written.retain(|path| *path != unfinished);
+        self.written.push(summary);
+        if finished && unfinished.exists() {
+            let failed = |source| Error::File { action: "remove", path: unfinished.clone(), source };
+            std::fs::remove_file(&unfinished).map_err(failed)?;
         }
         Ok(())
     }
@@ -155,7 +161,8 @@ fn compare(protocol: &Protocol, functions: &[Function], files: &mut Files<'_>) -
             bar.inc(1);
         })?;
         comparisons.push(comparison);
-        files.save(&comparisons)?;
+        let finished = comparisons.len() == functions.len() && !interrupt::requested();
+        files.save(&comparisons, finished)?;
     }
     if interrupt::requested() {
         bar.abandon()

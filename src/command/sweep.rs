@@ -48,7 +48,9 @@ impl SweepCommand {
             (protocol.seeds, protocol.glass_seeds) = (seeds, seeds);
         }
         if let Some(rates) = self.rates {
-            protocol.rates = rates;
+            // One given twice is run once.
+            let first = |&(index, rate): &(usize, &f64)| !rates[..index].contains(rate);
+            protocol.rates = rates.iter().enumerate().filter(first).map(|(_, &rate)| rate).collect();
         }
         protocol.validate()?;
         let mut sweep = protocol.sweep(function);

@@ -7,7 +7,7 @@ use polars::io::parquet::write::KeyValueMetadata;
 use polars::prelude::*;
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Writes `table` to `path` as Parquet compressed with zstd. `settings` (JSON) go into the file's metadata under
 /// `overparam.settings`, beside the crate's version, the device, the CPU and its instruction set.
@@ -47,7 +47,8 @@ pub fn write_from(backend: Backend, table: &mut DataFrame, path: &Path, settings
 pub fn check(path: &Path) -> Result<(), Error> {
     refuse_other_than_file(path)?;
     let failed = |source| Error::file("write", path, source);
-    let folder = folder_of(path);
+    let target = target_of(path);
+    let folder = folder_of(&target);
     std::fs::create_dir_all(folder).map_err(failed)?;
     tempfile::tempfile_in(folder).map_err(failed)?;
     Ok(())
@@ -60,6 +61,11 @@ fn refuse_other_than_file(path: &Path) -> Result<(), Error> {
         return Err(Error::Data { path: path.to_owned(), problem });
     }
     Ok(())
+}
+
+/// Where a link leads that a rename would replace; other paths as they are.
+fn target_of(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
 /// The folder that the file `path` is in.
@@ -87,7 +93,8 @@ pub fn read(path: &Path) -> Result<DataFrame, Error> {
 fn write_whole(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>) -> Result<(), Error>) -> Result<(), Error> {
     let failed = |source| Error::file("write", path, source);
     refuse_other_than_file(path)?;
-    let folder = folder_of(path);
+    let target = target_of(path);
+    let folder = folder_of(&target);
     std::fs::create_dir_all(folder).map_err(failed)?;
     let mut builder = tempfile::Builder::new();
     // What File::create would ask for; the umask takes its part from it.
@@ -99,7 +106,7 @@ fn write_whole(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>) -> Result<(
     buffer.flush().map_err(failed)?;
     drop(buffer);
     file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
+    file.persist(&target).map_err(|error| failed(error.error))?;
     Ok(())
 }
 
