@@ -37,7 +37,7 @@ pub trait Real: Dtype + Pod + Display + Neg<Output = Self> {
     const LN_2: [f64; 2];
     /// π/2, split so that the first parts times a quadrant are exact.
     #[doc(hidden)]
-    const HALF_PI: [f64; 3];
+    const HALF_PI: &'static [f64];
     /// (exp(r) - 1 - r) / r² on ±ln(2)/2, a Chebyshev fit, lowest power first.
     #[doc(hidden)]
     const EXP: &'static [f64];
@@ -227,7 +227,7 @@ macro_rules! real {
             const ROUNDER: f64 = $rounder;
             const EXP_LIMIT: f64 = $limit;
             const LN_2: [f64; 2] = $ln_2;
-            const HALF_PI: [f64; 3] = $half_pi;
+            const HALF_PI: &'static [f64] = &$half_pi;
             const EXP: &'static [f64] = &$exp;
             const SIXTEENTH: &'static [f64] = &$sixteenth;
             const SIN: &'static [f64] = &$sin;
@@ -365,7 +365,7 @@ real!(f64 as f64s, u64 as u64s, block Block64 of 8,
     [transmute_u64s_f64s transmute_f64s_u64s splat_u64s add_u64s and_u64s xor_u64s equal_u64s shift_left_u64],
     bias 1023, mantissa 52, rounder 6_755_399_441_055_744.0, limit 708.0,
     ln_2 [0.693_147_180_369_123_8, 1.908_214_929_270_587_7e-10],
-    half_pi [1.570_796_326_734_125_6, 6.077_100_506_303_966e-11, 2.022_266_248_795_950_6e-21],
+    half_pi [1.570_796_326_734_125_6, 6.077_100_506_506_192e-11],
     exp [0.500_000_000_000_000_1, 0.166_666_666_666_666_68, 0.041_666_666_666_624_13, 0.008_333_333_333_330_062,
         0.001_388_888_891_721_371_7, 0.000_198_412_698_630_536_17, 0.000_024_801_521_295_954_375,
         2.755_726_845_999_706_5e-6, 2.762_008_844_540_974_8e-7, 2.510_038_549_551_032e-8],
