@@ -37,7 +37,7 @@ PEER = $(PEERS)/bin/python benches/peers
 COMPARED = --jax "$(PEER)/jax_peer.py" --torch "$(PEER)/torch_peer.py" --torch-compiled "$(PEER)/torch_peer.py --compile"
 
 .PHONY: bench
-bench: set-up $(PEERS)/ready ## Time this crate beside JAX and PyTorch, and at growing shapes (about 15 minutes on 2 cores)
+bench: set-up $(PEERS)/ready ## Time this crate beside JAX and PyTorch, and at growing shapes (6 minutes on 2 cores after the build)
 	$(CARGO) build $(RELEASE)
 	target/release/overparam bench $(if $(findstring --only-scaling,$(BENCH)),,$(COMPARED)) $(BENCH)
 
