@@ -199,7 +199,7 @@ fn on_the_cores<R: Real>(function: Function, dimensions: Dimensions, optimizer: 
             let padded = |inputs: usize| (inputs + 1).next_multiple_of(R::BLOCK);
             let weights: usize = dimensions.layers().map(|(inputs, outputs)| outputs * padded(inputs)).sum();
             // What is added to the weights, what flows through a panel, and its inputs turned.
-            let of_a_panel = |(inputs, outputs): (usize, usize)| row * (inputs + outputs + padded(inputs));
+            let of_a_panel = |(inputs, outputs): (usize, usize)| row * (outputs + padded(inputs));
             (points * k + weights, weights + dimensions.layers().map(of_a_panel).sum::<usize>())
         }
     };
@@ -207,11 +207,11 @@ fn on_the_cores<R: Real>(function: Function, dimensions: Dimensions, optimizer: 
     let work = if function == Function::SpinGlass { (3 * d + 2) * row } else { 2 * d * R::BLOCK + row };
     // And a snapshot of the parameters.
     let words = 2 * parameters + flow + n + d + work;
-    let triples = |d: u64| d * (d + 1) * (d + 2) / 6;
+    let entries = |d: u64| d * (d + 1) * (2 * d + 1) / 6;
     // While runs are built the start of their seed is held, and couplings are summed up in double precision.
     let start = (dimensions.parameters(Optimizer::Deep) * size_of::<R>()) as u64;
-    let drawing = couplings::<f64>(function, d, triples);
-    let seed = start.saturating_add(drawing).saturating_add(couplings::<R>(function, d, triples));
+    let drawing = couplings::<f64>(function, d, entries);
+    let seed = start.saturating_add(drawing).saturating_add(couplings::<R>(function, d, entries));
     Demand { run: (words * size_of::<R>()) as u64, seed }
 }
 

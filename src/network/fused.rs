@@ -1,6 +1,6 @@
 //! The perceptron's arithmetic: products of small matrices over panels of points, with nothing allocated after the start.
 
-use crate::simd::matrix::{ByColumns, ByRows, Into, Onto, product};
+use crate::simd::matrix::{ByColumns, ByRows, Into, Onto, Target, Tile, product};
 use crate::simd::{Lanes, Panel, Panels, Real, Rows, Simd, WithSimd, dispatch};
 
 /// One linear layer, and what flows through it.
@@ -21,20 +21,13 @@ pub struct Layer<R: Real> {
 #[derive(Clone)]
 pub(crate) struct Fused<R: Real> {
     embeddings: Panels<R>,
-    /// The gradient in the input of the layer that is being walked back through; in the end that in the embeddings.
-    slopes: Rows<R>,
     layers: Vec<Layer<R>>,
 }
 
 impl<R: Products> Fused<R> {
     /// A network without layers over row-major embeddings of `dimensions` coordinates.
     pub(crate) fn new(embeddings: &[R], dimensions: usize) -> Self {
-        let embeddings = Panels::from_packed(embeddings, dimensions);
-        Self {
-            slopes: Rows::zeros(dimensions, Panels::<R>::stride(embeddings.points())),
-            embeddings,
-            layers: Vec::new(),
-        }
+        Self { embeddings: Panels::from_packed(embeddings, dimensions), layers: Vec::new() }
     }
 
     /// Appends a layer; `weight` is row-major with `inputs` columns, as dfdx keeps it.
@@ -52,9 +45,6 @@ impl<R: Products> Fused<R> {
             row[inputs] = bias;
         }
         layer.turned.rows_mut().for_each(|row| row[inputs] = R::of(1.0));
-        if inputs * stride > self.slopes.len() {
-            self.slopes = Rows::zeros(inputs, stride);
-        }
         self.layers.push(layer);
     }
 
@@ -78,12 +68,11 @@ impl<R: Products> Fused<R> {
     /// The backward pass is linear in the gradient in y. Where that comes multiplied by minus the step size, what flows
     /// back are the updates themselves.
     pub(crate) fn update(&mut self, mut objective: impl FnMut(Panel<'_, R>)) {
-        let Self { embeddings, slopes, layers } = self;
-        for z in embeddings.iter_mut() {
+        let Self { embeddings, layers } = self;
+        for mut z in embeddings.iter_mut() {
             let Panel { first, points, stride, .. } = z;
             objective(Panel { rows: forward(&z, layers), first, points, stride });
-            R::backward(&z, slopes, layers);
-            R::accumulate(z.rows, slopes);
+            R::backward(&mut z, Onto::Result, layers);
         }
         for Layer { weight, update, .. } in layers {
             R::accumulate(weight, update);
@@ -93,14 +82,13 @@ impl<R: Products> Fused<R> {
     /// The gradient in the embeddings, row-major, where that in y is `upstream`, row-major; the gradients in weights and biases are then
     /// [`Fused::weight_slopes`] and [`Fused::bias_slopes`].
     pub(super) fn pull_back(&mut self, upstream: &[R]) -> Vec<R> {
-        let Self { embeddings, slopes, layers } = self;
+        let Self { embeddings, layers } = self;
         let mut found = embeddings.clone();
         let outputs = upstream.len() / embeddings.points();
         let mut upstream = Panels::from_packed(upstream, outputs);
-        for ((z, upstream), found) in embeddings.iter_mut().zip(upstream.iter_mut()).zip(found.iter_mut()) {
+        for (mut z, upstream) in found.iter_mut().zip(upstream.iter_mut()) {
             forward(&z, layers).copy_from_slice(upstream.rows);
-            R::backward(&z, slopes, layers);
-            found.rows.copy_from_slice(&slopes[..found.rows.len()]);
+            R::backward(&mut z, Onto::Zero, layers);
         }
         found.packed()
     }
@@ -128,7 +116,7 @@ pub trait Products: Real {
     #[doc(hidden)]
     fn forward(z: &Panel<'_, Self>, layers: &mut [Layer<Self>]);
     #[doc(hidden)]
-    fn backward(z: &Panel<'_, Self>, slopes: &mut Rows<Self>, layers: &mut [Layer<Self>]);
+    fn backward(z: &mut Panel<'_, Self>, onto: Onto<'_, Self>, layers: &mut [Layer<Self>]);
     #[doc(hidden)]
     fn accumulate(into: &mut [Self], summand: &[Self]);
 }
@@ -140,8 +128,8 @@ macro_rules! products {
                 dispatch(Forward { z, layers });
             }
 
-            fn backward(z: &Panel<'_, Self>, slopes: &mut Rows<Self>, layers: &mut [Layer<Self>]) {
-                dispatch(Backward { z, slopes, layers });
+            fn backward(z: &mut Panel<'_, Self>, onto: Onto<'_, Self>, layers: &mut [Layer<Self>]) {
+                dispatch(Backward { z, onto, layers });
             }
 
             fn accumulate(into: &mut [Self], summand: &[Self]) {
@@ -169,32 +157,58 @@ impl<R: Real> WithSimd for Forward<'_, '_, R> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { z, layers } = self;
+        let Self { z: &Panel { rows: ref z, points, stride, .. }, layers } = self;
         let last = layers.len() - 1;
         for index in 0..layers.len() {
             let (before, rest) = layers.split_at_mut(index);
-            let input = before.last().map_or(&*z.rows, |layer| &layer.output);
+            let input = before.last().map_or(&**z, |layer| &layer.output);
             let Layer { weight, output, inputs, .. } = &mut rest[0];
             let left = ByRows { data: weight, stride: weight.stride() };
             let onto = Onto::Splat { data: &weight[*inputs..], stride: weight.stride() };
-            let (rows, stride) = (weight.rows().len(), z.stride);
-            product(simd, left, rows, input, stride, Into { onto, result: output, stride });
+            let (rows, into) = (weight.rows().len(), Into { onto, result: output, stride });
             if index < last {
-                for register in R::registers_mut::<S>(output) {
-                    let activation = Lanes::<S, R>::new(simd, *register);
-                    // Not a maximum: NaN must stay NaN, for a diverged run is told by it.
-                    *register = activation.less_than(0.0, 0.0, activation).register();
-                }
+                product(simd, left, rows, input, stride, points, Rectified(into));
+            } else {
+                product(simd, left, rows, input, stride, points, into);
             }
         }
     }
 }
 
+/// Activations: what is below zero becomes zero.
+struct Rectified<'a, R>(Into<'a, R>);
+
+impl<S: Simd, R: Real> Target<S, R> for Rectified<'_, R> {
+    #[inline(always)]
+    fn start<const ROWS: usize, const COLUMNS: usize>(
+        &self,
+        simd: S,
+        first: usize,
+        column: usize,
+    ) -> Tile<S, R, ROWS, COLUMNS> {
+        self.0.start(simd, first, column)
+    }
+
+    #[inline(always)]
+    fn finish<const ROWS: usize, const COLUMNS: usize>(
+        &mut self,
+        first: usize,
+        column: usize,
+        mut tile: Tile<S, R, ROWS, COLUMNS>,
+    ) {
+        for sum in tile.as_flattened_mut() {
+            // Not a maximum: NaN must stay NaN, for a diverged run is told by it.
+            *sum = sum.less_than(0.0, 0.0, *sum);
+        }
+        self.0.finish(first, column, tile);
+    }
+}
+
 /// With the gradient in y in place of y: adds what follows from it to the updates of the layers, which the first panel
-/// begins, and leaves the gradient in the embeddings in `slopes`.
+/// begins, and has `onto` the gradient in the embeddings take the place of these.
 struct Backward<'a, 'z, R: Real> {
-    z: &'a Panel<'z, R>,
-    slopes: &'a mut Rows<R>,
+    z: &'a mut Panel<'z, R>,
+    onto: Onto<'a, R>,
     layers: &'a mut [Layer<R>],
 }
 
@@ -203,29 +217,50 @@ impl<R: Real> WithSimd for Backward<'_, '_, R> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { z: &Panel { rows: ref z, first, points, stride }, slopes, layers } = self;
-        let onto = if first == 0 { Onto::Zero } else { Onto::Result };
+        let Self { z: Panel { rows: z, first, points, stride }, onto, layers } = self;
+        let (points, stride) = (*points, *stride);
         for index in (0..layers.len()).rev() {
             let (before, rest) = layers.split_at_mut(index);
             let Layer { weight, update, output, turned, inputs } = &mut rest[0];
-            let (inputs, columns) = (*inputs, weight.stride());
-            let input = before.last().map_or(&**z, |layer| &layer.output);
+            let columns = weight.stride();
+            let input = before.last_mut().map_or(&mut **z, |layer| &mut layer.output);
             turn(input, stride, turned, columns, points);
             // update (O × I + 1) += output (O × n) · turned (n × I + 1)
             let (left, rows) = (ByRows { data: output, stride }, weight.rows().len());
-            let into = Into { onto, result: update, stride: columns };
-            product(simd, left, rows, &turned[..points * columns], columns, into);
+            let into =
+                Into { onto: if *first == 0 { Onto::Zero } else { Onto::Result }, result: update, stride: columns };
+            product(simd, left, rows, &turned[..points * columns], columns, *inputs + 1, into);
             // The gradient in the input (I × n) = weightᵀ (I × O) · output (O × n)
-            let slopes = &mut slopes[..inputs * stride];
             let left = ByColumns { data: weight, stride: columns };
-            product(simd, left, inputs, output, stride, Into { onto: Onto::Zero, result: slopes, stride });
-            if let Some(layer) = before.last_mut() {
-                for (place, &slope) in
-                    R::registers_mut::<S>(&mut layer.output).iter_mut().zip(R::registers::<S>(slopes))
-                {
-                    let (activation, slope) = (Lanes::<S, R>::new(simd, *place), Lanes::new(simd, slope));
-                    *place = Lanes::splat(simd, R::ZERO).less_than(activation, slope, 0.0).register();
-                }
+            if index == 0 {
+                product(simd, left, *inputs, output, stride, points, Into { onto, result: input, stride });
+            } else {
+                product(simd, left, *inputs, output, stride, points, Gated { activations: input, stride });
+            }
+        }
+    }
+}
+
+/// What takes the place of activations: the gradient where they are above zero, else zero.
+struct Gated<'a, R> {
+    activations: &'a mut [R],
+    stride: usize,
+}
+
+impl<S: Simd, R: Real> Target<S, R> for Gated<'_, R> {
+    #[inline(always)]
+    fn finish<const ROWS: usize, const COLUMNS: usize>(
+        &mut self,
+        first: usize,
+        column: usize,
+        tile: Tile<S, R, ROWS, COLUMNS>,
+    ) {
+        let width = self.stride / Lanes::<S, R>::COUNT;
+        for (row, sums) in (first..).zip(tile) {
+            let places = &mut R::registers_mut::<S>(self.activations)[row * width + column..][..COLUMNS];
+            for (place, sum) in places.iter_mut().zip(sums) {
+                let activation = Lanes::new(sum.simd(), *place);
+                *place = Lanes::splat(sum.simd(), R::ZERO).less_than(activation, sum, 0.0).register();
             }
         }
     }

@@ -21,7 +21,8 @@ pub(crate) trait Definition<R: Real>: Sized + Send + Sync + 'static {
     const SOURCE: &'static str;
     /// The bounds [lo, hi] of every coordinate.
     const DOMAIN: [f64; 2];
-    /// Whether the points of a panel are evaluated together, not a register of them after the other.
+    /// Whether the points of a panel are evaluated together, not a register of them after the other: then each register is
+    /// [begun](Definition::begin), all of them are [mixed](Definition::mix), and only then evaluated.
     const TOGETHER: bool = false;
 
     /// The same for a GPU, if it has been written.
@@ -32,6 +33,12 @@ pub(crate) trait Definition<R: Real>: Sized + Send + Sync + 'static {
 
     /// The range in `dimension` dimensions.
     fn extremes(dimension: usize) -> Extremes;
+
+    /// What is done with every register of points before they are mixed.
+    fn begin<S: Simd, L: Link<S, R>>(&self, _points: Points<'_, S, R, L>) {}
+
+    /// What is done with a panel of points at once, on the scratch alone, in rows of `stride` scalars.
+    fn mix<S: Simd>(&self, _simd: S, _dimension: usize, _points: usize, _stride: usize, _scratch: &mut [R]) {}
 
     /// Value and gradient at every point.
     fn evaluate<S: Simd, L: Link<S, R>>(&self, points: Points<'_, S, R, L>);

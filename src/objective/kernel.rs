@@ -2,7 +2,8 @@
 
 use super::Definition;
 use crate::simd::math::Sigmoid;
-use crate::simd::{Lanes, Panel, Panels, Real, Rows, Simd, WithSimd, dispatch};
+use crate::simd::{Columns, Lanes, Panel, Panels, Real, Rows, Simd, Tables, WithSimd, across, dispatch, tables};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// How a parameter y becomes a coordinate x of the unit cube.
@@ -99,7 +100,7 @@ impl<R: Real, F: Definition<R>> Kernel<R> for Fused<F> {
     }
 
     fn apply(&self, job: Job<'_, R>) {
-        dispatch(Apply { fused: self, job });
+        dispatch(Apply { fused: self, job, tables: None, begins: F::TOGETHER });
     }
 
     fn operations(&self) -> usize {
@@ -115,61 +116,85 @@ impl<R: Real, F: Definition<R>> Kernel<R> for Fused<F> {
 struct Apply<'a, F, R: Real> {
     fused: &'a Fused<F>,
     job: Job<'a, R>,
+    tables: Option<Tables>,
+    /// Whether the points are begun only.
+    begins: bool,
 }
 
 impl<R: Real, F: Definition<R>> WithSimd for Apply<'_, F, R> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Self { fused, job } = self;
-        let [minimum, maximum] = fused.range;
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        self.tables = tables(simd);
+        let (points, stride) = (self.job.y.points, self.job.y.stride);
+        if F::TOGETHER {
+            across::<S, R>(simd, points, &mut self);
+            self.fused.function.mix(simd, self.fused.dimension, points, stride, &mut self.job.workspace.scratch);
+            self.begins = false;
+        }
+        across::<S, R>(simd, points, &mut self);
+        let Job { values, workspace, .. } = self.job;
+        values.copy_from_slice(&workspace.values[..values.len()]);
+    }
+}
+
+impl<R: Real, F: Definition<R>> Columns for Apply<'_, F, R> {
+    #[inline(always)]
+    fn work<S: Simd>(&mut self, simd: S, columns: Range<usize>) {
+        let [minimum, maximum] = self.fused.range;
         // dF/df · du/dx.
         let slope = (F::DOMAIN[1] - F::DOMAIN[0]) / (maximum - minimum);
         let constant = |value: f64| Lanes::splat(simd, R::of(value));
-        match (job.map, job.update) {
+        match (self.job.map, self.job.update) {
             (Map::Logistic { gain }, Update::Step { step }) => {
-                let factor = constant(-step * slope * gain);
-                fused.evaluate(simd, job, Logistic::<S, R, true> { sigmoid: Sigmoid::new(simd, gain), factor });
+                let sigmoid = Sigmoid::new(simd, self.tables, gain);
+                self.evaluate(
+                    simd,
+                    columns,
+                    Logistic::<S, R, true> { sigmoid, factor: constant(-step * slope * gain) },
+                );
             }
             (Map::Logistic { gain }, Update::Gradient { factor }) => {
-                let factor = constant(factor * slope * gain);
-                fused.evaluate(simd, job, Logistic::<S, R, false> { sigmoid: Sigmoid::new(simd, gain), factor });
+                let sigmoid = Sigmoid::new(simd, self.tables, gain);
+                self.evaluate(
+                    simd,
+                    columns,
+                    Logistic::<S, R, false> { sigmoid, factor: constant(factor * slope * gain) },
+                );
             }
             (map, Update::Step { step }) => {
                 let clamped = map == Map::Clamp;
-                fused.evaluate(simd, job, Plain { clamped, steps: true, factor: constant(-step * slope) });
+                self.evaluate(simd, columns, Plain { clamped, steps: true, factor: constant(-step * slope) });
             }
             (map, Update::Gradient { factor }) => {
                 let clamped = map == Map::Clamp;
-                fused.evaluate(simd, job, Plain { clamped, steps: false, factor: constant(factor * slope) });
+                self.evaluate(simd, columns, Plain { clamped, steps: false, factor: constant(factor * slope) });
             }
         }
     }
 }
 
-impl<F> Fused<F> {
+impl<R: Real, F: Definition<R>> Apply<'_, F, R> {
     #[inline(always)]
-    fn evaluate<S: Simd, R: Real>(&self, simd: S, job: Job<'_, R>, link: impl Link<S, R>)
-    where
-        F: Definition<R>,
-    {
-        let Job { y, values, best, workspace, .. } = job;
-        let Workspace { x, values: found, scratch } = workspace;
-        self.function.evaluate(Points {
+    fn evaluate<S: Simd>(&mut self, simd: S, columns: Range<usize>, link: impl Link<S, R>) {
+        let Self { fused, job: Job { y, best, workspace, .. }, begins, .. } = self;
+        let Workspace { x, values, scratch } = &mut **workspace;
+        let points = Points {
             simd,
-            dimension: self.dimension,
+            dimension: fused.dimension,
             width: y.stride / Lanes::<S, R>::COUNT,
+            columns,
             y: R::registers_mut::<S>(y.rows),
             x: R::registers_mut::<S>(x),
             scratch,
-            values: R::registers_mut::<S>(found),
+            values: R::registers_mut::<S>(values),
             best,
             link,
             domain: F::DOMAIN,
-            range: self.range,
-        });
-        values.copy_from_slice(&found[..values.len()]);
+            range: fused.range,
+        };
+        if F::TOGETHER && *begins { fused.function.begin(points) } else { fused.function.evaluate(points) }
     }
 }
 
@@ -228,6 +253,8 @@ pub(crate) struct Points<'a, S: Simd, R: Real, L> {
     pub dimension: usize,
     /// Registers in a row of the panel.
     pub width: usize,
+    /// Those that hold the points.
+    pub columns: Range<usize>,
     y: &'a mut [R::Register<S>],
     x: &'a mut [R::Register<S>],
     /// As many rows as the definition asked for.
@@ -243,7 +270,7 @@ impl<S: Simd, R: Real, L: Link<S, R>> Points<'_, S, R, L> {
     /// Evaluates a register of points after the other; `function` gives their values.
     #[inline(always)]
     pub(crate) fn each(self, function: impl Fn(&mut Point<'_, S, R, L>) -> Lanes<S, R>) {
-        let Self { simd, dimension, width, y, x, scratch, values, best, link, domain, range } = self;
+        let Self { simd, dimension, width, columns, y, x, scratch, values, best, link, domain, range } = self;
         let mut point = Point {
             simd,
             dimension,
@@ -255,7 +282,7 @@ impl<S: Simd, R: Real, L: Link<S, R>> Points<'_, S, R, L> {
             link,
             domain,
         };
-        for (column, place) in values[..width].iter_mut().enumerate() {
+        for column in columns {
             point.column = column;
             // A loop of its own: with the function's chain of dependent operations behind it, a coordinate's would be so long that too few
             // of them are under way at once.
@@ -265,7 +292,7 @@ impl<S: Simd, R: Real, L: Link<S, R>> Points<'_, S, R, L> {
                 (point.x[i], point.x[j]) = (a.register(), b.register());
             }
             let value = scaled(function(&mut point), range);
-            *place = value.register();
+            values[column] = value.register();
             best.look(value, point.x, 1);
         }
     }
@@ -396,13 +423,14 @@ pub(crate) fn squash<R: Real>(y: &mut Panels<R>, map: Map) {
         fn with_simd<S: Simd>(self, simd: S) {
             for Panel { rows, stride, .. } in self.0.iter_mut() {
                 let (dimension, width) = (rows.len() / stride, stride / Lanes::<S, R>::COUNT);
+                let tables = tables(simd);
                 let registers = R::registers_mut::<S>(rows);
                 let places = (0..width)
                     .flat_map(|column| pairs(dimension).map(move |(i, j)| (i * width + column, j * width + column)));
                 for (i, j) in places {
                     let (a, b) = (Lanes::<S, R>::new(simd, registers[i]), Lanes::new(simd, registers[j]));
                     let (a, b) = match self.1 {
-                        Map::Logistic { gain } => Sigmoid::new(simd, gain).both(a, b),
+                        Map::Logistic { gain } => Sigmoid::new(simd, tables, gain).both(a, b),
                         Map::Clamp => (a.clamp(0.0, 1.0), b.clamp(0.0, 1.0)),
                         Map::Identity => (a, b),
                     };

@@ -2,11 +2,13 @@
 //!
 //! With σ = √d u/‖u‖ on the sphere of radius √d and J_ijk independent standard normals, H(σ) = d⁻¹ Σ J_ijk σ_i σ_j σ_k, and
 //! the function here is H/d. Only the symmetric part S of J matters: Y_i = Σ_jk S_ijk σ_j σ_k gives the value Σ σ_i Y_i and
-//! the gradient 3 Y at once. S being symmetric in all three, it is enough to go over the d (d + 1)(d + 2)/6 triples i ≤ j ≤ k once,
-//! twice two operations each: a third less than the product of the d (d + 1)/2 pairs j ≤ k with all i.
+//! the gradient 3 Y at once. S being symmetric in all three, it is enough to go over the triples whose i is the smallest: for
+//! each i a symmetric matrix M_i over j, k ≥ i, with H ∝ ½ Σ_i σ_i b·M_i b, where b are the spins from i on. One product a
+//! matrix, d (d + 1)(2 d + 1)/6 multiplications in all, gives the part of the value and of all slopes that is due to it: a third less
+//! than the product of the d (d + 1)/2 pairs j ≤ k with all i.
 
 use super::{CudaSource, Definition, Extremes, Link, Points, Taped, TapedValues, kernel};
-use crate::simd::matrix::{ByColumns, ByRows, Target, Tile, product};
+use crate::simd::matrix::{GROUP, Grouped, Target, Tile, grouped, product};
 use crate::simd::{Lanes, Real, Simd};
 use dfdx::prelude::*;
 use rand_chacha::ChaCha8Rng;
@@ -58,17 +60,17 @@ impl Iterator for Couplings {
     }
 }
 
-/// How many triples i ≤ j' ≤ k of numbers below d have j' < j.
-fn triples_before(j: usize, d: usize) -> usize {
-    // Σ (m + 1)(d - m) over m < j.
-    (0..j).map(|m| (m + 1) * (d - m)).sum()
+/// How many entries the matrices before the i-th of d have.
+fn entries_before(i: usize, d: usize) -> usize {
+    // Σ (d - m)² over m < i.
+    let up_to = |m: usize| m * (m + 1) * (2 * m + 1) / 6;
+    up_to(d) - up_to(d - i)
 }
 
-/// For every triple i ≤ j ≤ k the sum of the couplings of its permutations: j slowest, then i, then k. For each j that is a
-/// (j + 1) × (d - j) matrix, and all of them together say all that matters of J, in a sixth of its memory.
-fn sums_over_permutations(seed: u64, d: usize) -> Vec<f64> {
-    let blocks: Vec<usize> = (0..d).map(|j| triples_before(j, d)).collect();
-    let mut sums = vec![0.0; triples_before(d, d)];
+/// M_i for every i: entry (j, k), both counted from i on, is the sum of the couplings of the permutations of (i, j, k), twice
+/// that where j = k. That is all that matters of J, in a third of its memory.
+fn matrices(seed: u64, d: usize) -> Vec<f64> {
+    let mut entries = vec![0.0; entries_before(d, d)];
     let mut couplings = Couplings::draw(seed, d);
     for i in 0..d {
         for j in 0..d {
@@ -76,26 +78,32 @@ fn sums_over_permutations(seed: u64, d: usize) -> Vec<f64> {
                 let mut triple = [i, j, k];
                 triple.sort_unstable();
                 let [a, b, c] = triple;
-                sums[blocks[b] + a * (d - b) + c - b] += coupling;
+                let matrix = &mut entries[entries_before(a, d)..];
+                matrix[(b - a) * (d - a) + c - a] += coupling;
+                matrix[(c - a) * (d - a) + b - a] += coupling;
             }
         }
     }
-    sums
+    entries
 }
 
 /// S_ijk, the mean over the permutations, for all i, j and k in row-major order.
 fn symmetrized(seed: u64, d: usize) -> Vec<f64> {
     let mut symmetric = vec![0.0; d * d * d];
-    let mut sums = sums_over_permutations(seed, d).into_iter();
-    for (j, i, k) in (0..d).flat_map(|j| (0..=j).flat_map(move |i| (j..d).map(move |k| (j, i, k)))) {
-        let permutations = match (i == j, j == k) {
-            (true, true) => 1.0,
-            (false, false) => 6.0,
-            _ => 3.0,
-        };
-        let mean = sums.next().expect("a sum for each triple") / permutations;
-        for [a, b, c] in [[i, j, k], [i, k, j], [j, i, k], [j, k, i], [k, i, j], [k, j, i]] {
-            symmetric[(a * d + b) * d + c] = mean;
+    let entries = matrices(seed, d);
+    for i in 0..d {
+        let matrix = &entries[entries_before(i, d)..];
+        for (j, k) in (i..d).flat_map(|j| (j..d).map(move |k| (j, k))) {
+            // How many permutations there are, twice that where the entry is twice their sum.
+            let permutations = match (i == j, j == k) {
+                (true, true) => 2.0,
+                (true, false) => 3.0,
+                _ => 6.0,
+            };
+            let mean = matrix[(j - i) * (d - i) + k - i] / permutations;
+            for [a, b, c] in [[i, j, k], [i, k, j], [j, i, k], [j, k, i], [k, i, j], [k, j, i]] {
+                symmetric[(a * d + b) * d + c] = mean;
+            }
         }
     }
     symmetric
@@ -113,8 +121,8 @@ pub(crate) fn pairs<R: Real>(d: usize, seed: u64) -> Vec<R> {
 }
 
 pub(crate) struct SpinGlass<R: Real = f64> {
-    /// As [`sums_over_permutations`] orders them.
-    couplings: Vec<R>,
+    /// M_i, one after the other, each as [`Grouped`] has it.
+    matrices: Vec<R>,
 }
 
 impl<R: Real> Definition<R> for SpinGlass<R> {
@@ -127,7 +135,12 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
         Some(CudaSource { parts: &[include_str!("spin_glass.cu")], work: |n, d| n * d + n * CudaSource::PARTS + n });
 
     fn new(dimension: usize, seed: u64) -> Self {
-        Self { couplings: sums_over_permutations(seed, dimension).into_iter().map(R::of).collect() }
+        let matrices = matrices(seed, dimension);
+        let entries = (0..dimension).flat_map(|i| {
+            let (size, matrix) = (dimension - i, &matrices[entries_before(i, dimension)..]);
+            grouped(size, size).map(move |(j, k)| R::of(matrix[j * size + k]))
+        });
+        Self { matrices: entries.collect() }
     }
 
     fn extremes(_: usize) -> Extremes {
@@ -135,12 +148,10 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
     }
 
     #[inline(always)]
-    fn evaluate<S: Simd, L: Link<S, R>>(&self, mut points: Points<'_, S, R, L>) {
+    fn begin<S: Simd, L: Link<S, R>>(&self, mut points: Points<'_, S, R, L>) {
         let (simd, d, width) = (points.simd, points.dimension, points.width);
-        let stride = width * Lanes::<S, R>::COUNT;
-        let (spins, rest) = std::mem::take(&mut points.scratch).split_at_mut(d * stride);
-        let (slopes, norms) = rest.split_at_mut(d * stride);
-        for column in 0..width {
+        let Scratch { spins, norms, .. } = Scratch::of(std::mem::take(&mut points.scratch), d);
+        for column in points.columns.clone() {
             let mut square = Lanes::splat(simd, R::ZERO);
             let spins = &mut R::registers_mut::<S>(spins)[column..];
             for (i, j) in kernel::pairs(d) {
@@ -160,23 +171,30 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
                 spins[i * width] = (u * (reciprocal * (d as f64).sqrt())).register();
             }
         }
+    }
+
+    #[inline(always)]
+    fn mix<S: Simd>(&self, simd: S, d: usize, points: usize, stride: usize, scratch: &mut [R]) {
+        let Scratch { spins, slopes, .. } = Scratch::of(scratch, d);
         slopes.fill(R::ZERO);
-        let mut left = &*self.couplings;
-        for j in 0..d {
-            let (block, after) = left.split_at((j + 1) * (d - j));
+        let mut left = &*self.matrices;
+        for i in 0..d {
+            let size = d - i;
+            let (matrix, after) = left.split_at(size * size);
             left = after;
-            // The part of the energy with this j in the middle is σ_j (a · T b), where a are the spins up to j and b those from j on: its
-            // slopes are σ_j T b in a, σ_j Tᵀ a in b, and a · T b in σ_j.
-            let (spins, middle) = (&*spins, R::registers::<S>(&spins[j * stride..]));
-            let outer = Outer { spins: R::registers::<S>(spins), middle, width, j, slopes: R::registers_mut::<S>(slopes) };
-            product(simd, ByRows { data: block, stride: d - j }, j + 1, &spins[j * stride..], stride, outer);
-            let inner = Inner { middle, width, slopes: &mut R::registers_mut::<S>(slopes)[j * width..] };
-            product(simd, ByColumns { data: block, stride: d - j }, d - j, &spins[..(j + 1) * stride], stride, inner);
+            // The part of the energy with this i is ½ σ_i b·M b: its slopes are σ_i M b in b, and ½ b·M b in σ_i.
+            let (spins, slopes) = (&spins[i * stride..], &mut slopes[i * stride..]);
+            product(simd, Grouped { data: matrix }, size, spins, stride, points, Slopes { spins, slopes, stride });
         }
-        // With G = 3 Y what the loop left: the value is σ·G/(3 d²), and dE/du = d^(-3/2)/‖u‖ (G - σ (σ·G)/d), the part along the
-        // sphere.
+    }
+
+    #[inline(always)]
+    fn evaluate<S: Simd, L: Link<S, R>>(&self, mut points: Points<'_, S, R, L>) {
+        let (simd, d, width) = (points.simd, points.dimension, points.width);
+        let Scratch { spins, slopes, norms } = Scratch::of(std::mem::take(&mut points.scratch), d);
+        // With G = 3 Y what was mixed: the value is σ·G/(3 d²), and dE/du = d^(-3/2)/‖u‖ (G - σ (σ·G)/d), the part along the sphere.
         let (spins, slopes) = (R::registers::<S>(spins), R::registers::<S>(slopes));
-        for column in 0..width {
+        for column in points.columns.clone() {
             let at = |registers: &[R::Register<S>], i: usize| Lanes::<S, R>::new(simd, registers[i * width + column]);
             let mut along = Lanes::splat(simd, R::ZERO);
             for i in 0..d {
@@ -214,22 +232,39 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
     }
 
     fn operations(d: usize) -> usize {
-        // Two multiplications and two additions a triple i ≤ j ≤ k, three of each a pair.
-        4 * (d * (d + 1) * (d + 2) / 6) + 6 * (d * (d + 1) / 2) + 8 * d
+        // A multiplication and an addition an entry of a matrix, two of each an entry of a product, and the spins.
+        2 * entries_before(d, d) + 4 * (d * (d + 1) / 2) + 8 * d
     }
 }
 
-/// Takes T b: adds σ_j T b to the slopes in a, and a · T b to that in σ_j.
-struct Outer<'a, S: Simd, R: Real> {
-    spins: &'a [R::Register<S>],
-    /// σ_j.
-    middle: &'a [R::Register<S>],
-    width: usize,
-    j: usize,
-    slopes: &'a mut [R::Register<S>],
+/// What is kept of the points of a panel, in rows of a scalar a point.
+struct Scratch<'a, R> {
+    /// σ, d rows.
+    spins: &'a mut [R],
+    /// G, d rows.
+    slopes: &'a mut [R],
+    /// 1/‖u‖, a row.
+    norms: &'a mut [R],
 }
 
-impl<S: Simd, R: Real> Target<S, R> for Outer<'_, S, R> {
+impl<'a, R> Scratch<'a, R> {
+    /// The 2 `dimension` + 1 rows of `scratch`.
+    fn of(scratch: &'a mut [R], dimension: usize) -> Self {
+        let stride = scratch.len() / (2 * dimension + 1);
+        let (spins, rest) = scratch.split_at_mut(dimension * stride);
+        let (slopes, norms) = rest.split_at_mut(dimension * stride);
+        Self { spins, slopes, norms }
+    }
+}
+
+/// Takes M b, where b are the spins and σ_i is the first of them: adds σ_i M b to the slopes, and ½ b·M b to the first.
+struct Slopes<'a, R> {
+    spins: &'a [R],
+    slopes: &'a mut [R],
+    stride: usize,
+}
+
+impl<S: Simd, R: Real> Target<S, R> for Slopes<'_, R> {
     #[inline(always)]
     fn finish<const ROWS: usize, const COLUMNS: usize>(
         &mut self,
@@ -238,51 +273,23 @@ impl<S: Simd, R: Real> Target<S, R> for Outer<'_, S, R> {
         tile: Tile<S, R, ROWS, COLUMNS>,
     ) {
         let simd = tile[0][0].simd();
-        let nothing = [Lanes::splat(simd, R::ZERO); COLUMNS];
-        let middle = self.middle[column..].first_chunk::<COLUMNS>().expect("a register for each column");
-        let mut along = nothing;
-        for (row, sums) in tile.iter().enumerate() {
-            let at = (first + row) * self.width + column;
-            let (spins, slopes) = (&self.spins[at..][..COLUMNS], &mut self.slopes[at..][..COLUMNS]);
-            for place in 0..COLUMNS {
-                let sum = sums[place];
-                along[place] = sum.mul_add(Lanes::new(simd, spins[place]), along[place]);
-                slopes[place] = sum.mul_add(Lanes::new(simd, middle[place]), Lanes::new(simd, slopes[place])).register();
-            }
-            // Five rows at a time, whatever the height of the tile: what a point is worth must not depend on where it lies.
-            if row % 5 == 4 || row + 1 == ROWS {
-                let of_middle = &mut self.slopes[self.j * self.width + column..][..COLUMNS];
+        let lanes = |register| Lanes::<S, R>::new(simd, register);
+        let width = self.stride / Lanes::<S, R>::COUNT;
+        let (all_spins, all_slopes) = (R::registers::<S>(self.spins), R::registers_mut::<S>(self.slopes));
+        let leading = all_spins[column..].first_chunk::<COLUMNS>().expect("a register for each column");
+        for (group, sums) in tile.chunks(GROUP).enumerate() {
+            let mut along = [Lanes::splat(simd, R::ZERO); COLUMNS];
+            for (row, sums) in sums.iter().enumerate() {
+                let at = (first + group * GROUP + row) * width + column;
+                let (spins, slopes) = (&all_spins[at..][..COLUMNS], &mut all_slopes[at..][..COLUMNS]);
                 for place in 0..COLUMNS {
-                    of_middle[place] = (along[place] + Lanes::new(simd, of_middle[place])).register();
+                    let sum = sums[place];
+                    along[place] = sum.mul_add(lanes(spins[place]), along[place]);
+                    slopes[place] = sum.mul_add(lanes(leading[place]), lanes(slopes[place])).register();
                 }
-                along = nothing;
             }
-        }
-    }
-}
-
-/// Takes Tᵀ a: adds σ_j Tᵀ a to the slopes in b.
-struct Inner<'a, S: Simd, R: Real> {
-    /// σ_j.
-    middle: &'a [R::Register<S>],
-    width: usize,
-    slopes: &'a mut [R::Register<S>],
-}
-
-impl<S: Simd, R: Real> Target<S, R> for Inner<'_, S, R> {
-    #[inline(always)]
-    fn finish<const ROWS: usize, const COLUMNS: usize>(
-        &mut self,
-        first: usize,
-        column: usize,
-        tile: Tile<S, R, ROWS, COLUMNS>,
-    ) {
-        for (row, sums) in (first..).zip(&tile) {
-            let at = row * self.width + column;
-            let middle = &self.middle[column..][..COLUMNS];
-            for ((sum, slope), &middle) in sums.iter().zip(&mut self.slopes[at..][..COLUMNS]).zip(middle) {
-                let simd = sum.simd();
-                *slope = sum.mul_add(Lanes::new(simd, middle), Lanes::new(simd, *slope)).register();
+            for (slope, along) in all_slopes[column..][..COLUMNS].iter_mut().zip(along) {
+                *slope = along.mul_add(0.5, lanes(*slope)).register();
             }
         }
     }

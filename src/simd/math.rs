@@ -4,8 +4,7 @@
 //! digits. The tests below hold their errors against the standard library; the documentation of each states them in
 //! units in the last place (ulp). NaN in, NaN out.
 
-use super::real::tables;
-use super::{Lanes, Real, Simd};
+use super::{Lanes, Real, Simd, Tables};
 use std::f64::consts::{FRAC_2_PI, LOG2_E, PI};
 
 /// `c[0] + x (c[1] + x (c[2] + …))`, by Horner's scheme in x² for the even and the odd powers side by side: what counts is how long
@@ -51,15 +50,17 @@ pub(crate) struct Sigmoid<S: Simd, R: Real> {
     sixteenths: Lanes<S, R>,
     /// The largest |y|.
     limit: f64,
+    tables: Option<Tables>,
 }
 
 impl<S: Simd, R: Real> Sigmoid<S, R> {
+    /// `tables` are those of the instruction set that `simd` is, or is the half of.
     #[inline(always)]
-    pub(crate) fn new(simd: S, gain: f64) -> Self {
+    pub(crate) fn new(simd: S, tables: Option<Tables>, gain: f64) -> Self {
         // Half the range of the exponential, so that the product of two denominators is finite.
         let limit = (R::EXP_LIMIT / 2.0 - 0.5) / gain.abs();
         let sixteenths = Lanes::splat(simd, R::of(-16.0 * LOG2_E * gain));
-        Self { gain: Lanes::splat(simd, R::of(gain)), sixteenths, limit }
+        Self { gain: Lanes::splat(simd, R::of(gain)), sixteenths, limit, tables }
     }
 
     /// The sigmoids of two arguments, which share a division. NaN in either makes both NaN: they are coordinates of one point.
@@ -74,7 +75,7 @@ impl<S: Simd, R: Real> Sigmoid<S, R> {
     #[inline(always)]
     fn denominator(self, y: Lanes<S, R>) -> Lanes<S, R> {
         let y = y.clamp(-self.limit, self.limit);
-        let Some(tables) = tables(y.simd()) else { return exp(-(y * self.gain)) + 1.0 };
+        let Some(tables) = self.tables else { return exp(-(y * self.gain)) + 1.0 };
         let rounded = y.mul_add(self.sixteenths, R::ROUNDER);
         let n = rounded - R::ROUNDER;
         let r = y.mul_add(self.sixteenths, -n);
@@ -121,7 +122,7 @@ fn turned<S: Simd, R: Real>(r: Lanes<S, R>, rounded: Lanes<S, R>) -> (Lanes<S, R
 mod tests {
     use super::*;
     use crate::simd::tests::everywhere;
-    use crate::simd::{Rows, WithSimd};
+    use crate::simd::{Rows, WithSimd, tables};
     use std::f64::consts::FRAC_PI_2;
 
     #[derive(Clone, Copy, Debug, PartialEq)]
@@ -144,8 +145,8 @@ mod tests {
         fn of<S: Simd, R: Real>(self, x: Lanes<S, R>) -> Lanes<S, R> {
             match self {
                 Exp => exp(x),
-                Sigmoid => super::Sigmoid::new(x.simd(), 1.0).both(x, -x).0,
-                SigmoidTwice => super::Sigmoid::new(x.simd(), 2.0).both(-x, x * 0.5).1,
+                Sigmoid => super::Sigmoid::new(x.simd(), tables(x.simd()), 1.0).both(x, -x).0,
+                SigmoidTwice => super::Sigmoid::new(x.simd(), tables(x.simd()), 2.0).both(-x, x * 0.5).1,
                 Sin => sin_cos(x).0,
                 Cos => sin_cos(x).1,
                 SinPi => sin_cos_pi(x).0,

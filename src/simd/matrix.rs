@@ -3,17 +3,22 @@
 //! A general library pays for packing and for choosing a blocking, which at 50 × 10 × 50 is most of the time. Here the right
 //! factor already lies in rows of whole registers, so a product is a walk over tiles of the result that stay in registers.
 
+use super::columns::split;
+use super::real::Half;
 use super::{Lanes, Real, Simd};
 
 /// The left factor.
 pub(crate) trait Left<R: Real>: Copy {
+    /// Whether the elements of a column lie together: more rows can then be gone through at once.
+    const TOGETHER: bool;
+
     /// This factor from row `first` on, and `inner` columns of it.
     fn part<'a, const ROWS: usize>(self, first: usize, inner: usize) -> [&'a [R]; ROWS]
     where
         Self: 'a;
 
-    /// Column `column` of a [part](Left::part), if there is one.
-    fn column<const ROWS: usize>(self, part: &[&[R]; ROWS], column: usize) -> Option<[R; ROWS]>;
+    /// The element in row `row` and column `column` of a [part](Left::part), if it is there.
+    fn element<const ROWS: usize>(self, part: &[&[R]; ROWS], row: usize, column: usize) -> Option<R>;
 }
 
 /// A left factor whose element (row, column) is at `row * stride + column`.
@@ -24,6 +29,8 @@ pub(crate) struct ByRows<'a, R> {
 }
 
 impl<R: Real> Left<R> for ByRows<'_, R> {
+    const TOGETHER: bool = false;
+
     #[inline(always)]
     fn part<'a, const ROWS: usize>(self, first: usize, inner: usize) -> [&'a [R]; ROWS]
     where
@@ -37,12 +44,8 @@ impl<R: Real> Left<R> for ByRows<'_, R> {
     }
 
     #[inline(always)]
-    fn column<const ROWS: usize>(self, part: &[&[R]; ROWS], column: usize) -> Option<[R; ROWS]> {
-        let mut elements = [R::ZERO; ROWS];
-        for (element, row) in elements.iter_mut().zip(part) {
-            *element = *row.get(column)?;
-        }
-        Some(elements)
+    fn element<const ROWS: usize>(self, part: &[&[R]; ROWS], row: usize, column: usize) -> Option<R> {
+        part[row].get(column).copied()
     }
 }
 
@@ -54,6 +57,8 @@ pub(crate) struct ByColumns<'a, R> {
 }
 
 impl<R: Real> Left<R> for ByColumns<'_, R> {
+    const TOGETHER: bool = true;
+
     #[inline(always)]
     fn part<'a, const ROWS: usize>(self, first: usize, _: usize) -> [&'a [R]; ROWS]
     where
@@ -63,8 +68,52 @@ impl<R: Real> Left<R> for ByColumns<'_, R> {
     }
 
     #[inline(always)]
-    fn column<const ROWS: usize>(self, part: &[&[R]; ROWS], column: usize) -> Option<[R; ROWS]> {
-        part[0].get(column * self.stride..)?.first_chunk().copied()
+    fn element<const ROWS: usize>(self, part: &[&[R]; ROWS], row: usize, column: usize) -> Option<R> {
+        part[0].get(column * self.stride..)?.first_chunk::<ROWS>().map(|elements| elements[row])
+    }
+}
+
+/// Rows that are in one tile, however wide it is, where a column of the left factor lies [together](Left::TOGETHER): those from a
+/// multiple of this number on. Sums over rows that are made of sums over such groups do not depend on the width.
+pub(crate) const GROUP: usize = 4;
+
+/// A left factor laid out as it is gone through: [`GROUP`] rows at a time, of these column by column; at the end what rows are left.
+#[derive(Clone, Copy)]
+pub(crate) struct Grouped<'a, R> {
+    pub data: &'a [R],
+}
+
+/// Row and column of every element of a matrix, in the order in which [`Grouped`] has them.
+pub(crate) fn grouped(rows: usize, columns: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..rows).step_by(GROUP).flat_map(move |first| {
+        let group = first..(first + GROUP).min(rows);
+        (0..columns).flat_map(move |column| group.clone().map(move |row| (row, column)))
+    })
+}
+
+impl<R: Real> Left<R> for Grouped<'_, R> {
+    const TOGETHER: bool = true;
+
+    #[inline(always)]
+    fn part<'a, const ROWS: usize>(self, first: usize, inner: usize) -> [&'a [R]; ROWS]
+    where
+        Self: 'a,
+    {
+        let mut rows: [&[R]; ROWS] = [&[]; ROWS];
+        for (row, place) in rows.iter_mut().enumerate() {
+            // A tile has whole groups, or what is left.
+            let group = row - row % GROUP;
+            *place = &self.data[(first + group) * inner..][..inner * GROUP.min(ROWS)];
+        }
+        rows
+    }
+
+    #[inline(always)]
+    fn element<const ROWS: usize>(self, part: &[&[R]; ROWS], row: usize, column: usize) -> Option<R> {
+        if ROWS < GROUP {
+            return part[row].get(column * ROWS + row).copied();
+        }
+        part[row].get(column * GROUP..)?.first_chunk::<GROUP>().map(|group| group[row % GROUP])
     }
 }
 
@@ -96,7 +145,7 @@ pub(crate) type Tile<S, R, const ROWS: usize, const COLUMNS: usize> = [[Lanes<S,
 
 /// What a product is added to.
 #[derive(Clone, Copy)]
-pub(crate) enum Onto<'a, R> {
+pub enum Onto<'a, R> {
     Zero,
     /// Row r of the result starts from element `r * stride`, in every column.
     Splat {
@@ -156,95 +205,123 @@ impl<S: Simd, R: Real> Target<S, R> for Into<'_, R> {
     }
 }
 
-/// `left` (`rows` × inner) · `right` (inner × stride), where `stride` is a whole number of [`Real::Block`]s.
+/// The first `columns` columns of `left` (`rows` × inner) · `right` (inner × stride), where `stride` is a whole number of
+/// [`Real::Block`]s. What shares a register with them may be worked out as well, or may not.
 #[inline(always)]
-pub(crate) fn product<S: Simd, R: Real>(
+pub(crate) fn product<S: Simd, R: Real, L: Left<R>, T: Target<S, R> + Target<Half, R>>(
     simd: S,
-    left: impl Left<R>,
+    left: L,
     rows: usize,
     right: &[R],
     stride: usize,
-    mut target: impl Target<S, R>,
+    columns: usize,
+    mut target: T,
 ) {
-    let right = R::registers::<S>(right);
     let width = stride / Lanes::<S, R>::COUNT;
-    let target = &mut target;
+    let (whole, half) = split::<S, R>(simd, columns);
+    let mut strips = Strips { simd, half, left, rows, right, width, target: &mut target };
     let mut column = 0;
-    while column < width {
-        let left_over = width - column;
-        // As many sums as hide an addition's latency, and registers left for the factors.
-        column += if S::REGISTER_COUNT < 32 {
-            match left_over {
-                1 => columns::<S, R, 10, 1>(simd, left, rows, right, width, column, target),
-                _ => columns::<S, R, 5, 2>(simd, left, rows, right, width, column, target),
-            }
-        } else {
-            match left_over {
-                1 => columns::<S, R, 10, 1>(simd, left, rows, right, width, column, target),
-                2 | 5 => columns::<S, R, 10, 2>(simd, left, rows, right, width, column, target),
-                3 | 6 => columns::<S, R, 5, 3>(simd, left, rows, right, width, column, target),
-                _ => columns::<S, R, 5, 4>(simd, left, rows, right, width, column, target),
-            }
+    // As many sums as hide an addition's latency, and registers left for the factors.
+    while column < whole {
+        let last = half.is_some() && whole - column <= 3;
+        column += match (S::REGISTER_COUNT < 32, L::TOGETHER, whole - column) {
+            (true, true, 1) => strips.strip::<8, 1, 0>(column),
+            (true, true, _) => strips.strip::<4, 2, 0>(column),
+            (true, false, 1) => strips.strip::<10, 1, 0>(column),
+            (true, false, _) => strips.strip::<5, 2, 0>(column),
+            (false, true, 1) if last => strips.strip::<8, 1, 1>(column),
+            (false, true, 1) => strips.strip::<8, 1, 0>(column),
+            (false, true, 2) if last => strips.strip::<4, 2, 1>(column),
+            (false, true, 2 | 4) => strips.strip::<8, 2, 0>(column),
+            (false, true, _) if last => strips.strip::<4, 3, 1>(column),
+            (false, true, _) => strips.strip::<8, 3, 0>(column),
+            (false, false, 1) if last => strips.strip::<10, 1, 1>(column),
+            (false, false, 1) => strips.strip::<10, 1, 0>(column),
+            (false, false, 2) if last => strips.strip::<5, 2, 1>(column),
+            (false, false, 2 | 4) => strips.strip::<5, 2, 0>(column),
+            (false, false, _) if last => strips.strip::<5, 3, 1>(column),
+            (false, false, _) => strips.strip::<5, 3, 0>(column),
         };
     }
 }
 
-/// The tiles of all rows, `COLUMNS` registers wide, from `column` on. Gives `COLUMNS`.
-#[inline(always)]
-fn columns<S: Simd, R: Real, const ROWS: usize, const COLUMNS: usize>(
+/// A product in strips of columns.
+struct Strips<'a, S, R, L, T> {
     simd: S,
-    left: impl Left<R>,
+    half: Option<Half>,
+    left: L,
     rows: usize,
-    right: &[R::Register<S>],
+    right: &'a [R],
+    /// Registers in a row of the right factor.
     width: usize,
-    column: usize,
-    target: &mut impl Target<S, R>,
-) -> usize {
-    let mut first = 0;
-    while rows - first >= ROWS {
-        tile::<S, R, ROWS, COLUMNS>(simd, left, first, right, width, column, target);
-        first += ROWS;
-    }
-    if rows - first >= 5 {
-        tile::<S, R, 5, COLUMNS>(simd, left, first, right, width, column, target);
-        first += 5;
-    }
-    match rows - first {
-        4 => tile::<S, R, 4, COLUMNS>(simd, left, first, right, width, column, target),
-        3 => tile::<S, R, 3, COLUMNS>(simd, left, first, right, width, column, target),
-        2 => tile::<S, R, 2, COLUMNS>(simd, left, first, right, width, column, target),
-        1 => tile::<S, R, 1, COLUMNS>(simd, left, first, right, width, column, target),
-        _ => {}
-    }
-    COLUMNS
+    target: &'a mut T,
 }
 
-/// One tile.
-#[inline(always)]
-fn tile<S: Simd, R: Real, const ROWS: usize, const COLUMNS: usize>(
-    simd: S,
-    left: impl Left<R>,
-    first: usize,
-    right: &[R::Register<S>],
-    width: usize,
-    column: usize,
-    target: &mut impl Target<S, R>,
-) {
-    let mut tile = target.start::<ROWS, COLUMNS>(simd, first, column);
-    let inner = right.len() / width;
-    let part = left.part::<ROWS>(first, inner);
-    // All `inner` of them are there; but a check that can panic would have the sums written to memory in every round.
-    for k in 0..inner {
-        let right = right.get(k * width + column..).and_then(|right| right.first_chunk::<COLUMNS>());
-        let (Some(factors), Some(right)) = (left.column(&part, k), right) else { break };
-        for (sums, factor) in tile.iter_mut().zip(factors) {
-            let factor = Lanes::splat(simd, factor);
-            for (sum, &right) in sums.iter_mut().zip(right) {
-                *sum = factor.mul_add(Lanes::new(simd, right), *sum);
+impl<S: Simd, R: Real, L: Left<R>, T: Target<S, R> + Target<Half, R>> Strips<'_, S, R, L, T> {
+    /// The tiles of all rows, `COLUMNS` registers and `HALF` of half the width wide, from `column` on. Gives `COLUMNS`.
+    #[inline(always)]
+    fn strip<const ROWS: usize, const COLUMNS: usize, const HALF: usize>(&mut self, column: usize) -> usize {
+        let mut first = 0;
+        while self.rows - first >= ROWS {
+            self.tile::<ROWS, COLUMNS, HALF>(first, column);
+            first += ROWS;
+        }
+        if ROWS > 5 && !L::TOGETHER && self.rows - first >= 5 {
+            self.tile::<5, COLUMNS, HALF>(first, column);
+            first += 5;
+        }
+        if ROWS > 4 && self.rows - first >= 4 {
+            self.tile::<4, COLUMNS, HALF>(first, column);
+            first += 4;
+        }
+        match self.rows - first {
+            3 => self.tile::<3, COLUMNS, HALF>(first, column),
+            2 => self.tile::<2, COLUMNS, HALF>(first, column),
+            1 => self.tile::<1, COLUMNS, HALF>(first, column),
+            _ => {}
+        }
+        COLUMNS
+    }
+
+    /// One tile.
+    #[inline(always)]
+    fn tile<const ROWS: usize, const COLUMNS: usize, const HALF: usize>(&mut self, first: usize, column: usize) {
+        let &mut Self { simd, half, left, right, width, ref mut target, .. } = self;
+        let (whole, halves) = (R::registers::<S>(right), R::registers::<Half>(right));
+        let half = half.filter(|_| HALF > 0);
+        let half_column = 2 * (column + COLUMNS);
+        let mut tile = Target::<S, R>::start::<ROWS, COLUMNS>(*target, simd, first, column);
+        let mut narrow = half.map(|half| Target::<Half, R>::start::<ROWS, HALF>(*target, half, first, half_column));
+        let inner = whole.len() / width;
+        let part = left.part::<ROWS>(first, inner);
+        // All `inner` of them are there; but a check that can panic would have the sums written to memory in every round.
+        'inner: for k in 0..inner {
+            let right = whole.get(k * width + column..).and_then(|right| right.first_chunk::<COLUMNS>());
+            let Some(right) = right else { break };
+            for (row, sums) in tile.iter_mut().enumerate() {
+                let Some(factor) = left.element(&part, row, k) else { break 'inner };
+                let factor = Lanes::splat(simd, factor);
+                for (sum, &right) in sums.iter_mut().zip(right) {
+                    *sum = factor.mul_add(Lanes::new(simd, right), *sum);
+                }
+            }
+            if let (Some(half), Some(narrow)) = (half, &mut narrow) {
+                let right = halves.get(2 * k * width + half_column..).and_then(|right| right.first_chunk::<HALF>());
+                let Some(right) = right else { break };
+                for (row, sums) in narrow.iter_mut().enumerate() {
+                    let Some(factor) = left.element(&part, row, k) else { break 'inner };
+                    let factor = Lanes::splat(half, factor);
+                    for (sum, &right) in sums.iter_mut().zip(right) {
+                        *sum = factor.mul_add(Lanes::new(half, right), *sum);
+                    }
+                }
             }
         }
+        Target::<S, R>::finish(*target, first, column, tile);
+        if let Some(narrow) = narrow {
+            Target::<Half, R>::finish(*target, first, half_column, narrow);
+        }
     }
-    target.finish(first, column, tile);
 }
 
 #[cfg(test)]
@@ -275,6 +352,7 @@ mod tests {
         bias: &'a [R],
         start: Start,
         result: Rows<R>,
+        columns: usize,
     }
 
     impl<L: Left<R>, R: Real> WithSimd for Product<'_, L, R> {
@@ -288,7 +366,8 @@ mod tests {
             };
             let stride = self.result.stride();
             let rows = self.result.len() / stride;
-            product(simd, self.left, rows, self.right, stride, Into { onto, result: &mut self.result, stride });
+            let into = Into { onto, result: &mut self.result, stride };
+            product(simd, self.left, rows, self.right, stride, self.columns, into);
             self.result
         }
     }
@@ -311,7 +390,7 @@ mod tests {
         columns: usize,
     ) {
         for (start, expected) in [Start::Zero, Start::Splat, Start::Result].into_iter().zip(expected) {
-            let product = || Product { left, right, bias, start, result: padded(old, columns) };
+            let product = || Product { left, right, bias, start, result: padded(old, columns), columns };
             for (set, found) in everywhere(product) {
                 let context =
                     || format!("{} rows, {columns} columns, {start:?}, {} on {set}", old.len() / columns, R::NAME);
@@ -351,6 +430,8 @@ mod tests {
             let allowed = epsilon * (inner * (inner + 1)) as f64;
             agrees(ByRows { data: &a, stride: inner }, &right, &bias, &old, expected, allowed, columns);
             agrees(ByColumns { data: &transposed, stride: rows }, &right, &bias, &old, expected, allowed, columns);
+            let grouped: Vec<R> = super::grouped(rows, inner).map(|(row, column)| a[row * inner + column]).collect();
+            agrees(Grouped { data: &grouped }, &right, &bias, &old, expected, allowed, columns);
         }
     }
 

@@ -9,6 +9,7 @@
 //! There is no `unsafe` here, nor anywhere in this crate but where kernels are launched on a GPU: the only code that needs it,
 //! entering a function compiled for an instruction set the processor was seen to have, is pulp's.
 
+mod columns;
 mod lanes;
 pub(crate) mod math;
 pub(crate) mod matrix;
@@ -17,10 +18,12 @@ pub(crate) mod peak;
 mod real;
 mod rows;
 
+pub(crate) use columns::{Columns, across};
 pub(crate) use lanes::Lanes;
 pub(crate) use panels::{Panel, Panels};
 pub(crate) use pulp::{Simd, WithSimd};
 pub use real::Real;
+pub(crate) use real::{Tables, tables};
 pub(crate) use rows::Rows;
 
 use std::sync::LazyLock;

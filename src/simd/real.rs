@@ -136,6 +136,23 @@ pub(crate) fn tables<S: Simd>(simd: S) -> Option<Tables> {
     (&simd as &dyn Any).downcast_ref().copied()
 }
 
+/// The instruction set on registers half as wide. A type of its own, so that kernels compiled for AVX2 share no function with it:
+/// what is called from a single place is inlined, and has to be.
+#[cfg(target_arch = "x86_64")]
+pub(super) type Half = pulp::x86::V3_256b;
+/// There is none.
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) type Half = pulp::Scalar;
+
+/// The half of `simd`, if an operation on it takes less time; known when compiled.
+#[inline(always)]
+pub(super) fn half<S: Simd>(simd: S) -> Option<Half> {
+    #[cfg(target_arch = "x86_64")]
+    return tables(simd).map(|simd| pulp::x86::V3_256b(*simd));
+    #[cfg(not(target_arch = "x86_64"))]
+    return None;
+}
+
 /// 2^(k/16).
 const SIXTEENTHS: [f64; 16] = [
     1.0,
@@ -174,23 +191,43 @@ fn shift_left_u32<S: Simd>(simd: S, bits: S::u32s, by: u32) -> S::u32s {
     simd.wrapping_dyn_shl_u32s(bits, simd.splat_u32s(by))
 }
 
+/// `n`, a register or the lower half of one.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn widened<T: Pod>(simd: Tables, n: T) -> x86_64::__m512i {
+    if size_of::<T>() == size_of::<x86_64::__m512i>() {
+        return bytemuck::cast(n);
+    }
+    simd.avx512f._mm512_castsi256_si512(bytemuck::cast(n))
+}
+
+/// `n`, or its lower half.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn narrowed<T: Pod>(simd: Tables, n: x86_64::__m512i) -> T {
+    if size_of::<T>() == size_of::<x86_64::__m512i>() {
+        return bytemuck::cast(n);
+    }
+    bytemuck::cast(simd.avx512f._mm512_castsi512_si256(n))
+}
+
 /// `table[n mod 16]` + n · 2^19, for the bits n of every lane.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn look_up_u32<T: Pod>(simd: Tables, table: &[u32; 16], n: T) -> T {
-    let n: x86_64::__m512i = bytemuck::cast(n);
+    let n = widened(simd, n);
     let table = simd.avx512f._mm512_permutexvar_epi32(n, bytemuck::cast(*table));
-    bytemuck::cast(simd.avx512f._mm512_add_epi32(table, simd.avx512f._mm512_slli_epi32::<19>(n)))
+    narrowed(simd, simd.avx512f._mm512_add_epi32(table, simd.avx512f._mm512_slli_epi32::<19>(n)))
 }
 
 /// `table[n mod 16]` + n · 2^48, for the bits n of every lane.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn look_up_u64<T: Pod>(simd: Tables, table: &[u64; 16], n: T) -> T {
-    let n: x86_64::__m512i = bytemuck::cast(n);
+    let n = widened(simd, n);
     let [low, high]: [x86_64::__m512i; 2] = bytemuck::cast(*table);
     let table = simd.avx512f._mm512_permutex2var_epi64(low, n, high);
-    bytemuck::cast(simd.avx512f._mm512_add_epi64(table, simd.avx512f._mm512_slli_epi64::<48>(n)))
+    narrowed(simd, simd.avx512f._mm512_add_epi64(table, simd.avx512f._mm512_slli_epi64::<48>(n)))
 }
 
 #[cfg(not(target_arch = "x86_64"))]
