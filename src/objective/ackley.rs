@@ -31,6 +31,12 @@ impl<R: Real> Definition<R> for Ackley<R> {
         Extremes { minimum: 0.0, maximum, minimizer: Some(vec![0.0; dimension]) }
     }
 
+    fn steepest(dimension: usize) -> f64 {
+        // Of the funnel at most A B/√d, where the point lies on an axis; of the waves TAU E/d.
+        let d = dimension as f64;
+        A * B / d.sqrt() + TAU * E / d
+    }
+
     #[inline(always)]
     fn evaluate<S: Simd, L: Link<S, R>>(&self, points: Points<'_, S, R, L>) {
         points.each(|point| {

@@ -34,6 +34,12 @@ pub(crate) trait Definition<R: Real>: Sized + Send + Sync + 'static {
     /// The range in `dimension` dimensions.
     fn extremes(dimension: usize) -> Extremes;
 
+    /// A bound of |∂f/∂u_i| over the box, best not far above the largest: as long as a step of the shallow optimizer is small by it,
+    /// the step takes no exponential.
+    fn steepest(_dimension: usize) -> f64 {
+        f64::INFINITY
+    }
+
     /// What is done with every register of points before they are mixed.
     fn begin<S: Simd, L: Link<S, R>>(&self, _points: Points<'_, S, R, L>) {}
 

@@ -1,7 +1,7 @@
 //! From parameters to values and gradients in one pass: squash, box, function, scale and chain rule, fused.
 
 use super::Definition;
-use crate::simd::math::Sigmoid;
+use crate::simd::math::{Sigmoid, clamp_odds, exp_apart, gentle_growth};
 use crate::simd::{Columns, Lanes, Panel, Panels, Real, Rows, Simd, Tables, WithSimd, across, dispatch, tables};
 use std::ops::Range;
 use std::sync::Arc;
@@ -22,7 +22,8 @@ pub enum Map {
 pub enum Update {
     /// The gradient of F in y times this factor.
     Gradient { factor: f64 },
-    /// y minus this step times the gradient of F in y.
+    /// y minus this step times the gradient of F in y. Where the map is logistic, not y but the odds e^(-gain y) are what the panel
+    /// holds, before and after: see [`to_odds`].
     Step { step: f64 },
 }
 
@@ -148,28 +149,31 @@ impl<R: Real, F: Definition<R>> Columns for Apply<'_, F, R> {
         let constant = |value: f64| Lanes::splat(simd, R::of(value));
         match (self.job.map, self.job.update) {
             (Map::Logistic { gain }, Update::Step { step }) => {
-                let sigmoid = Sigmoid::new(simd, self.tables, gain);
-                self.evaluate(
-                    simd,
-                    columns,
-                    Logistic::<S, R, true> { sigmoid, factor: constant(-step * slope * gain) },
-                );
+                // What the odds grow by in the exponent: gain times the step of y, the other way round.
+                let factor = step * slope * gain * gain;
+                // |x (1 - x)| is at most a quarter.
+                let largest = 0.25 * factor.abs() * F::steepest(self.fused.dimension);
+                let factor = constant(factor);
+                match R::GENTLE.iter().position(|&(bound, _)| largest <= bound) {
+                    Some(0) => self.evaluate(simd, columns, Odds::<S, R, 0> { factor }),
+                    Some(_) => self.evaluate(simd, columns, Odds::<S, R, 1> { factor }),
+                    None => self.evaluate(simd, columns, Odds::<S, R, 2> { factor }),
+                }
             }
             (Map::Logistic { gain }, Update::Gradient { factor }) => {
                 let sigmoid = Sigmoid::new(simd, self.tables, gain);
+                self.evaluate(simd, columns, Logistic { sigmoid, factor: constant(factor * slope * gain) });
+            }
+            (map, update) => {
+                let (steps, factor) = match update {
+                    Update::Step { step } => (true, -step),
+                    Update::Gradient { factor } => (false, factor),
+                };
                 self.evaluate(
                     simd,
                     columns,
-                    Logistic::<S, R, false> { sigmoid, factor: constant(factor * slope * gain) },
+                    Plain { clamped: map == Map::Clamp, steps, factor: constant(factor * slope) },
                 );
-            }
-            (map, Update::Step { step }) => {
-                let clamped = map == Map::Clamp;
-                self.evaluate(simd, columns, Plain { clamped, steps: true, factor: constant(-step * slope) });
-            }
-            (map, Update::Gradient { factor }) => {
-                let clamped = map == Map::Clamp;
-                self.evaluate(simd, columns, Plain { clamped, steps: false, factor: constant(factor * slope) });
             }
         }
     }
@@ -207,23 +211,46 @@ pub(crate) trait Link<S: Simd, R: Real>: Copy {
     fn replace(self, y: Lanes<S, R>, x: Lanes<S, R>, slope: Lanes<S, R>) -> Lanes<S, R>;
 }
 
-/// Through the sigmoid: where it `STEPS`, the shallow optimizer's step, else the gradient that the deep one sends on.
+/// Through the sigmoid, for the gradient that the deep optimizer sends on.
 #[derive(Clone, Copy)]
-struct Logistic<S: Simd, R: Real, const STEPS: bool> {
+struct Logistic<S: Simd, R: Real> {
     sigmoid: Sigmoid<S, R>,
     factor: Lanes<S, R>,
 }
 
-impl<S: Simd, R: Real, const STEPS: bool> Link<S, R> for Logistic<S, R, STEPS> {
+impl<S: Simd, R: Real> Link<S, R> for Logistic<S, R> {
     #[inline(always)]
     fn x(self, a: Lanes<S, R>, b: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>) {
         self.sigmoid.both(a, b)
     }
 
     #[inline(always)]
-    fn replace(self, y: Lanes<S, R>, x: Lanes<S, R>, slope: Lanes<S, R>) -> Lanes<S, R> {
-        let (slope, derivative) = (self.factor * slope, x.mul_sub_from(x, x));
-        if STEPS { slope.mul_add(derivative, y) } else { slope * derivative }
+    fn replace(self, _: Lanes<S, R>, x: Lanes<S, R>, slope: Lanes<S, R>) -> Lanes<S, R> {
+        self.factor * slope * x.mul_sub_from(x, x)
+    }
+}
+
+/// Through the sigmoid, for the shallow optimizer's step: the odds v = e^(-gain y) take the place of y, and a step of y multiplies
+/// them. Where all steps are small enough for one of the series of [`Real::GENTLE`], number `SERIES`, that takes less than the
+/// exponential of y itself.
+#[derive(Clone, Copy)]
+struct Odds<S: Simd, R: Real, const SERIES: usize> {
+    factor: Lanes<S, R>,
+}
+
+impl<S: Simd, R: Real, const SERIES: usize> Link<S, R> for Odds<S, R, SERIES> {
+    #[inline(always)]
+    fn x(self, a: Lanes<S, R>, b: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>) {
+        Sigmoid::of_odds(a, b)
+    }
+
+    #[inline(always)]
+    fn replace(self, odds: Lanes<S, R>, x: Lanes<S, R>, slope: Lanes<S, R>) -> Lanes<S, R> {
+        let step = self.factor * slope * x.mul_sub_from(x, x);
+        clamp_odds(match R::GENTLE.get(SERIES) {
+            Some(&(_, terms)) => (odds * step).mul_add(gentle_growth(step, terms), odds),
+            None => odds * exp_apart(step),
+        })
     }
 }
 
@@ -442,10 +469,107 @@ pub(crate) fn squash<R: Real>(y: &mut Panels<R>, map: Map) {
     dispatch(Squash(y, map));
 }
 
+/// Replaces `y` by the odds e^(-gain y): the same x, to the bit, comes of them.
+pub(crate) fn to_odds<R: Real>(y: &mut Panels<R>, gain: f64) {
+    struct ToOdds<'a, R: Real>(&'a mut Panels<R>, f64);
+    impl<R: Real> WithSimd for ToOdds<'_, R> {
+        type Output = ();
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            let sigmoid = Sigmoid::<S, R>::new(simd, tables(simd), self.1);
+            for Panel { rows, .. } in self.0.iter_mut() {
+                for register in R::registers_mut::<S>(rows) {
+                    *register = sigmoid.odds(Lanes::new(simd, *register)).register();
+                }
+            }
+        }
+    }
+    dispatch(ToOdds(y, gain));
+}
+
 /// The derivative of x = map(y) in y, by x.
 pub(crate) fn squash_slope<R: Real>(x: R, map: Map) -> R {
     match map {
         Map::Logistic { gain } => R::of(gain) * x * (R::of(1.0) - x),
         Map::Clamp | Map::Identity => R::of(1.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{rosenbrock::Rosenbrock, sphere::Sphere};
+    use super::*;
+
+    const POINTS: usize = 50;
+    const DIMENSION: usize = 7;
+
+    /// A step of y and a step of the odds e^(-gain y) are the same, be it small or large.
+    fn steps_agree<R: Real, F: Definition<R>>(step: f64, gain: f64, allowed: f64) {
+        let kernel = build::<R, F>(DIMENSION, 0);
+        let y: Vec<R> = (0..POINTS * DIMENSION).map(|i| R::of(4.0 * (i as f64 * 0.618).fract() - 2.0)).collect();
+        let apply = |panels: &mut Panels<R>, update: Update| {
+            let (mut workspace, mut best) = (kernel.workspace(POINTS), Best::none(DIMENSION));
+            let mut values = vec![R::ZERO; POINTS];
+            for y in panels.iter_mut() {
+                let (values, map) = (&mut values[y.first..][..y.points], Map::Logistic { gain });
+                kernel.apply(Job { values, y, map, update, best: &mut best, workspace: &mut workspace });
+            }
+            (values, best.x)
+        };
+        let (mut slopes, mut odds) = (Panels::from_packed(&y, DIMENSION), Panels::from_packed(&y, DIMENSION));
+        let of_gradient = apply(&mut slopes, Update::Gradient { factor: 1.0 });
+        to_odds(&mut odds, gain);
+        let of_step = apply(&mut odds, Update::Step { step });
+        assert_eq!(of_step, of_gradient, "the same points to the bit");
+        for ((odds, y), slope) in odds.packed().iter().zip(&y).zip(slopes.packed()) {
+            let expected = (-gain * (y.wide() - step * slope.wide())).clamp(-R::ODDS_LIMIT, R::ODDS_LIMIT).exp();
+            let error = (odds.wide() / expected - 1.0).abs();
+            assert!(error <= allowed, "{} {step}: odds {odds}, expected {expected:e}", R::NAME);
+        }
+    }
+
+    #[test]
+    fn steps_of_odds_are_steps_of_y() {
+        for gain in [1.0, 1.7] {
+            for step in [1e-6, 1e-3, 0.01, 0.1, 1.0, 30.0, 1e3] {
+                steps_agree::<f64, Sphere<f64>>(step, gain, 1e-14 * (1.0 + step));
+                steps_agree::<f64, Rosenbrock<f64>>(step, gain, 1e-14 * (1.0 + step));
+                steps_agree::<f32, Sphere<f32>>(step, gain, 4e-6 * (1.0 + step));
+                steps_agree::<f32, Rosenbrock<f32>>(step, gain, 4e-6 * (1.0 + step));
+            }
+        }
+    }
+
+    /// At corners, near them, in the middle and in between.
+    fn is_a_bound<F: Definition<f64>>(dimension: usize) {
+        let kernel = build::<f64, F>(dimension, 0);
+        let irregular = |i: usize| (i as f64 * 0.618_033_988_749_894_9).fract();
+        let mut x: Vec<f64> = (0..2_000 * dimension).map(irregular).collect();
+        x.extend((0..500 * dimension).map(|i| irregular(i).round()));
+        x.extend((0..500 * dimension).map(|i| 0.5 + 1e-9 * (irregular(i) - 0.5)));
+        // One coordinate off the middle, as where a funnel is steepest.
+        x.extend((0..dimension * dimension).map(|i| if i % (dimension + 1) == 0 { 0.5001 } else { 0.5 }));
+        let found = super::super::scaled::evaluate(&*kernel, &x, dimension).expect("whole points");
+        let [minimum, maximum] = kernel.range();
+        let to_raw = (maximum - minimum) / (F::DOMAIN[1] - F::DOMAIN[0]);
+        let largest = found.gradient.iter().fold(0.0f64, |largest, slope| largest.max(slope.abs())) * to_raw;
+        let bound = F::steepest(dimension);
+        assert!(largest <= bound * (1.0 + 1e-12), "{} in {dimension}: {largest} is beyond {bound}", F::TITLE);
+        assert!(bound <= 10.0 * largest, "{} in {dimension}: {bound} is far above {largest}", F::TITLE);
+    }
+
+    #[test]
+    fn no_slope_is_beyond_the_steepest() {
+        use super::super::{ackley, levy, michalewicz, rastrigin, schwefel, styblinski_tang};
+        for dimension in [2, 5, 50] {
+            is_a_bound::<ackley::Ackley>(dimension);
+            is_a_bound::<levy::Levy>(dimension);
+            is_a_bound::<michalewicz::Michalewicz>(dimension);
+            is_a_bound::<rastrigin::Rastrigin>(dimension);
+            is_a_bound::<Rosenbrock>(dimension);
+            is_a_bound::<schwefel::Schwefel>(dimension);
+            is_a_bound::<Sphere>(dimension);
+            is_a_bound::<styblinski_tang::StyblinskiTang>(dimension);
+        }
     }
 }

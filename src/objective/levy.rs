@@ -62,6 +62,11 @@ impl<R: Real> Definition<R> for Levy<R> {
         Extremes { minimum: 0.0, maximum, minimizer: Some(vec![1.0; dimension]) }
     }
 
+    fn steepest(_: usize) -> f64 {
+        // |v| ≤ 2.75: 22 |v| + 10 π v² of an inner summand, more than the last has; π more of the first coordinate; and du = 4 dv.
+        0.25 * (22.0 * 2.75 + 10.0 * PI * 2.75 * 2.75 + PI)
+    }
+
     #[inline(always)]
     fn evaluate<S: Simd, L: Link<S, R>>(&self, points: Points<'_, S, R, L>) {
         points.each(|point| {

@@ -28,6 +28,10 @@ impl<R: Real> Definition<R> for Rastrigin<R> {
         Extremes { minimum: 0.0, maximum: highest * dimension as f64, minimizer: Some(vec![0.0; dimension]) }
     }
 
+    fn steepest(_: usize) -> f64 {
+        2.0 * 5.12 + A * TAU
+    }
+
     #[inline(always)]
     fn evaluate<S: Simd, L: Link<S, R>>(&self, points: Points<'_, S, R, L>) {
         // 10 (1 - cos) term by term, not 10 d at the end: near the minimum nothing large cancels.

@@ -28,6 +28,11 @@ impl<R: Real> Definition<R> for Rosenbrock<R> {
         Extremes { minimum: 0.0, maximum, minimizer: Some(vec![1.0; dimension]) }
     }
 
+    fn steepest(_: usize) -> f64 {
+        // |u| ≤ 10, and |u_{i+1} - u_i²| ≤ 105: as the first coordinate of a summand and as the second.
+        4.0 * WALL * 105.0 * 10.0 + 2.0 * 9.0 + 2.0 * WALL * 105.0
+    }
+
     #[inline(always)]
     fn evaluate<S: Simd, L: Link<S, R>>(&self, points: Points<'_, S, R, L>) {
         points.each(|point| {

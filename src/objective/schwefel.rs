@@ -29,6 +29,10 @@ impl<R: Real> Definition<R> for Schwefel<R> {
         Extremes { minimum: 0.0, maximum: highest * dimension as f64, minimizer: Some(vec![PEAK_AT; dimension]) }
     }
 
+    fn steepest(_: usize) -> f64 {
+        1.0 + 0.5 * 500f64.sqrt()
+    }
+
     #[inline(always)]
     fn evaluate<S: Simd, L: Link<S, R>>(&self, points: Points<'_, S, R, L>) {
         // d/du (u sin √|u|) = sin √|u| + ½ √|u| cos √|u|, which is 0 at u = 0 where the square root has no slope.

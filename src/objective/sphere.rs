@@ -22,6 +22,10 @@ impl<R: Real> Definition<R> for Sphere<R> {
         Extremes { minimum: 0.0, maximum, minimizer: Some(vec![0.0; dimension]) }
     }
 
+    fn steepest(_: usize) -> f64 {
+        2.0 * 5.12
+    }
+
     #[inline(always)]
     fn evaluate<S: Simd, L: Link<S, R>>(&self, points: Points<'_, S, R, L>) {
         points.add_up(|_, u| (u * u, u + u));

@@ -2,7 +2,7 @@
 
 use super::Step;
 use crate::error::Error;
-use crate::objective::{Best, Job, Kernel, Map, Update, Workspace};
+use crate::objective::{Best, Job, Kernel, Map, Update, Workspace, to_odds};
 use crate::simd::{Panels, Real};
 use dfdx::prelude::*;
 use std::sync::Arc;
@@ -22,26 +22,30 @@ impl<const N: usize, const D: usize, E: Dtype, Dev: Device<E>> TensorCollection<
     }
 }
 
-/// The shallow optimizer on one fused kernel: squash, objective, gradient and step in one pass over y.
+/// The shallow optimizer on one fused kernel: squash, objective, gradient and step in one pass over the parameters.
 pub(crate) struct FusedShallow<R: Real> {
-    pub(crate) y: Panels<R>,
+    /// y, or where the map is logistic the odds e^(-gain y), of which there is no exponential to take in every iteration.
+    parameters: Panels<R>,
     map: Map,
     kernel: Arc<dyn Kernel<R>>,
     workspace: Workspace<R>,
 }
 
 impl<R: Real> FusedShallow<R> {
-    pub(crate) fn new(y: Panels<R>, map: Map, kernel: Arc<dyn Kernel<R>>) -> Self {
-        let workspace = kernel.workspace(y.points());
-        Self { y, map, kernel, workspace }
+    pub(crate) fn new(mut parameters: Panels<R>, map: Map, kernel: Arc<dyn Kernel<R>>) -> Self {
+        if let Map::Logistic { gain } = map {
+            to_odds(&mut parameters, gain);
+        }
+        let workspace = kernel.workspace(parameters.points());
+        Self { parameters, map, kernel, workspace }
     }
 }
 
 impl<R: Real> Step<R> for FusedShallow<R> {
     fn step(&mut self, step: f64, values: &mut [R], best: &mut Best<R>) -> Result<(), Error> {
-        let Self { y, map, kernel, workspace } = self;
+        let Self { parameters, map, kernel, workspace } = self;
         let update = Update::Step { step: step / values.len() as f64 };
-        for y in y.iter_mut() {
+        for y in parameters.iter_mut() {
             let values = &mut values[y.first..][..y.points];
             kernel.apply(Job { y, values, map: *map, update, best, workspace });
         }
@@ -49,6 +53,6 @@ impl<R: Real> Step<R> for FusedShallow<R> {
     }
 
     fn parameters(&self, look: &mut dyn FnMut(&[R])) {
-        look(self.y.scalars());
+        look(self.parameters.scalars());
     }
 }

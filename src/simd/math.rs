@@ -4,8 +4,10 @@
 //! digits. The tests below hold their errors against the standard library; the documentation of each states them in
 //! units in the last place (ulp). NaN in, NaN out.
 
-use super::{Lanes, Real, Simd, Tables};
+use super::{Lanes, Real, Simd, Tables, WithSimd};
+use bytemuck::Pod;
 use std::f64::consts::{FRAC_2_PI, LOG2_E, PI};
+use std::marker::PhantomData;
 
 /// `c[0] + x (c[1] + x (c[2] + …))`, by Horner's scheme in x² for the even and the odd powers side by side: what counts is how long
 /// a chain of operations waits for itself.
@@ -41,7 +43,7 @@ pub(crate) fn exp<S: Simd, R: Real>(x: Lanes<S, R>) -> Lanes<S, R> {
 
 /// The logistic sigmoid 1 / (1 + e^(-gain y)).
 ///
-/// Within 4 + |gain y| ulp where |gain y| is at most 43 (`f32`) or 353 (`f64`): as far off as the sigmoid of an argument one ulp
+/// Within 4 + |gain y| ulp where |gain y| is at most 43 (`f32`) or 353.5 (`f64`): as far off as the sigmoid of an argument one ulp
 /// away. Beyond, the values at that limit.
 #[derive(Clone, Copy)]
 pub(crate) struct Sigmoid<S: Simd, R: Real> {
@@ -57,8 +59,7 @@ impl<S: Simd, R: Real> Sigmoid<S, R> {
     /// `tables` are those of the instruction set that `simd` is, or is the half of.
     #[inline(always)]
     pub(crate) fn new(simd: S, tables: Option<Tables>, gain: f64) -> Self {
-        // Half the range of the exponential, so that the product of two denominators is finite.
-        let limit = (R::EXP_LIMIT / 2.0 - 0.5) / gain.abs();
+        let limit = R::ODDS_LIMIT / gain.abs();
         let sixteenths = Lanes::splat(simd, R::of(-16.0 * LOG2_E * gain));
         Self { gain: Lanes::splat(simd, R::of(gain)), sixteenths, limit, tables }
     }
@@ -66,16 +67,23 @@ impl<S: Simd, R: Real> Sigmoid<S, R> {
     /// The sigmoids of two arguments, which share a division. NaN in either makes both NaN: they are coordinates of one point.
     #[inline(always)]
     pub(crate) fn both(self, a: Lanes<S, R>, b: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>) {
-        let (a, b) = (self.denominator(a), self.denominator(b));
+        Self::of_odds(self.odds(a), self.odds(b))
+    }
+
+    /// The sigmoids x of two arguments with the odds v = (1 - x)/x: 1/(1 + v).
+    #[inline(always)]
+    pub(crate) fn of_odds(a: Lanes<S, R>, b: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>) {
+        let (a, b) = (a + 1.0, b + 1.0);
         let reciprocal = Lanes::splat(a.simd(), R::of(1.0)) / (a * b);
         (reciprocal * b, reciprocal * a)
     }
 
-    /// 1 + e^(-gain y). Where a power of two in sixteenths can be looked up, a short polynomial is left to do.
+    /// e^(-gain y), the odds of the sigmoid. Where a power of two in sixteenths can be looked up, a short polynomial is left to
+    /// do.
     #[inline(always)]
-    fn denominator(self, y: Lanes<S, R>) -> Lanes<S, R> {
+    pub(crate) fn odds(self, y: Lanes<S, R>) -> Lanes<S, R> {
         let y = y.clamp(-self.limit, self.limit);
-        let Some(tables) = self.tables else { return exp(-(y * self.gain)) + 1.0 };
+        let Some(tables) = self.tables else { return exp(-(y * self.gain)) };
         let rounded = y.mul_add(self.sixteenths, R::ROUNDER);
         let n = rounded - R::ROUNDER;
         let r = y.mul_add(self.sixteenths, -n);
@@ -85,8 +93,39 @@ impl<S: Simd, R: Real> Sigmoid<S, R> {
             tail = tail.mul_add(r, coefficient);
         }
         let power = Lanes::new(y.simd(), R::sixteenths_of_bits::<S>(tables, rounded.register()));
-        (power * r).mul_add(tail, power + 1.0)
+        (power * r).mul_add(tail, power)
     }
+}
+
+/// What odds are held between, so that the product of two denominators 1 + v is finite.
+#[inline(always)]
+pub(crate) fn clamp_odds<S: Simd, R: Real>(odds: Lanes<S, R>) -> Lanes<S, R> {
+    odds.clamp(R::ODDS[0], R::ODDS[1])
+}
+
+/// Coefficients of the series 1 + x/2! + x²/3! + … of (e^x - 1)/x.
+const GROWTH: [f64; 8] =
+    [1.0, 1.0 / 2.0, 1.0 / 6.0, 1.0 / 24.0, 1.0 / 120.0, 1.0 / 720.0, 1.0 / 5_040.0, 1.0 / 40_320.0];
+
+/// (e^x - 1)/x by so many terms of its series after the first, for |x| as small as [`Real::GENTLE`] says.
+#[inline(always)]
+pub(crate) fn gentle_growth<S: Simd, R: Real>(x: Lanes<S, R>, terms: usize) -> Lanes<S, R> {
+    polynomial(&GROWTH[..=terms], x)
+}
+
+/// [`exp`] as a call, for formulas that have no room for it: what is too large is not inlined, and then compiled without the
+/// instruction set.
+#[inline(always)]
+pub(crate) fn exp_apart<S: Simd, R: Real>(x: Lanes<S, R>) -> Lanes<S, R> {
+    struct Apart<R: Real, T>(T, PhantomData<R>);
+    impl<R: Real, T: Pod> WithSimd for Apart<R, T> {
+        type Output = T;
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> T {
+            bytemuck::cast(exp(Lanes::<S, R>::new(simd, bytemuck::cast(self.0))).register())
+        }
+    }
+    Lanes::new(x.simd(), x.simd().vectorize(Apart::<R, _>(x.register(), PhantomData)))
 }
 
 /// (sin x, cos x) for |x| ≤ 10⁴, within 2 ulp or, near their zeros, within 2^-24 (`f32`) or 2^-53 (`f64`).
@@ -122,7 +161,7 @@ fn turned<S: Simd, R: Real>(r: Lanes<S, R>, rounded: Lanes<S, R>) -> (Lanes<S, R
 mod tests {
     use super::*;
     use crate::simd::tests::everywhere;
-    use crate::simd::{Rows, WithSimd, tables};
+    use crate::simd::{Rows, tables};
     use std::f64::consts::FRAC_PI_2;
 
     #[derive(Clone, Copy, Debug, PartialEq)]
@@ -130,6 +169,8 @@ mod tests {
         Exp,
         Sigmoid,
         SigmoidTwice,
+        /// By one of the series for small arguments.
+        GentleExp(usize),
         Sin,
         Cos,
         SinPi,
@@ -139,6 +180,7 @@ mod tests {
     use Elementary::*;
 
     impl Elementary {
+        /// Those that are for any argument.
         const ALL: [Self; 7] = [Exp, Sigmoid, SigmoidTwice, Sin, Cos, SinPi, CosPi];
 
         #[inline(always)]
@@ -147,6 +189,7 @@ mod tests {
                 Exp => exp(x),
                 Sigmoid => super::Sigmoid::new(x.simd(), tables(x.simd()), 1.0).both(x, -x).0,
                 SigmoidTwice => super::Sigmoid::new(x.simd(), tables(x.simd()), 2.0).both(-x, x * 0.5).1,
+                GentleExp(series) => gentle_growth(x, R::GENTLE[series].1).mul_add(x, 1.0),
                 Sin => sin_cos(x).0,
                 Cos => sin_cos(x).1,
                 SinPi => sin_cos_pi(x).0,
@@ -157,7 +200,7 @@ mod tests {
         /// The standard library's value, in double precision.
         fn reference(self, x: f64) -> f64 {
             match self {
-                Exp => x.exp(),
+                Exp | GentleExp(_) => x.exp(),
                 Sigmoid | SigmoidTwice => 1.0 / (1.0 + (-x).exp()),
                 Sin => x.sin(),
                 Cos => x.cos(),
@@ -196,7 +239,7 @@ mod tests {
         let irregular = |i: u32| range * (2.0 * (f64::from(i) * 0.618_033_988_749_894_9).fract() - 1.0);
         let mut x: Vec<R> = (0..200_000).map(|i| R::of(irregular(i))).collect();
         let turn = match f {
-            Exp | Sigmoid | SigmoidTwice => return x,
+            Exp | Sigmoid | SigmoidTwice | GentleExp(_) => return x,
             Sin | Cos => FRAC_PI_2,
             SinPi | CosPi => 0.5,
         };
@@ -218,9 +261,11 @@ mod tests {
     fn is_accurate<R: Real>(epsilon: f64) {
         // Function, largest argument, ulp, or else absolute error.
         let limit = R::EXP_LIMIT;
-        let half = limit / 2.0 - 0.5;
-        let table = [(Exp, limit, 2.0, 0.0), (Sigmoid, half, 4.0, 0.0), (SigmoidTwice, half, 4.0, 0.0)]
+        let half = R::ODDS_LIMIT;
+        let exponentials = [(Exp, limit, 2.0, 0.0), (Sigmoid, half, 4.0, 0.0), (SigmoidTwice, half, 4.0, 0.0)]
             .into_iter()
+            .chain(R::GENTLE.into_iter().enumerate().map(|(series, (bound, _))| (GentleExp(series), bound, 1.0, 0.0)));
+        let table = exponentials
             .chain([Sin, Cos, SinPi, CosPi].into_iter().flat_map(|f| [1.0, 30.0, 1e4].map(|x| (f, x, 2.0, epsilon))));
         for (f, range, ulps, absolute) in table {
             let x = arguments::<R>(f, range);
@@ -267,6 +312,7 @@ mod tests {
                     Sin | SinPi => {
                         assert!(y[5] == R::ZERO && y[1].wide().is_nan() && y[2].wide().is_nan(), "{context}")
                     }
+                    GentleExp(_) => unreachable!("for small arguments only"),
                     Cos | CosPi => assert!(y[5] == R::ONE && y[1].wide().is_nan() && y[2].wide().is_nan(), "{context}"),
                 }
             }

@@ -32,6 +32,16 @@ pub trait Real: Dtype + Pod + Display + Neg<Output = Self> {
     /// Arguments of the exponential are clamped to ± this, well inside the finite results.
     #[doc(hidden)]
     const EXP_LIMIT: f64;
+    /// Odds of a sigmoid are held between e^± this, half the range of the exponential: the product of two of them is finite.
+    #[doc(hidden)]
+    const ODDS_LIMIT: f64;
+    /// e^-[`Real::ODDS_LIMIT`] and e^[`Real::ODDS_LIMIT`], or next to it.
+    #[doc(hidden)]
+    const ODDS: [f64; 2];
+    /// Series 1 + x/2! + x²/3! + … of (e^x - 1)/x: up to which |x|, and how many terms after the first, so that what is left out of
+    /// e^x is less than a quarter of the distance from 1 to the next smaller number.
+    #[doc(hidden)]
+    const GENTLE: [(f64, usize); 2];
     /// ln 2, split so that the first part times an exponent is exact.
     #[doc(hidden)]
     const LN_2: [f64; 2];
@@ -247,7 +257,8 @@ macro_rules! real {
       $count:ident],
      [$to_bits:ident $from_bits:ident $splat_bits:ident $add_bits:ident $and_bits:ident $xor_bits:ident $equal_bits:ident
       $shift_left:ident],
-     bias $bias:literal, mantissa $mantissa:literal, rounder $rounder:expr, limit $limit:literal, ln_2 $ln_2:expr,
+     bias $bias:literal, mantissa $mantissa:literal, rounder $rounder:expr, limit $limit:literal, odds $odds_limit:literal $odds:expr,
+     gentle $gentle:expr, ln_2 $ln_2:expr,
      half_pi $half_pi:expr, exp $exp:expr, sixteenth $sixteenth:expr, table $look_up:ident, sin $sin:expr, cos $cos:expr) => {
         #[doc(hidden)]
         #[derive(Clone, Copy, Debug, Pod, Zeroable)]
@@ -263,6 +274,9 @@ macro_rules! real {
             const INFINITY: Self = $real::INFINITY;
             const ROUNDER: f64 = $rounder;
             const EXP_LIMIT: f64 = $limit;
+            const ODDS_LIMIT: f64 = $odds_limit;
+            const ODDS: [f64; 2] = $odds;
+            const GENTLE: [(f64, usize); 2] = $gentle;
             const LN_2: [f64; 2] = $ln_2;
             const HALF_PI: &'static [f64] = &$half_pi;
             const EXP: &'static [f64] = &$exp;
@@ -387,7 +401,7 @@ real!(f32 as f32s, u32 as u32s, block Block32 of 16,
     [as_simd_f32s as_mut_simd_f32s splat_f32s add_f32s sub_f32s mul_f32s div_f32s mul_add_e_f32s negate_mul_add_e_f32s
      min_f32s max_f32s abs_f32s sqrt_f32s less_than_f32s select_f32s first_true_m32s F32_LANES],
     [transmute_u32s_f32s transmute_f32s_u32s splat_u32s add_u32s and_u32s xor_u32s equal_u32s shift_left_u32],
-    bias 127, mantissa 23, rounder 12_582_912.0, limit 87.0,
+    bias 127, mantissa 23, rounder 12_582_912.0, limit 87.0, odds 43.0 [2.115_131e-19, 4.727_84e18], gentle [(4.4e-3, 1), (0.036, 3)],
     ln_2 [0.693_359_4, -2.121_944_4e-4],
     half_pi [1.570_312_5, 4.837_513e-4, 7.549_79e-8],
     exp [0.5, 0.166_665_77, 0.041_666_556, 0.008_363_179, 0.001_392_618_4],
@@ -400,7 +414,8 @@ real!(f64 as f64s, u64 as u64s, block Block64 of 8,
     [as_simd_f64s as_mut_simd_f64s splat_f64s add_f64s sub_f64s mul_f64s div_f64s mul_add_e_f64s negate_mul_add_e_f64s
      min_f64s max_f64s abs_f64s sqrt_f64s less_than_f64s select_f64s first_true_m64s F64_LANES],
     [transmute_u64s_f64s transmute_f64s_u64s splat_u64s add_u64s and_u64s xor_u64s equal_u64s shift_left_u64],
-    bias 1023, mantissa 52, rounder 6_755_399_441_055_744.0, limit 708.0,
+    bias 1023, mantissa 52, rounder 6_755_399_441_055_744.0, limit 708.0, odds 353.5 [2.998_476_5e-154, 3.335_027e153],
+    gentle [(1.2e-3, 3), (0.04, 7)],
     ln_2 [0.693_147_180_369_123_8, 1.908_214_929_270_587_7e-10],
     half_pi [1.570_796_326_734_125_6, 6.077_100_506_506_192e-11],
     exp [0.500_000_000_000_000_1, 0.166_666_666_666_666_68, 0.041_666_666_666_624_13, 0.008_333_333_333_330_062,
