@@ -207,11 +207,12 @@ fn on_the_cores<R: Real>(function: Function, dimensions: Dimensions, optimizer: 
     let work = if function == Function::SpinGlass { (3 * d + 2) * row } else { 2 * d * R::BLOCK + row };
     // And a snapshot of the parameters.
     let words = 2 * parameters + flow + n + d + work;
-    let entries = |d: u64| d * (d + 1) * (2 * d + 1) / 6;
+    let triples = |d: u64| d * (d + 1) * (d + 2) / 6;
+    let matrices = |d: u64| d * (d + 1) * (2 * d + 1) / 6;
     // While runs are built the start of their seed is held, and couplings are summed up in double precision.
     let start = (dimensions.parameters(Optimizer::Deep) * size_of::<R>()) as u64;
-    let drawing = couplings::<f64>(function, d, entries);
-    let seed = start.saturating_add(drawing).saturating_add(couplings::<R>(function, d, entries));
+    let drawing = couplings::<f64>(function, d, triples);
+    let seed = start.saturating_add(drawing).saturating_add(couplings::<R>(function, d, matrices));
     Demand { run: (words * size_of::<R>()) as u64, seed }
 }
 
@@ -255,8 +256,11 @@ mod tests {
     fn a_plan_counts_every_run_and_says_what_does_not_fit() {
         let plan = sweep(Function::SpinGlass, 50).plan::<f64>(Backend::Cpu).unwrap();
         assert_eq!(plan.batches.iter().map(|batches| batches.iter().sum()).collect::<Vec<usize>>(), [33, 33]);
-        // Three seeds of 22,100 triples, and at least the parameters.
-        assert!(plan.needed > 3 * 22_100 * 8 + 33 * 2500 * 8, "{plan}");
+        // Three seeds of 22,100 triples and 42,925 entries of matrices, and at least the parameters.
+        assert!(plan.needed > 3 * (22_100 + 42_925) * 8 + 33 * 2500 * 8, "{plan}");
+        let dimensions = crate::experiment::Protocol::paper().dimensions;
+        let seed = |function| on_the_cores::<f64>(function, dimensions, Optimizer::Shallow).seed;
+        assert_eq!(seed(Function::SpinGlass) - seed(Function::Sphere), (22_100 + 42_925) * 8);
         assert!(plan.to_string().starts_with("66 runs in 2 batches of at most "), "{plan}");
         // 10^15 couplings.
         let error = sweep(Function::SpinGlass, 100_000).plan::<f32>(Backend::Cpu).unwrap_err().to_string();

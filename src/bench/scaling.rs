@@ -54,7 +54,7 @@ pub struct Point {
     pub us_side_by_side: f64,
     /// The most that the process alone has held.
     pub peak_memory_bytes: Option<u64>,
-    /// x, the parameters, and for the spin glass the couplings of the triples i ≤ j ≤ k.
+    /// x, the parameters, and for the spin glass the couplings of the triples i ≤ j ≤ k: the least there is, half of what is held.
     pub data_bytes: u64,
 }
 

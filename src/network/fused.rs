@@ -69,13 +69,11 @@ impl<R: Products> Fused<R> {
     /// back are the updates themselves.
     pub(crate) fn update(&mut self, mut objective: impl FnMut(Panel<'_, R>)) {
         let Self { embeddings, layers } = self;
+        let total = embeddings.points();
         for mut z in embeddings.iter_mut() {
             let Panel { first, points, stride, .. } = z;
             objective(Panel { rows: forward(&z, layers), first, points, stride });
-            R::backward(&mut z, Onto::Result, layers);
-        }
-        for Layer { weight, update, .. } in layers {
-            R::accumulate(weight, update);
+            R::backward(&mut z, layers, Some(total));
         }
     }
 
@@ -88,7 +86,7 @@ impl<R: Products> Fused<R> {
         let mut upstream = Panels::from_packed(upstream, outputs);
         for (mut z, upstream) in found.iter_mut().zip(upstream.iter_mut()) {
             forward(&z, layers).copy_from_slice(upstream.rows);
-            R::backward(&mut z, Onto::Zero, layers);
+            R::backward(&mut z, layers, None);
         }
         found.packed()
     }
@@ -116,9 +114,7 @@ pub trait Products: Real {
     #[doc(hidden)]
     fn forward(z: &Panel<'_, Self>, layers: &mut [Layer<Self>]);
     #[doc(hidden)]
-    fn backward(z: &mut Panel<'_, Self>, onto: Onto<'_, Self>, layers: &mut [Layer<Self>]);
-    #[doc(hidden)]
-    fn accumulate(into: &mut [Self], summand: &[Self]);
+    fn backward(z: &mut Panel<'_, Self>, layers: &mut [Layer<Self>], moves: Option<usize>);
 }
 
 macro_rules! products {
@@ -128,12 +124,8 @@ macro_rules! products {
                 dispatch(Forward { z, layers });
             }
 
-            fn backward(z: &mut Panel<'_, Self>, onto: Onto<'_, Self>, layers: &mut [Layer<Self>]) {
-                dispatch(Backward { z, onto, layers });
-            }
-
-            fn accumulate(into: &mut [Self], summand: &[Self]) {
-                dispatch(Add { into, summand });
+            fn backward(z: &mut Panel<'_, Self>, layers: &mut [Layer<Self>], moves: Option<usize>) {
+                dispatch(Backward { z, layers, moves });
             }
         }
     )+};
@@ -205,11 +197,13 @@ impl<S: Simd, R: Real> Target<S, R> for Rectified<'_, R> {
 }
 
 /// With the gradient in y in place of y: adds what follows from it to the updates of the layers, which the first panel
-/// begins, and has `onto` the gradient in the embeddings take the place of these.
+/// begins, and leaves the gradient in the embeddings in their place.
 struct Backward<'a, 'z, R: Real> {
     z: &'a mut Panel<'z, R>,
-    onto: Onto<'a, R>,
     layers: &'a mut [Layer<R>],
+    /// Whether gradients are added to the parameters instead: to these embeddings, and with the last panel of so many points to the
+    /// weights.
+    moves: Option<usize>,
 }
 
 impl<R: Real> WithSimd for Backward<'_, '_, R> {
@@ -217,25 +211,77 @@ impl<R: Real> WithSimd for Backward<'_, '_, R> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { z: Panel { rows: z, first, points, stride }, onto, layers } = self;
-        let (points, stride) = (*points, *stride);
+        let Self { z: Panel { rows: z, first, points, stride }, layers, moves } = self;
+        let (first, points, stride) = (*first, *points, *stride);
         for index in (0..layers.len()).rev() {
             let (before, rest) = layers.split_at_mut(index);
             let Layer { weight, update, output, turned, inputs } = &mut rest[0];
             let columns = weight.stride();
             let input = before.last_mut().map_or(&mut **z, |layer| &mut layer.output);
             turn(input, stride, turned, columns, points);
-            // update (O × I + 1) += output (O × n) · turned (n × I + 1)
-            let (left, rows) = (ByRows { data: output, stride }, weight.rows().len());
-            let into =
-                Into { onto: if *first == 0 { Onto::Zero } else { Onto::Result }, result: update, stride: columns };
-            product(simd, left, rows, &turned[..points * columns], columns, *inputs + 1, into);
             // The gradient in the input (I × n) = weightᵀ (I × O) · output (O × n)
             let left = ByColumns { data: weight, stride: columns };
-            if index == 0 {
-                product(simd, left, *inputs, output, stride, points, Into { onto, result: input, stride });
-            } else {
+            if index > 0 {
                 product(simd, left, *inputs, output, stride, points, Gated { activations: input, stride });
+            } else if moves.is_some() {
+                product(simd, left, *inputs, output, stride, points, Added { sums: None, to: input, stride });
+            } else {
+                product(simd, left, *inputs, output, stride, points, Into { onto: Onto::Zero, result: input, stride });
+            }
+            // update (O × I + 1) += output (O × n) · turned (n × I + 1)
+            let (left, rows) = (ByRows { data: output, stride }, weight.rows().len());
+            let turned = &turned[..points * columns];
+            if moves == Some(first + points) {
+                let sums = (first > 0).then_some(&**update);
+                product(simd, left, rows, turned, columns, *inputs + 1, Added { sums, to: weight, stride: columns });
+            } else {
+                let onto = if first == 0 { Onto::Zero } else { Onto::Result };
+                let into = Into { onto, result: update, stride: columns };
+                product(simd, left, rows, turned, columns, *inputs + 1, into);
+            }
+        }
+    }
+}
+
+/// What is added to what is there, once it is summed up: with the `sums` so far, if there are some.
+struct Added<'a, R> {
+    sums: Option<&'a [R]>,
+    to: &'a mut [R],
+    stride: usize,
+}
+
+impl<S: Simd, R: Real> Target<S, R> for Added<'_, R> {
+    #[inline(always)]
+    fn start<const ROWS: usize, const COLUMNS: usize>(
+        &self,
+        simd: S,
+        first: usize,
+        column: usize,
+    ) -> Tile<S, R, ROWS, COLUMNS> {
+        let mut tile = [[Lanes::splat(simd, R::ZERO); COLUMNS]; ROWS];
+        let Some(sums) = self.sums else { return tile };
+        let width = self.stride / Lanes::<S, R>::COUNT;
+        for (row, places) in (first..).zip(&mut tile) {
+            let held = &R::registers::<S>(sums)[row * width + column..][..COLUMNS];
+            for (place, &held) in places.iter_mut().zip(held) {
+                *place = Lanes::new(simd, held);
+            }
+        }
+        tile
+    }
+
+    #[inline(always)]
+    fn finish<const ROWS: usize, const COLUMNS: usize>(
+        &mut self,
+        first: usize,
+        column: usize,
+        tile: Tile<S, R, ROWS, COLUMNS>,
+    ) {
+        let width = self.stride / Lanes::<S, R>::COUNT;
+        for (row, sums) in (first..).zip(tile) {
+            let places = &mut R::registers_mut::<S>(self.to)[row * width + column..][..COLUMNS];
+            for (place, sum) in places.iter_mut().zip(sums) {
+                *place = (Lanes::new(sum.simd(), *place) + sum).register();
             }
         }
     }
@@ -285,23 +331,6 @@ fn turn<R: Real>(rows: &[R], stride: usize, turned: &mut [R], columns: usize, po
     for (i, row) in (first..).zip(fours.remainder().chunks_exact(stride)) {
         for (&value, turned) in row[..points].iter().zip(turned.chunks_exact_mut(columns)) {
             turned[i] = value;
-        }
-    }
-}
-
-/// Adds `summand` to `into`, which may be shorter.
-struct Add<'a, R> {
-    into: &'a mut [R],
-    summand: &'a [R],
-}
-
-impl<R: Real> WithSimd for Add<'_, R> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        for (into, &summand) in R::registers_mut::<S>(self.into).iter_mut().zip(R::registers::<S>(self.summand)) {
-            *into = (Lanes::<S, R>::new(simd, *into) + Lanes::new(simd, summand)).register();
         }
     }
 }

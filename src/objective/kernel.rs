@@ -54,8 +54,8 @@ pub trait Kernel<R: Real>: Send + Sync {
     /// Buffers for the panels of `points` points.
     fn workspace(&self, points: usize) -> Workspace<R>;
 
-    /// Evaluates the scaled objective F at x = map(y) for every point of the panel `y`, writes `values` (one a point), replaces y
-    /// as `update` says, and keeps the smallest value and its x in `best`.
+    /// Evaluates the scaled objective F at x = map(y) for every point of the panel `y` (or of what stands for it, see
+    /// [`Update::Step`]), writes `values` (one a point), replaces y as `update` says, and keeps the smallest value and its x in `best`.
     fn apply(&self, job: Job<'_, R>);
 
     /// Floating-point operations of one point, counting an elementary function as one.
@@ -105,7 +105,7 @@ impl<R: Real, F: Definition<R>> Kernel<R> for Fused<F> {
     }
 
     fn operations(&self) -> usize {
-        // Squash 5, box 2, chain rule and step 5 a coordinate.
+        // Squash 5, box 2, chain rule and step 5 a coordinate: what they are by the formula, not by the series that steps may take.
         F::operations(self.dimension) + 12 * self.dimension
     }
 
@@ -204,10 +204,10 @@ impl<R: Real, F: Definition<R>> Apply<'_, F, R> {
 
 /// How parameters become coordinates, and what becomes of them when the slope is known.
 pub(crate) trait Link<S: Simd, R: Real>: Copy {
-    /// x of two y.
+    /// x of two parameters: of y, or of what stands for it.
     fn x(self, a: Lanes<S, R>, b: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>);
 
-    /// What takes the place of y; `slope` is df/du.
+    /// What takes the place of the parameter `y`; `slope` is df/du.
     fn replace(self, y: Lanes<S, R>, x: Lanes<S, R>, slope: Lanes<S, R>) -> Lanes<S, R>;
 }
 
@@ -497,34 +497,60 @@ pub(crate) fn squash_slope<R: Real>(x: R, map: Map) -> R {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{rosenbrock::Rosenbrock, sphere::Sphere};
+    use super::super::{Extremes, rosenbrock::Rosenbrock, sphere::Sphere};
     use super::*;
+    use crate::simd::tests::everywhere;
 
     const POINTS: usize = 50;
     const DIMENSION: usize = 7;
 
+    /// What becomes of a panel of points, of y where gradients are asked for and of odds where steps are.
+    struct Applied<'a, R: Real, F> {
+        fused: &'a Fused<F>,
+        y: &'a [R],
+        gain: f64,
+        update: Update,
+    }
+
+    impl<R: Real, F: Definition<R>> WithSimd for Applied<'_, R, F> {
+        type Output = (Vec<R>, Vec<R>);
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> (Vec<R>, Vec<R>) {
+            let Self { fused, y, gain, update } = self;
+            let mut panels = Panels::from_packed(y, DIMENSION);
+            let mut workspace = Kernel::<R>::workspace(fused, POINTS);
+            let (mut best, mut values) = (Best::none(DIMENSION), vec![R::ZERO; POINTS]);
+            for y in panels.iter_mut() {
+                let sigmoid = Sigmoid::<S, R>::new(simd, tables(simd), gain);
+                if matches!(update, Update::Step { .. }) {
+                    for register in R::registers_mut::<S>(y.rows) {
+                        *register = sigmoid.odds(Lanes::new(simd, *register)).register();
+                    }
+                }
+                let (values, map) = (&mut values[y.first..][..y.points], Map::Logistic { gain });
+                let job = Job { values, y, map, update, best: &mut best, workspace: &mut workspace };
+                Apply { fused, job, tables: None, begins: F::TOGETHER }.with_simd(simd);
+            }
+            (values, panels.packed())
+        }
+    }
+
     /// A step of y and a step of the odds e^(-gain y) are the same, be it small or large.
     fn steps_agree<R: Real, F: Definition<R>>(step: f64, gain: f64, allowed: f64) {
-        let kernel = build::<R, F>(DIMENSION, 0);
+        let Extremes { minimum, maximum, .. } = F::extremes(DIMENSION);
+        let fused = Fused { function: F::new(DIMENSION, 0), dimension: DIMENSION, range: [minimum, maximum] };
         let y: Vec<R> = (0..POINTS * DIMENSION).map(|i| R::of(4.0 * (i as f64 * 0.618).fract() - 2.0)).collect();
-        let apply = |panels: &mut Panels<R>, update: Update| {
-            let (mut workspace, mut best) = (kernel.workspace(POINTS), Best::none(DIMENSION));
-            let mut values = vec![R::ZERO; POINTS];
-            for y in panels.iter_mut() {
-                let (values, map) = (&mut values[y.first..][..y.points], Map::Logistic { gain });
-                kernel.apply(Job { values, y, map, update, best: &mut best, workspace: &mut workspace });
+        let applied = |update| everywhere(|| Applied { fused: &fused, y: &y, gain, update });
+        let slopes = applied(Update::Gradient { factor: 1.0 });
+        for ((set, (values, odds)), (_, (same, slopes))) in applied(Update::Step { step }).into_iter().zip(slopes) {
+            assert_eq!(values, same, "the same points to the bit, on {set}");
+            for ((odds, y), slope) in odds.iter().zip(&y).zip(slopes) {
+                let log_odds = -gain * (y.wide() - step * slope.wide());
+                let expected = log_odds.clamp(-R::ODDS_LIMIT, R::ODDS_LIMIT).exp();
+                let error = (odds.wide() / expected - 1.0).abs();
+                assert!(error <= allowed, "{} {step} on {set}: odds {odds}, expected {expected:e}", R::NAME);
             }
-            (values, best.x)
-        };
-        let (mut slopes, mut odds) = (Panels::from_packed(&y, DIMENSION), Panels::from_packed(&y, DIMENSION));
-        let of_gradient = apply(&mut slopes, Update::Gradient { factor: 1.0 });
-        to_odds(&mut odds, gain);
-        let of_step = apply(&mut odds, Update::Step { step });
-        assert_eq!(of_step, of_gradient, "the same points to the bit");
-        for ((odds, y), slope) in odds.packed().iter().zip(&y).zip(slopes.packed()) {
-            let expected = (-gain * (y.wide() - step * slope.wide())).clamp(-R::ODDS_LIMIT, R::ODDS_LIMIT).exp();
-            let error = (odds.wide() / expected - 1.0).abs();
-            assert!(error <= allowed, "{} {step}: odds {odds}, expected {expected:e}", R::NAME);
         }
     }
 
@@ -540,12 +566,39 @@ mod tests {
         }
     }
 
-    /// At corners, near them, in the middle and in between.
+    /// However large a step, odds stay finite, and NaN stays NaN.
+    fn odds_stay_in_bounds<R: Real>() {
+        let fused = Fused { function: Sphere::<R>::new(DIMENSION, 0), dimension: DIMENSION, range: [0.0, 1.0] };
+        let mut y = vec![R::of(0.3); POINTS * DIMENSION];
+        y[DIMENSION] = R::of(f64::NAN);
+        for (step, bound) in [(1e30, R::ODDS[1]), (-1e30, R::ODDS[0])] {
+            let update = Update::Step { step };
+            for (set, (values, odds)) in everywhere(|| Applied { fused: &fused, y: &y, gain: 1.0, update }) {
+                for (point, odds) in odds.chunks(DIMENSION).enumerate() {
+                    let context = format!("point {point}, {} on {set}: {odds:?}", R::NAME);
+                    if point == 1 {
+                        assert!(odds[0].wide().is_nan() && values[1].wide().is_nan(), "{context}");
+                    } else {
+                        assert!(odds.iter().all(|&odds| odds == R::of(bound)), "{context}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn odds_are_held_in_their_bounds() {
+        odds_stay_in_bounds::<f32>();
+        odds_stay_in_bounds::<f64>();
+    }
+
+    /// At corners, near them, in the middle, near it and in between.
     fn is_a_bound<F: Definition<f64>>(dimension: usize) {
         let kernel = build::<f64, F>(dimension, 0);
         let irregular = |i: usize| (i as f64 * 0.618_033_988_749_894_9).fract();
         let mut x: Vec<f64> = (0..2_000 * dimension).map(irregular).collect();
         x.extend((0..500 * dimension).map(|i| irregular(i).round()));
+        x.extend((0..500 * dimension).map(|i| irregular(i).round().clamp(1e-3, 1.0 - 1e-3)));
         x.extend((0..500 * dimension).map(|i| 0.5 + 1e-9 * (irregular(i) - 0.5)));
         // One coordinate off the middle, as where a funnel is steepest.
         x.extend((0..dimension * dimension).map(|i| if i % (dimension + 1) == 0 { 0.5001 } else { 0.5 }));

@@ -60,53 +60,48 @@ impl Iterator for Couplings {
     }
 }
 
-/// How many entries the matrices before the i-th of d have.
-fn entries_before(i: usize, d: usize) -> usize {
-    // Σ (d - m)² over m < i.
-    let up_to = |m: usize| m * (m + 1) * (2 * m + 1) / 6;
-    up_to(d) - up_to(d - i)
+/// Where the sum of the couplings of the permutations of `triple` lies, the triples i ≤ j ≤ k of numbers below d being in order.
+fn place_of_triple(mut triple: [usize; 3], d: usize) -> usize {
+    triple.sort_unstable();
+    let [i, j, k] = triple;
+    // All triples, less those that begin with i or more; then those of i, less those that go on with j or more.
+    let from = |i: usize| (d - i) * (d - i + 1) * (d - i + 2) / 6;
+    let of_i_from = |j: usize| (d - j) * (d - j + 1) / 2;
+    from(0) - from(i) + of_i_from(i) - of_i_from(j) + k - j
 }
 
-/// M_i for every i: entry (j, k), both counted from i on, is the sum of the couplings of the permutations of (i, j, k), twice
-/// that where j = k. That is all that matters of J, in a third of its memory.
-fn matrices(seed: u64, d: usize) -> Vec<f64> {
-    let mut entries = vec![0.0; entries_before(d, d)];
+/// For every triple i ≤ j ≤ k the sum of the couplings of its permutations: all that matters of J, in a sixth of its memory.
+fn sums_over_permutations(seed: u64, d: usize) -> Vec<f64> {
+    let mut sums = vec![0.0; d * (d + 1) * (d + 2) / 6];
     let mut couplings = Couplings::draw(seed, d);
-    for i in 0..d {
-        for j in 0..d {
-            for (k, coupling) in couplings.by_ref().take(d).enumerate() {
-                let mut triple = [i, j, k];
-                triple.sort_unstable();
-                let [a, b, c] = triple;
-                let matrix = &mut entries[entries_before(a, d)..];
-                matrix[(b - a) * (d - a) + c - a] += coupling;
-                matrix[(c - a) * (d - a) + b - a] += coupling;
-            }
+    for (i, j) in (0..d).flat_map(|i| (0..d).map(move |j| (i, j))) {
+        for (k, coupling) in couplings.by_ref().take(d).enumerate() {
+            sums[place_of_triple([i, j, k], d)] += coupling;
         }
     }
-    entries
+    sums
 }
 
 /// S_ijk, the mean over the permutations, for all i, j and k in row-major order.
 fn symmetrized(seed: u64, d: usize) -> Vec<f64> {
-    let mut symmetric = vec![0.0; d * d * d];
-    let entries = matrices(seed, d);
-    for i in 0..d {
-        let matrix = &entries[entries_before(i, d)..];
-        for (j, k) in (i..d).flat_map(|j| (j..d).map(move |k| (j, k))) {
-            // How many permutations there are, twice that where the entry is twice their sum.
-            let permutations = match (i == j, j == k) {
-                (true, true) => 2.0,
-                (true, false) => 3.0,
-                _ => 6.0,
+    let sums = sums_over_permutations(seed, d);
+    let mut symmetric = Vec::with_capacity(d * d * d);
+    for (i, j) in (0..d).flat_map(|i| (0..d).map(move |j| (i, j))) {
+        symmetric.extend((0..d).map(|k| {
+            let permutations = match (i == j, j == k, k == i) {
+                (true, true, _) => 1.0,
+                (false, false, false) => 6.0,
+                _ => 3.0,
             };
-            let mean = matrix[(j - i) * (d - i) + k - i] / permutations;
-            for [a, b, c] in [[i, j, k], [i, k, j], [j, i, k], [j, k, i], [k, i, j], [k, j, i]] {
-                symmetric[(a * d + b) * d + c] = mean;
-            }
-        }
+            sums[place_of_triple([i, j, k], d)] / permutations
+        }));
     }
     symmetric
+}
+
+/// How many entries the matrices M_i of d dimensions have.
+fn entries(d: usize) -> usize {
+    d * (d + 1) * (2 * d + 1) / 6
 }
 
 /// The couplings for a product over pairs: a row a pair j ≤ k, j slowest, doubled where j < k; column i of d holds S_ijk.
@@ -121,7 +116,8 @@ pub(crate) fn pairs<R: Real>(d: usize, seed: u64) -> Vec<R> {
 }
 
 pub(crate) struct SpinGlass<R: Real = f64> {
-    /// M_i, one after the other, each as [`Grouped`] has it.
+    /// M_i, one after the other, each as [`Grouped`] has it: entry (j, k), both from i on, is the sum of the couplings of the
+    /// permutations of (i, j, k), twice that where j = k.
     matrices: Vec<R>,
 }
 
@@ -135,12 +131,16 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
         Some(CudaSource { parts: &[include_str!("spin_glass.cu")], work: |n, d| n * d + n * CudaSource::PARTS + n });
 
     fn new(dimension: usize, seed: u64) -> Self {
-        let matrices = matrices(seed, dimension);
-        let entries = (0..dimension).flat_map(|i| {
-            let (size, matrix) = (dimension - i, &matrices[entries_before(i, dimension)..]);
-            grouped(size, size).map(move |(j, k)| R::of(matrix[j * size + k]))
-        });
-        Self { matrices: entries.collect() }
+        let sums = sums_over_permutations(seed, dimension);
+        let mut matrices = Vec::with_capacity(entries(dimension));
+        for i in 0..dimension {
+            matrices.extend(grouped(dimension - i, dimension - i).map(|(j, k)| {
+                // What is off the diagonal is there twice.
+                let twice = if j == k { 2.0 } else { 1.0 };
+                R::of(twice * sums[place_of_triple([i, i + j, i + k], dimension)])
+            }));
+        }
+        Self { matrices }
     }
 
     fn extremes(_: usize) -> Extremes {
@@ -233,7 +233,7 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
 
     fn operations(d: usize) -> usize {
         // A multiplication and an addition an entry of a matrix, two of each an entry of a product, and the spins.
-        2 * entries_before(d, d) + 4 * (d * (d + 1) / 2) + 8 * d
+        2 * entries(d) + 4 * (d * (d + 1) / 2) + 8 * d
     }
 }
 

@@ -61,6 +61,6 @@ impl<R: Real> Definition<R> for StyblinskiTang<R> {
     }
 
     fn operations(dimension: usize) -> usize {
-        11 * dimension
+        9 * dimension
     }
 }

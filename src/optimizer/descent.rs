@@ -21,7 +21,7 @@ const COMPLETION_CHECK_EVERY: u64 = 1 << 16;
 /// One of the optimizers at work on its parameters.
 pub(crate) trait Step<R: Real> {
     /// Writes the objective of every embedding to `values`, keeps the smallest and its x in `best`, and moves the parameters by
-    /// minus `step` times the gradient of the mean.
+    /// minus `step` times the gradient of the mean, in whatever form it keeps them.
     ///
     /// This is where dfdx's tape and tensors are left aside for the built-in objectives: on the tape, an iteration of the
     /// paper's size spends more time on allocation and bookkeeping than on arithmetic. The parameters come from a dfdx
@@ -146,9 +146,9 @@ impl<R: Real> Progress<R> {
     /// Completes the trace of a run whose last step, at `settled`, changed no bit of any parameter.
     ///
     /// The step size never grows, so no later step changes any either: all that goes on is the clock, at the pace kept so far,
-    /// and the learning-rate rule. (The n contributions to a weight are summed up before
-    /// they are added; that they cancel to the last bit at one step size and not at a smaller one is conceivable, and was never
-    /// seen.)
+    /// and the learning-rate rule. (The contributions to a parameter are summed up before
+    /// they are added; that they cancel to the last bit at one step size and not at a smaller one is conceivable, as it is that a
+    /// series for smaller steps rounds the other way. Neither was ever seen.)
     fn complete(&mut self, settled: Sample, limit: u64, seconds: f64) {
         let pace = settled.seconds / (settled.iteration + 1) as f64;
         let limit = limit.min((seconds / pace).ceil() as u64).max(settled.iteration + 2);

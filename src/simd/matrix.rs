@@ -4,13 +4,13 @@
 //! factor already lies in rows of whole registers, so a product is a walk over tiles of the result that stay in registers.
 
 use super::columns::split;
-use super::real::Half;
+use super::real::{Half, lower};
 use super::{Lanes, Real, Simd};
 
 /// The left factor.
 pub(crate) trait Left<R: Real>: Copy {
     /// Whether the elements of a column lie together: more rows can then be gone through at once.
-    const TOGETHER: bool;
+    const ADJACENT: bool;
 
     /// This factor from row `first` on, and `inner` columns of it.
     fn part<'a, const ROWS: usize>(self, first: usize, inner: usize) -> [&'a [R]; ROWS]
@@ -29,7 +29,7 @@ pub(crate) struct ByRows<'a, R> {
 }
 
 impl<R: Real> Left<R> for ByRows<'_, R> {
-    const TOGETHER: bool = false;
+    const ADJACENT: bool = false;
 
     #[inline(always)]
     fn part<'a, const ROWS: usize>(self, first: usize, inner: usize) -> [&'a [R]; ROWS]
@@ -57,7 +57,7 @@ pub(crate) struct ByColumns<'a, R> {
 }
 
 impl<R: Real> Left<R> for ByColumns<'_, R> {
-    const TOGETHER: bool = true;
+    const ADJACENT: bool = true;
 
     #[inline(always)]
     fn part<'a, const ROWS: usize>(self, first: usize, _: usize) -> [&'a [R]; ROWS]
@@ -73,7 +73,7 @@ impl<R: Real> Left<R> for ByColumns<'_, R> {
     }
 }
 
-/// Rows that are in one tile, however wide it is, where a column of the left factor lies [together](Left::TOGETHER): those from a
+/// Rows that are in one tile, however wide it is, where a column of the left factor lies [together](Left::ADJACENT): those from a
 /// multiple of this number on. Sums over rows that are made of sums over such groups do not depend on the width.
 pub(crate) const GROUP: usize = 4;
 
@@ -92,7 +92,7 @@ pub(crate) fn grouped(rows: usize, columns: usize) -> impl Iterator<Item = (usiz
 }
 
 impl<R: Real> Left<R> for Grouped<'_, R> {
-    const TOGETHER: bool = true;
+    const ADJACENT: bool = true;
 
     #[inline(always)]
     fn part<'a, const ROWS: usize>(self, first: usize, inner: usize) -> [&'a [R]; ROWS]
@@ -145,7 +145,7 @@ pub(crate) type Tile<S, R, const ROWS: usize, const COLUMNS: usize> = [[Lanes<S,
 
 /// What a product is added to.
 #[derive(Clone, Copy)]
-pub enum Onto<'a, R> {
+pub(crate) enum Onto<'a, R> {
     Zero,
     /// Row r of the result starts from element `r * stride`, in every column.
     Splat {
@@ -224,7 +224,7 @@ pub(crate) fn product<S: Simd, R: Real, L: Left<R>, T: Target<S, R> + Target<Hal
     // As many sums as hide an addition's latency, and registers left for the factors.
     while column < whole {
         let last = half.is_some() && whole - column <= 3;
-        column += match (S::REGISTER_COUNT < 32, L::TOGETHER, whole - column) {
+        column += match (S::REGISTER_COUNT < 32, L::ADJACENT, whole - column) {
             (true, true, 1) => strips.strip::<8, 1, 0>(column),
             (true, true, _) => strips.strip::<4, 2, 0>(column),
             (true, false, 1) => strips.strip::<10, 1, 0>(column),
@@ -266,7 +266,7 @@ impl<S: Simd, R: Real, L: Left<R>, T: Target<S, R> + Target<Half, R>> Strips<'_,
             self.tile::<ROWS, COLUMNS, HALF>(first, column);
             first += ROWS;
         }
-        if ROWS > 5 && !L::TOGETHER && self.rows - first >= 5 {
+        if ROWS > 5 && !L::ADJACENT && self.rows - first >= 5 {
             self.tile::<5, COLUMNS, HALF>(first, column);
             first += 5;
         }
@@ -298,20 +298,16 @@ impl<S: Simd, R: Real, L: Left<R>, T: Target<S, R> + Target<Half, R>> Strips<'_,
         'inner: for k in 0..inner {
             let right = whole.get(k * width + column..).and_then(|right| right.first_chunk::<COLUMNS>());
             let Some(right) = right else { break };
+            let right_half = halves.get(2 * k * width + half_column..).and_then(|right| right.first_chunk::<HALF>());
             for (row, sums) in tile.iter_mut().enumerate() {
                 let Some(factor) = left.element(&part, row, k) else { break 'inner };
                 let factor = Lanes::splat(simd, factor);
                 for (sum, &right) in sums.iter_mut().zip(right) {
                     *sum = factor.mul_add(Lanes::new(simd, right), *sum);
                 }
-            }
-            if let (Some(half), Some(narrow)) = (half, &mut narrow) {
-                let right = halves.get(2 * k * width + half_column..).and_then(|right| right.first_chunk::<HALF>());
-                let Some(right) = right else { break };
-                for (row, sums) in narrow.iter_mut().enumerate() {
-                    let Some(factor) = left.element(&part, row, k) else { break 'inner };
-                    let factor = Lanes::splat(half, factor);
-                    for (sum, &right) in sums.iter_mut().zip(right) {
+                if let (Some(half), Some(narrow), Some(right)) = (half, &mut narrow, right_half) {
+                    let factor = Lanes::new(half, lower::<S, R>(simd, factor.register()));
+                    for (sum, &right) in narrow[row].iter_mut().zip(right) {
                         *sum = factor.mul_add(Lanes::new(half, right), *sum);
                     }
                 }

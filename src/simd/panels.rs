@@ -9,8 +9,8 @@ const WIDEST: usize = 8;
 /// n points of d coordinates, laid out for work on as many points at once as a register holds.
 ///
 /// The points are cut into panels. A panel holds d rows, and row i has coordinate i of its points side by side. What is left
-/// of the last row of registers is filled with copies of the last point: they see the same arithmetic as that point, so
-/// they never differ from it and need no mask.
+/// of a row is filled with copies of the last point: where they share with it what is worked on at once, they see the same arithmetic,
+/// so they never differ from it and need no mask. Beyond that nothing is worked on, nor read.
 #[derive(Clone, Debug)]
 pub(crate) struct Panels<R: Real> {
     /// The rows of the first panel, then those of the next.
@@ -89,7 +89,7 @@ impl<R: Real> Panels<R> {
         self.points
     }
 
-    /// Every scalar, with the copies of the last point.
+    /// Every scalar, with what fills the rows.
     pub(crate) fn scalars(&self) -> &[R] {
         &self.rows
     }
