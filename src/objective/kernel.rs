@@ -55,7 +55,7 @@ pub trait Kernel<R: Real>: Send + Sync {
     fn workspace(&self, points: usize) -> Workspace<R>;
 
     /// Evaluates the scaled objective F at x = map(y) for every point of the panel `y` (or of what stands for it, see
-    /// [`Update::Step`]), writes `values` (one a point), replaces y as `update` says, and keeps the smallest value and its x in `best`.
+    /// `Update::Step`), writes `values` (one a point), replaces y as `update` says, and keeps the smallest value and its x in `best`.
     fn apply(&self, job: Job<'_, R>);
 
     /// Floating-point operations of one point, counting an elementary function as one.
