@@ -9,9 +9,6 @@ use super::{Lanes, Real, Simd};
 
 /// The left factor.
 pub(crate) trait Left<R: Real>: Copy {
-    /// Whether the elements of a column lie together: more rows can then be gone through at once.
-    const ADJACENT: bool;
-
     /// This factor from row `first` on, and `inner` columns of it.
     fn part<'a, const ROWS: usize>(self, first: usize, inner: usize) -> [&'a [R]; ROWS]
     where
@@ -29,8 +26,6 @@ pub(crate) struct ByRows<'a, R> {
 }
 
 impl<R: Real> Left<R> for ByRows<'_, R> {
-    const ADJACENT: bool = false;
-
     #[inline(always)]
     fn part<'a, const ROWS: usize>(self, first: usize, inner: usize) -> [&'a [R]; ROWS]
     where
@@ -57,8 +52,6 @@ pub(crate) struct ByColumns<'a, R> {
 }
 
 impl<R: Real> Left<R> for ByColumns<'_, R> {
-    const ADJACENT: bool = true;
-
     #[inline(always)]
     fn part<'a, const ROWS: usize>(self, first: usize, _: usize) -> [&'a [R]; ROWS]
     where
@@ -73,9 +66,9 @@ impl<R: Real> Left<R> for ByColumns<'_, R> {
     }
 }
 
-/// Rows that are in one tile, however wide it is, where a column of the left factor lies [together](Left::ADJACENT): those from a
-/// multiple of this number on. Sums over rows that are made of sums over such groups do not depend on the width.
-pub(crate) const GROUP: usize = 4;
+/// Rows that are in one tile, however wide it is: those from a multiple of this number on. Sums over rows that are made of sums over
+/// such groups do not depend on the width.
+pub(crate) const GROUP: usize = 5;
 
 /// A left factor laid out as it is gone through: [`GROUP`] rows at a time, of these column by column; at the end what rows are left.
 #[derive(Clone, Copy)]
@@ -92,8 +85,6 @@ pub(crate) fn grouped(rows: usize, columns: usize) -> impl Iterator<Item = (usiz
 }
 
 impl<R: Real> Left<R> for Grouped<'_, R> {
-    const ADJACENT: bool = true;
-
     #[inline(always)]
     fn part<'a, const ROWS: usize>(self, first: usize, inner: usize) -> [&'a [R]; ROWS]
     where
@@ -217,30 +208,20 @@ pub(crate) fn product<S: Simd, R: Real, L: Left<R>, T: Target<S, R> + Target<Hal
     columns: usize,
     mut target: T,
 ) {
-    let width = stride / Lanes::<S, R>::COUNT;
     let (whole, half) = split::<S, R>(simd, columns);
+    let width = stride / Lanes::<S, R>::COUNT;
     let mut strips = Strips { simd, half, left, rows, right, width, target: &mut target };
     let mut column = 0;
     // As many sums as hide an addition's latency, and registers left for the factors.
     while column < whole {
         let last = half.is_some() && whole - column <= 3;
-        column += match (S::REGISTER_COUNT < 32, L::ADJACENT, whole - column) {
-            (true, true, 1) => strips.strip::<8, 1, 0>(column),
-            (true, true, _) => strips.strip::<4, 2, 0>(column),
-            (true, false, 1) => strips.strip::<10, 1, 0>(column),
-            (true, false, _) => strips.strip::<5, 2, 0>(column),
-            (false, true, 1) if last => strips.strip::<8, 1, 1>(column),
-            (false, true, 1) => strips.strip::<8, 1, 0>(column),
-            (false, true, 2) if last => strips.strip::<4, 2, 1>(column),
-            (false, true, 2 | 4) => strips.strip::<8, 2, 0>(column),
-            (false, true, _) if last => strips.strip::<4, 3, 1>(column),
-            (false, true, _) => strips.strip::<8, 3, 0>(column),
-            (false, false, 1) if last => strips.strip::<10, 1, 1>(column),
-            (false, false, 1) => strips.strip::<10, 1, 0>(column),
-            (false, false, 2) if last => strips.strip::<5, 2, 1>(column),
-            (false, false, 2 | 4) => strips.strip::<5, 2, 0>(column),
-            (false, false, _) if last => strips.strip::<5, 3, 1>(column),
-            (false, false, _) => strips.strip::<5, 3, 0>(column),
+        column += match (whole - column, S::REGISTER_COUNT < 32) {
+            (1, _) if last => strips.strip::<GROUP, 1, 1>(column),
+            (1, _) => strips.strip::<{ 2 * GROUP }, 1, 0>(column),
+            (2, _) if last => strips.strip::<GROUP, 2, 1>(column),
+            (2 | 4, _) | (_, true) => strips.strip::<GROUP, 2, 0>(column),
+            (_, false) if last => strips.strip::<GROUP, 3, 1>(column),
+            (_, false) => strips.strip::<GROUP, 3, 0>(column),
         };
     }
 }
@@ -266,15 +247,12 @@ impl<S: Simd, R: Real, L: Left<R>, T: Target<S, R> + Target<Half, R>> Strips<'_,
             self.tile::<ROWS, COLUMNS, HALF>(first, column);
             first += ROWS;
         }
-        if ROWS > 5 && !L::ADJACENT && self.rows - first >= 5 {
-            self.tile::<5, COLUMNS, HALF>(first, column);
-            first += 5;
-        }
-        if ROWS > 4 && self.rows - first >= 4 {
-            self.tile::<4, COLUMNS, HALF>(first, column);
-            first += 4;
+        if ROWS > GROUP && self.rows - first >= GROUP {
+            self.tile::<GROUP, COLUMNS, HALF>(first, column);
+            first += GROUP;
         }
         match self.rows - first {
+            4 => self.tile::<4, COLUMNS, HALF>(first, column),
             3 => self.tile::<3, COLUMNS, HALF>(first, column),
             2 => self.tile::<2, COLUMNS, HALF>(first, column),
             1 => self.tile::<1, COLUMNS, HALF>(first, column),
