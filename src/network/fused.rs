@@ -1,6 +1,7 @@
 //! The perceptron's arithmetic: products of small matrices over panels of points, with nothing allocated after the start.
 
 use crate::simd::matrix::{ByColumns, ByRows, Into, Onto, Target, Tile, product};
+use crate::simd::turn::turn;
 use crate::simd::{Lanes, Panel, Panels, Real, Rows, Simd, WithSimd, dispatch};
 
 /// One linear layer, and what flows through it.
@@ -218,7 +219,7 @@ impl<R: Real> WithSimd for Backward<'_, '_, R> {
             let Layer { weight, update, output, turned, inputs } = &mut rest[0];
             let columns = weight.stride();
             let input = before.last_mut().map_or(&mut **z, |layer| &mut layer.output);
-            turn(input, stride, turned, columns, points);
+            turn(simd, input, stride, points, turned, columns);
             // The gradient in the input (I × n) = weightᵀ (I × O) · output (O × n)
             let left = ByColumns { data: weight, stride: columns };
             if index > 0 {
@@ -308,29 +309,6 @@ impl<S: Simd, R: Real> Target<S, R> for Gated<'_, R> {
                 let activation = Lanes::new(sum.simd(), *place);
                 *place = Lanes::splat(sum.simd(), R::ZERO).less_than(activation, sum, 0.0).register();
             }
-        }
-    }
-}
-
-/// The first `points` columns of `rows` as rows of `turned`.
-#[inline(always)]
-fn turn<R: Real>(rows: &[R], stride: usize, turned: &mut [R], columns: usize, points: usize) {
-    let mut fours = rows.chunks_exact(4 * stride);
-    let mut first = 0;
-    for four in &mut fours {
-        // Four at a time, for what it costs to find one place.
-        let (a, rest) = four.split_at(stride);
-        let (b, rest) = rest.split_at(stride);
-        let (c, d) = rest.split_at(stride);
-        let values = a.iter().zip(b).zip(c).zip(d).take(points);
-        for ((((a, b), c), d), turned) in values.zip(turned.chunks_exact_mut(columns)) {
-            turned[first..][..4].copy_from_slice(&[*a, *b, *c, *d]);
-        }
-        first += 4;
-    }
-    for (i, row) in (first..).zip(fours.remainder().chunks_exact(stride)) {
-        for (&value, turned) in row[..points].iter().zip(turned.chunks_exact_mut(columns)) {
-            turned[i] = value;
         }
     }
 }

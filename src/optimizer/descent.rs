@@ -174,15 +174,15 @@ fn same_bits<R: Real>(a: &[R], b: &[R]) -> bool {
 
 /// The smallest and the mean value; NaN in the mean if any is.
 fn summary<R: Real>(values: &[R]) -> (f64, f64) {
-    // Four sums side by side: one alone waits for each addition.
-    let mut sums = [0.0; 4];
-    let mut min = R::INFINITY;
+    // Four side by side: one alone waits for each addition.
+    let (mut sums, mut minima) = ([0.0; 4], [R::INFINITY; 4]);
     for values in values.chunks(4) {
-        for (sum, &value) in sums.iter_mut().zip(values) {
+        for ((sum, min), &value) in sums.iter_mut().zip(&mut minima).zip(values) {
             *sum += value.wide();
-            min = if value < min { value } else { min };
+            *min = if value < *min { value } else { *min };
         }
     }
+    let min = minima.into_iter().fold(R::INFINITY, |min, value| if value < min { value } else { min });
     (min.wide(), (sums[0] + sums[1] + sums[2] + sums[3]) / values.len() as f64)
 }
 
