@@ -1,7 +1,7 @@
 //! The perceptron's arithmetic: products of small matrices over panels of points, with nothing allocated after the start.
 
-use crate::simd::matrix::{ByColumns, ByRows, Into, Onto, Target, Tile, product};
-use crate::simd::turn::turn;
+use crate::simd::matrix::{ByColumns, ByRows, Into, Onto, Target, Tile, held, product};
+use crate::simd::transpose::transpose;
 use crate::simd::{Lanes, Panel, Panels, Real, Rows, Simd, WithSimd, dispatch};
 
 /// One linear layer, and what flows through it.
@@ -14,7 +14,7 @@ pub struct Layer<R: Real> {
     /// What the layer makes of a panel; on the way back, the gradient in it.
     output: Rows<R>,
     /// The layer's input on the way back: a row a point, a column an input and a column of ones.
-    turned: Rows<R>,
+    transposed: Rows<R>,
     inputs: usize,
 }
 
@@ -38,14 +38,14 @@ impl<R: Products> Fused<R> {
             weight: Rows::zeros(outputs, inputs + 1),
             update: Rows::zeros(outputs, inputs + 1),
             output: Rows::zeros(outputs, stride),
-            turned: Rows::zeros(stride, inputs + 1),
+            transposed: Rows::zeros(stride, inputs + 1),
             inputs,
         };
         for ((row, weight), &bias) in layer.weight.rows_mut().zip(weight.chunks_exact(inputs)).zip(bias) {
             row[..inputs].copy_from_slice(weight);
             row[inputs] = bias;
         }
-        layer.turned.rows_mut().for_each(|row| row[inputs] = R::of(1.0));
+        layer.transposed.rows_mut().for_each(|row| row[inputs] = R::of(1.0));
         self.layers.push(layer);
     }
 
@@ -216,10 +216,10 @@ impl<R: Real> WithSimd for Backward<'_, '_, R> {
         let (first, points, stride) = (*first, *points, *stride);
         for index in (0..layers.len()).rev() {
             let (before, rest) = layers.split_at_mut(index);
-            let Layer { weight, update, output, turned, inputs } = &mut rest[0];
+            let Layer { weight, update, output, transposed, inputs } = &mut rest[0];
             let columns = weight.stride();
             let input = before.last_mut().map_or(&mut **z, |layer| &mut layer.output);
-            turn(simd, input, stride, points, turned, columns);
+            transpose(simd, input, stride, points, transposed, columns);
             // The gradient in the input (I × n) = weightᵀ (I × O) · output (O × n)
             let left = ByColumns { data: weight, stride: columns };
             if index > 0 {
@@ -229,16 +229,17 @@ impl<R: Real> WithSimd for Backward<'_, '_, R> {
             } else {
                 product(simd, left, *inputs, output, stride, points, Into { onto: Onto::Zero, result: input, stride });
             }
-            // update (O × I + 1) += output (O × n) · turned (n × I + 1)
+            // update (O × I + 1) += output (O × n) · transposed (n × I + 1)
             let (left, rows) = (ByRows { data: output, stride }, weight.rows().len());
-            let turned = &turned[..points * columns];
+            let transposed = &transposed[..points * columns];
             if moves == Some(first + points) {
                 let sums = (first > 0).then_some(&**update);
-                product(simd, left, rows, turned, columns, *inputs + 1, Added { sums, to: weight, stride: columns });
+                let added = Added { sums, to: weight, stride: columns };
+                product(simd, left, rows, transposed, columns, *inputs + 1, added);
             } else {
                 let onto = if first == 0 { Onto::Zero } else { Onto::Result };
                 let into = Into { onto, result: update, stride: columns };
-                product(simd, left, rows, turned, columns, *inputs + 1, into);
+                product(simd, left, rows, transposed, columns, *inputs + 1, into);
             }
         }
     }
@@ -259,16 +260,10 @@ impl<S: Simd, R: Real> Target<S, R> for Added<'_, R> {
         first: usize,
         column: usize,
     ) -> Tile<S, R, ROWS, COLUMNS> {
-        let mut tile = [[Lanes::splat(simd, R::ZERO); COLUMNS]; ROWS];
-        let Some(sums) = self.sums else { return tile };
-        let width = self.stride / Lanes::<S, R>::COUNT;
-        for (row, places) in (first..).zip(&mut tile) {
-            let held = &R::registers::<S>(sums)[row * width + column..][..COLUMNS];
-            for (place, &held) in places.iter_mut().zip(held) {
-                *place = Lanes::new(simd, held);
-            }
+        match self.sums {
+            Some(sums) => held(simd, sums, self.stride, first, column),
+            None => [[Lanes::splat(simd, R::ZERO); COLUMNS]; ROWS],
         }
-        tile
     }
 
     #[inline(always)]

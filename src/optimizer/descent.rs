@@ -174,15 +174,16 @@ fn same_bits<R: Real>(a: &[R], b: &[R]) -> bool {
 
 /// The smallest and the mean value; NaN in the mean if any is.
 fn summary<R: Real>(values: &[R]) -> (f64, f64) {
-    // Four side by side: one alone waits for each addition.
+    let smaller = |a: R, b: R| if a < b { a } else { b };
+    // Four of each side by side: one alone waits for what it was before.
     let (mut sums, mut minima) = ([0.0; 4], [R::INFINITY; 4]);
     for values in values.chunks(4) {
         for ((sum, min), &value) in sums.iter_mut().zip(&mut minima).zip(values) {
             *sum += value.wide();
-            *min = if value < *min { value } else { *min };
+            *min = smaller(value, *min);
         }
     }
-    let min = minima.into_iter().fold(R::INFINITY, |min, value| if value < min { value } else { min });
+    let min = minima.into_iter().fold(R::INFINITY, smaller);
     (min.wide(), (sums[0] + sums[1] + sums[2] + sums[3]) / values.len() as f64)
 }
 
@@ -190,6 +191,20 @@ fn summary<R: Real>(values: &[R]) -> (f64, f64) {
 mod tests {
     use super::*;
     use crate::optimizer::LearningRate;
+
+    #[test]
+    fn the_summary_has_the_smallest_and_the_mean() {
+        for place in 0..7 {
+            let mut values = [4.0, 6.0, 5.0, 7.0, 8.0, 9.0, 3.0];
+            values[place] = -1.0;
+            assert_eq!(summary(&values), (-1.0, values.iter().sum::<f64>() / 7.0), "{place}");
+            values[place] = f64::NAN;
+            let (min, mean) = summary(&values);
+            assert_eq!(min, if place == 6 { 4.0 } else { 3.0 }, "{place}");
+            assert!(mean.is_nan(), "{place}");
+        }
+        assert_eq!(summary(&[f64::NAN; 5]).0, f64::INFINITY);
+    }
 
     /// Descent on (y - 1)²/2 + ¼ that oscillates, and settles when the shrinking step no longer moves y. A restless one has a
     /// parameter that never stands still and that nothing depends on.

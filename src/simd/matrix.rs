@@ -66,8 +66,8 @@ impl<R: Real> Left<R> for ByColumns<'_, R> {
     }
 }
 
-/// Rows that are in one tile, however wide it is: those from a multiple of this number on. Sums over rows that are made of sums over
-/// such groups do not depend on the width.
+/// How many rows a tile has, or half of them. Those from a multiple of this number on are in one tile, however wide it is: sums over
+/// rows that are made of sums over such groups do not depend on the width.
 pub(crate) const GROUP: usize = 5;
 
 /// A left factor laid out as it is gone through: [`GROUP`] rows at a time, of these column by column; at the end what rows are left.
@@ -134,6 +134,26 @@ pub(crate) trait Target<S: Simd, R: Real> {
 /// Sums that stay in registers while a product adds to them.
 pub(crate) type Tile<S, R, const ROWS: usize, const COLUMNS: usize> = [[Lanes<S, R>; COLUMNS]; ROWS];
 
+/// What `matrix`, in rows of `stride` scalars, has where a [`Target`]'s tile goes.
+#[inline(always)]
+pub(crate) fn held<S: Simd, R: Real, const ROWS: usize, const COLUMNS: usize>(
+    simd: S,
+    matrix: &[R],
+    stride: usize,
+    first: usize,
+    column: usize,
+) -> Tile<S, R, ROWS, COLUMNS> {
+    let width = stride / Lanes::<S, R>::COUNT;
+    let mut tile = [[Lanes::splat(simd, R::ZERO); COLUMNS]; ROWS];
+    for (row, sums) in (first..).zip(&mut tile) {
+        let registers = &R::registers::<S>(matrix)[row * width + column..][..COLUMNS];
+        for (sum, &register) in sums.iter_mut().zip(registers) {
+            *sum = Lanes::new(simd, register);
+        }
+    }
+    tile
+}
+
 /// What a product is added to.
 #[derive(Clone, Copy)]
 pub(crate) enum Onto<'a, R> {
@@ -163,18 +183,14 @@ impl<S: Simd, R: Real> Target<S, R> for Into<'_, R> {
         column: usize,
     ) -> Tile<S, R, ROWS, COLUMNS> {
         let mut tile = [[Lanes::splat(simd, R::ZERO); COLUMNS]; ROWS];
-        let width = self.stride / Lanes::<S, R>::COUNT;
-        for (row, sums) in (first..).zip(&mut tile) {
-            match self.onto {
-                Onto::Zero => {}
-                Onto::Splat { data, stride } => *sums = [Lanes::splat(simd, data[row * stride]); COLUMNS],
-                Onto::Result => {
-                    let held = &R::registers::<S>(self.result)[row * width + column..][..COLUMNS];
-                    for (sum, &held) in sums.iter_mut().zip(held) {
-                        *sum = Lanes::new(simd, held);
-                    }
+        match self.onto {
+            Onto::Zero => {}
+            Onto::Splat { data, stride } => {
+                for (row, sums) in (first..).zip(&mut tile) {
+                    *sums = [Lanes::splat(simd, data[row * stride]); COLUMNS];
                 }
             }
+            Onto::Result => tile = held(simd, self.result, self.stride, first, column),
         }
         tile
     }
@@ -242,6 +258,7 @@ impl<S: Simd, R: Real, L: Left<R>, T: Target<S, R> + Target<Half, R>> Strips<'_,
     /// The tiles of all rows, `COLUMNS` registers and `HALF` of half the width wide, from `column` on. Gives `COLUMNS`.
     #[inline(always)]
     fn strip<const ROWS: usize, const COLUMNS: usize, const HALF: usize>(&mut self, column: usize) -> usize {
+        const { assert!(ROWS == GROUP || ROWS == 2 * GROUP, "what is left of the rows is less than two groups") };
         let mut first = 0;
         while self.rows - first >= ROWS {
             self.tile::<ROWS, COLUMNS, HALF>(first, column);
@@ -251,6 +268,7 @@ impl<S: Simd, R: Real, L: Left<R>, T: Target<S, R> + Target<Half, R>> Strips<'_,
             self.tile::<GROUP, COLUMNS, HALF>(first, column);
             first += GROUP;
         }
+        const { assert!(GROUP == 5, "and in the end less than one") };
         match self.rows - first {
             4 => self.tile::<4, COLUMNS, HALF>(first, column),
             3 => self.tile::<3, COLUMNS, HALF>(first, column),
@@ -304,7 +322,7 @@ mod tests {
     use crate::simd::tests::everywhere;
     use crate::simd::{Rows, WithSimd};
 
-    const ROWS: [usize; 10] = [1, 2, 3, 4, 5, 6, 9, 10, 12, 18];
+    const ROWS: [usize; 12] = [1, 2, 3, 4, 5, 6, 9, 10, 12, 15, 18, 29];
     const INNER: [usize; 7] = [1, 2, 3, 8, 10, 50, 70];
     const COLUMNS: [usize; 14] = [1, 2, 7, 8, 9, 16, 17, 31, 32, 50, 64, 65, 100, 130];
 

@@ -17,7 +17,7 @@ mod panels;
 pub(crate) mod peak;
 mod real;
 mod rows;
-pub(crate) mod turn;
+pub(crate) mod transpose;
 
 pub(crate) use columns::{Columns, across};
 pub(crate) use lanes::Lanes;

@@ -146,6 +146,13 @@ pub(crate) fn tables<S: Simd>(simd: S) -> Option<Tables> {
     (&simd as &dyn Any).downcast_ref().copied()
 }
 
+/// The part of `simd` that is AVX2, if there is one; known when compiled.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(super) fn avx2<S: Simd>(simd: S) -> Option<pulp::x86::V3> {
+    tables(simd).map(|simd| *simd).or((&simd as &dyn Any).downcast_ref().copied())
+}
+
 /// The instruction set on registers half as wide. A type of its own, so that kernels compiled for AVX2 share no function with it:
 /// what is called from a single place is inlined, and has to be.
 #[cfg(target_arch = "x86_64")]
