@@ -26,7 +26,7 @@ help: ## List the targets
 
 .PHONY: figures
 figures: set-up $(if $(filter cuda,$(DEVICE)),toolkit) ## Reproduce the paper: traces, summary and figures into data/ (a minute or two after the first build)
-	@echo "figures: building (about 7 minutes on 2 cores the first time), then about a minute of runs and 15 s of drawing"
+	@echo "figures: building (about 10 minutes on 2 cores the first time), then about a minute of runs and 15 s of drawing"
 	$(CARGO) build $(RELEASE)
 	target/release/overparam figures --device $(DEVICE) $(ARGS)
 
@@ -53,7 +53,7 @@ kernels: set-up ## Time the kernels alone, with Criterion (about 3 minutes after
 	$(CARGO) bench $(FEATURES) --locked --bench kernels
 
 .PHONY: test
-test: set-up lint ## Format, clippy, rustdoc, every test and the notebooks (about 30 minutes on 2 cores the first time, then 8)
+test: set-up lint ## Format, clippy, rustdoc, every test and the notebooks (about 40 minutes on 2 cores the first time, then 8)
 	$(CARGO) test $(RELEASE)
 ifeq ($(LACKING),)
 	$(MAKE) test-notebooks
@@ -107,11 +107,11 @@ kernel: set-up ## Set up JupyterLab and the Rust kernel in .lab (about 4 minutes
 
 .PHONY: lab
 lab: kernel ## Open the notebooks in JupyterLab
-	@echo "lab: the very first cell compiles the crate (about 8 minutes on 2 cores); in later sessions that takes seconds"
+	@echo "lab: the very first cell compiles the crate (about 12 minutes on 2 cores); in later sessions that takes seconds"
 	$(JUPYTER)/jupyter-lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks $(ARGS)
 
 .PHONY: notebooks
-notebooks: kernel data/summary.parquet ## Execute all notebooks and keep their outputs (about 15 minutes the first time, then 3)
+notebooks: kernel data/summary.parquet ## Execute all notebooks and keep their outputs (about 20 minutes the first time, then 3)
 	$(JUPYTER)/python notebooks/lab/execute.py
 
 .PHONY: test-notebooks
