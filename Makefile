@@ -107,7 +107,7 @@ kernel: set-up ## Set up JupyterLab and the Rust kernel in .lab (about 4 minutes
 
 .PHONY: lab
 lab: kernel ## Open the notebooks in JupyterLab
-	@echo "lab: the very first cell compiles the crate (about 12 minutes on 2 cores); in later sessions that takes seconds"
+	@echo "lab: the very first cell compiles the crate (about 15 minutes on 2 cores); in later sessions that takes seconds"
 	$(JUPYTER)/jupyter-lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks $(ARGS)
 
 .PHONY: notebooks
