@@ -34,7 +34,8 @@ pub fn figure3(traces: &DataFrame) -> Result<Plot, Error> {
     }
     let (top, row, bottom) = (68, 210, 50);
     let legend = style::legend(1.0 + 30.0 / row as f64);
-    let layout = style::layout(style::COLUMN, top + row + bottom, style::margin(80, 12, top, bottom), legend);
+    // On the right the title of the Hamiltonian is wider than its panel.
+    let layout = style::layout(style::COLUMN, top + row + bottom, style::margin(80, 24, top, bottom), legend);
     Ok(draw(&panels, 2, "iteration + 1", layout, (0.42, 0.0)))
 }
 
