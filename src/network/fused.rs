@@ -1,6 +1,6 @@
 //! The perceptron's arithmetic: products of small matrices over panels of points, with nothing allocated after the start.
 
-use crate::simd::matrix::{ByColumns, ByRows, Into, Onto, Target, Tile, held, product};
+use crate::simd::matrix::{ByColumns, ByRows, Into, Onto, Target, Tile, held, places_mut, product, zeros};
 use crate::simd::transpose::transpose;
 use crate::simd::{Lanes, Panel, Panels, Real, Rows, Simd, WithSimd, dispatch};
 
@@ -171,9 +171,9 @@ impl<R: Real> WithSimd for Forward<'_, '_, R> {
 /// Activations: what is below zero becomes zero.
 struct Rectified<'a, R>(Into<'a, R>);
 
-impl<S: Simd, R: Real> Target<S, R> for Rectified<'_, R> {
+impl<R: Real> Target<R> for Rectified<'_, R> {
     #[inline(always)]
-    fn start<const ROWS: usize, const COLUMNS: usize>(
+    fn start<S: Simd, const ROWS: usize, const COLUMNS: usize>(
         &self,
         simd: S,
         first: usize,
@@ -183,7 +183,7 @@ impl<S: Simd, R: Real> Target<S, R> for Rectified<'_, R> {
     }
 
     #[inline(always)]
-    fn finish<const ROWS: usize, const COLUMNS: usize>(
+    fn finish<S: Simd, const ROWS: usize, const COLUMNS: usize>(
         &mut self,
         first: usize,
         column: usize,
@@ -252,9 +252,9 @@ struct Added<'a, R> {
     stride: usize,
 }
 
-impl<S: Simd, R: Real> Target<S, R> for Added<'_, R> {
+impl<R: Real> Target<R> for Added<'_, R> {
     #[inline(always)]
-    fn start<const ROWS: usize, const COLUMNS: usize>(
+    fn start<S: Simd, const ROWS: usize, const COLUMNS: usize>(
         &self,
         simd: S,
         first: usize,
@@ -262,20 +262,18 @@ impl<S: Simd, R: Real> Target<S, R> for Added<'_, R> {
     ) -> Tile<S, R, ROWS, COLUMNS> {
         match self.sums {
             Some(sums) => held(simd, sums, self.stride, first, column),
-            None => [[Lanes::splat(simd, R::ZERO); COLUMNS]; ROWS],
+            None => zeros(simd),
         }
     }
 
     #[inline(always)]
-    fn finish<const ROWS: usize, const COLUMNS: usize>(
+    fn finish<S: Simd, const ROWS: usize, const COLUMNS: usize>(
         &mut self,
         first: usize,
         column: usize,
         tile: Tile<S, R, ROWS, COLUMNS>,
     ) {
-        let width = self.stride / Lanes::<S, R>::COUNT;
-        for (row, sums) in (first..).zip(tile) {
-            let places = &mut R::registers_mut::<S>(self.to)[row * width + column..][..COLUMNS];
+        for (sums, places) in tile.into_iter().zip(places_mut::<S, R, COLUMNS>(self.to, self.stride, first, column)) {
             for (place, sum) in places.iter_mut().zip(sums) {
                 *place = (Lanes::new(sum.simd(), *place) + sum).register();
             }
@@ -289,17 +287,16 @@ struct Gated<'a, R> {
     stride: usize,
 }
 
-impl<S: Simd, R: Real> Target<S, R> for Gated<'_, R> {
+impl<R: Real> Target<R> for Gated<'_, R> {
     #[inline(always)]
-    fn finish<const ROWS: usize, const COLUMNS: usize>(
+    fn finish<S: Simd, const ROWS: usize, const COLUMNS: usize>(
         &mut self,
         first: usize,
         column: usize,
         tile: Tile<S, R, ROWS, COLUMNS>,
     ) {
-        let width = self.stride / Lanes::<S, R>::COUNT;
-        for (row, sums) in (first..).zip(tile) {
-            let places = &mut R::registers_mut::<S>(self.activations)[row * width + column..][..COLUMNS];
+        let places = places_mut::<S, R, COLUMNS>(self.activations, self.stride, first, column);
+        for (sums, places) in tile.into_iter().zip(places) {
             for (place, sum) in places.iter_mut().zip(sums) {
                 let activation = Lanes::new(sum.simd(), *place);
                 *place = Lanes::splat(sum.simd(), R::ZERO).less_than(activation, sum, 0.0).register();

@@ -8,7 +8,7 @@
 //! than the product of the d (d + 1)/2 pairs j ≤ k with all i.
 
 use super::{CudaSource, Definition, Extremes, Link, Points, Taped, TapedValues, kernel};
-use crate::simd::matrix::{GROUP, Grouped, Target, Tile, grouped, product};
+use crate::simd::matrix::{GROUP, Grouped, Target, Tile, grouped, places, places_mut, product};
 use crate::simd::{Lanes, Real, Simd};
 use dfdx::prelude::*;
 use rand_chacha::ChaCha8Rng;
@@ -264,32 +264,33 @@ struct Slopes<'a, R> {
     stride: usize,
 }
 
-impl<S: Simd, R: Real> Target<S, R> for Slopes<'_, R> {
+impl<R: Real> Target<R> for Slopes<'_, R> {
     #[inline(always)]
-    fn finish<const ROWS: usize, const COLUMNS: usize>(
+    fn finish<S: Simd, const ROWS: usize, const COLUMNS: usize>(
         &mut self,
         first: usize,
         column: usize,
         tile: Tile<S, R, ROWS, COLUMNS>,
     ) {
         let simd = tile[0][0].simd();
+        let &mut Self { spins, ref mut slopes, stride } = self;
         let lanes = |register| Lanes::<S, R>::new(simd, register);
-        let width = self.stride / Lanes::<S, R>::COUNT;
-        let (all_spins, all_slopes) = (R::registers::<S>(self.spins), R::registers_mut::<S>(self.slopes));
-        let leading = all_spins[column..].first_chunk::<COLUMNS>().expect("a register for each column");
-        for (group, sums) in tile.chunks(GROUP).enumerate() {
+        let Some(leading) = places::<S, R, COLUMNS>(spins, stride, 0, column).next() else { return };
+        for (group, sums) in (first..).step_by(GROUP).zip(tile.chunks(GROUP)) {
             let mut along = [Lanes::splat(simd, R::ZERO); COLUMNS];
-            for (row, sums) in sums.iter().enumerate() {
-                let at = (first + group * GROUP + row) * width + column;
-                let (spins, slopes) = (&all_spins[at..][..COLUMNS], &mut all_slopes[at..][..COLUMNS]);
+            let spins = places::<S, R, COLUMNS>(spins, stride, group, column);
+            let slopes_of_group = places_mut::<S, R, COLUMNS>(slopes, stride, group, column);
+            for ((sums, spins), slopes) in sums.iter().zip(spins).zip(slopes_of_group) {
                 for place in 0..COLUMNS {
                     let sum = sums[place];
                     along[place] = sum.mul_add(lanes(spins[place]), along[place]);
                     slopes[place] = sum.mul_add(lanes(leading[place]), lanes(slopes[place])).register();
                 }
             }
-            for (slope, along) in all_slopes[column..][..COLUMNS].iter_mut().zip(along) {
-                *slope = along.mul_add(0.5, lanes(*slope)).register();
+            for slopes in places_mut::<S, R, COLUMNS>(slopes, stride, 0, column).take(1) {
+                for (slope, along) in slopes.iter_mut().zip(along) {
+                    *slope = along.mul_add(0.5, lanes(*slope)).register();
+                }
             }
         }
     }

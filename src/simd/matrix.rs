@@ -4,8 +4,8 @@
 //! factor already lies in rows of whole registers, so a product is a walk over tiles of the result that stay in registers.
 
 use super::columns::split;
-use super::real::{Half, lower};
-use super::{Lanes, Real, Simd};
+use super::real::{Half, half, lower};
+use super::{Lanes, Real, Simd, WithSimd};
 
 /// The left factor.
 pub(crate) trait Left<R: Real>: Copy {
@@ -102,28 +102,28 @@ impl<R: Real> Left<R> for Grouped<'_, R> {
     #[inline(always)]
     fn element<const ROWS: usize>(self, part: &[&[R]; ROWS], row: usize, column: usize) -> Option<R> {
         if ROWS < GROUP {
-            return part[row].get(column * ROWS + row).copied();
+            return part[row].as_chunks::<ROWS>().0.get(column).map(|group| group[row]);
         }
-        part[row].get(column * GROUP..)?.first_chunk::<GROUP>().map(|group| group[row % GROUP])
+        part[row].as_chunks::<GROUP>().0.get(column).map(|group| group[row % GROUP])
     }
 }
 
 /// Where a product goes, in tiles of `ROWS` rows and `COLUMNS` registers, the first of them at row `first` and register
 /// `column`.
-pub(crate) trait Target<S: Simd, R: Real> {
+pub(crate) trait Target<R: Real> {
     /// What a tile starts from: zeros, unless said otherwise.
     #[inline(always)]
-    fn start<const ROWS: usize, const COLUMNS: usize>(
+    fn start<S: Simd, const ROWS: usize, const COLUMNS: usize>(
         &self,
         simd: S,
         _first: usize,
         _column: usize,
     ) -> Tile<S, R, ROWS, COLUMNS> {
-        [[Lanes::splat(simd, R::ZERO); COLUMNS]; ROWS]
+        zeros(simd)
     }
 
     /// Takes a tile when it is done.
-    fn finish<const ROWS: usize, const COLUMNS: usize>(
+    fn finish<S: Simd, const ROWS: usize, const COLUMNS: usize>(
         &mut self,
         first: usize,
         column: usize,
@@ -134,7 +134,39 @@ pub(crate) trait Target<S: Simd, R: Real> {
 /// Sums that stay in registers while a product adds to them.
 pub(crate) type Tile<S, R, const ROWS: usize, const COLUMNS: usize> = [[Lanes<S, R>; COLUMNS]; ROWS];
 
-/// What `matrix`, in rows of `stride` scalars, has where a [`Target`]'s tile goes.
+#[inline(always)]
+pub(crate) fn zeros<S: Simd, R: Real, const ROWS: usize, const COLUMNS: usize>(simd: S) -> Tile<S, R, ROWS, COLUMNS> {
+    [[Lanes::splat(simd, R::ZERO); COLUMNS]; ROWS]
+}
+
+/// Where a [`Target`]'s tile goes in `matrix`, which is in rows of `stride` scalars: from row `first` on, registers from `column` on.
+#[inline(always)]
+pub(crate) fn places<S: Simd, R: Real, const COLUMNS: usize>(
+    matrix: &[R],
+    stride: usize,
+    first: usize,
+    column: usize,
+) -> impl Iterator<Item = &[R::Register<S>; COLUMNS]> {
+    let count = Lanes::<S, R>::COUNT;
+    // Nothing here can panic: sums that a panic may interrupt are written to memory.
+    let from = R::registers::<S>(matrix.get(first * stride + column * count..).unwrap_or_default());
+    from.chunks(stride / count).filter_map(|row| row.first_chunk())
+}
+
+/// [`places`], to write to.
+#[inline(always)]
+pub(crate) fn places_mut<S: Simd, R: Real, const COLUMNS: usize>(
+    matrix: &mut [R],
+    stride: usize,
+    first: usize,
+    column: usize,
+) -> impl Iterator<Item = &mut [R::Register<S>; COLUMNS]> {
+    let count = Lanes::<S, R>::COUNT;
+    let from = R::registers_mut::<S>(matrix.get_mut(first * stride + column * count..).unwrap_or_default());
+    from.chunks_mut(stride / count).filter_map(|row| row.first_chunk_mut())
+}
+
+/// What a `matrix` has at the [places] of a tile.
 #[inline(always)]
 pub(crate) fn held<S: Simd, R: Real, const ROWS: usize, const COLUMNS: usize>(
     simd: S,
@@ -143,13 +175,9 @@ pub(crate) fn held<S: Simd, R: Real, const ROWS: usize, const COLUMNS: usize>(
     first: usize,
     column: usize,
 ) -> Tile<S, R, ROWS, COLUMNS> {
-    let width = stride / Lanes::<S, R>::COUNT;
-    let mut tile = [[Lanes::splat(simd, R::ZERO); COLUMNS]; ROWS];
-    for (row, sums) in (first..).zip(&mut tile) {
-        let registers = &R::registers::<S>(matrix)[row * width + column..][..COLUMNS];
-        for (sum, &register) in sums.iter_mut().zip(registers) {
-            *sum = Lanes::new(simd, register);
-        }
+    let mut tile = zeros(simd);
+    for (sums, places) in tile.iter_mut().zip(places::<S, R, COLUMNS>(matrix, stride, first, column)) {
+        *sums = places.map(|register| Lanes::new(simd, register));
     }
     tile
 }
@@ -174,40 +202,37 @@ pub(crate) struct Into<'a, R> {
     pub stride: usize,
 }
 
-impl<S: Simd, R: Real> Target<S, R> for Into<'_, R> {
+impl<R: Real> Target<R> for Into<'_, R> {
     #[inline(always)]
-    fn start<const ROWS: usize, const COLUMNS: usize>(
+    fn start<S: Simd, const ROWS: usize, const COLUMNS: usize>(
         &self,
         simd: S,
         first: usize,
         column: usize,
     ) -> Tile<S, R, ROWS, COLUMNS> {
-        let mut tile = [[Lanes::splat(simd, R::ZERO); COLUMNS]; ROWS];
         match self.onto {
-            Onto::Zero => {}
+            Onto::Zero => zeros(simd),
             Onto::Splat { data, stride } => {
+                let mut tile = zeros(simd);
                 for (row, sums) in (first..).zip(&mut tile) {
                     *sums = [Lanes::splat(simd, data[row * stride]); COLUMNS];
                 }
+                tile
             }
-            Onto::Result => tile = held(simd, self.result, self.stride, first, column),
+            Onto::Result => held(simd, self.result, self.stride, first, column),
         }
-        tile
     }
 
     #[inline(always)]
-    fn finish<const ROWS: usize, const COLUMNS: usize>(
+    fn finish<S: Simd, const ROWS: usize, const COLUMNS: usize>(
         &mut self,
         first: usize,
         column: usize,
         tile: Tile<S, R, ROWS, COLUMNS>,
     ) {
-        let width = self.stride / Lanes::<S, R>::COUNT;
-        for (row, sums) in (first..).zip(tile) {
-            let places = &mut R::registers_mut::<S>(self.result)[row * width + column..][..COLUMNS];
-            for (place, sum) in places.iter_mut().zip(sums) {
-                *place = sum.register();
-            }
+        for (sums, places) in tile.into_iter().zip(places_mut::<S, R, COLUMNS>(self.result, self.stride, first, column))
+        {
+            *places = sums.map(Lanes::register);
         }
     }
 }
@@ -215,7 +240,7 @@ impl<S: Simd, R: Real> Target<S, R> for Into<'_, R> {
 /// The first `columns` columns of `left` (`rows` × inner) · `right` (inner × stride), where `stride` is a whole number of
 /// [`Real::Block`]s. What shares a register with them may be worked out as well, or may not.
 #[inline(always)]
-pub(crate) fn product<S: Simd, R: Real, L: Left<R>, T: Target<S, R> + Target<Half, R>>(
+pub(crate) fn product<S: Simd, R: Real, L: Left<R>, T: Target<R>>(
     simd: S,
     left: L,
     rows: usize,
@@ -225,8 +250,7 @@ pub(crate) fn product<S: Simd, R: Real, L: Left<R>, T: Target<S, R> + Target<Hal
     mut target: T,
 ) {
     let (whole, half) = split::<S, R>(simd, columns);
-    let width = stride / Lanes::<S, R>::COUNT;
-    let mut strips = Strips { simd, half, left, rows, right, width, target: &mut target };
+    let mut strips = Strips { simd, left, rows, inner: right.len() / stride, right, stride, target: &mut target };
     let mut column = 0;
     // As many sums as hide an addition's latency, and registers left for the factors.
     while column < whole {
@@ -245,73 +269,101 @@ pub(crate) fn product<S: Simd, R: Real, L: Left<R>, T: Target<S, R> + Target<Hal
 /// A product in strips of columns.
 struct Strips<'a, S, R, L, T> {
     simd: S,
-    half: Option<Half>,
     left: L,
     rows: usize,
+    inner: usize,
     right: &'a [R],
-    /// Registers in a row of the right factor.
-    width: usize,
+    stride: usize,
     target: &'a mut T,
 }
 
-impl<S: Simd, R: Real, L: Left<R>, T: Target<S, R> + Target<Half, R>> Strips<'_, S, R, L, T> {
-    /// The tiles of all rows, `COLUMNS` registers and `HALF` of half the width wide, from `column` on. Gives `COLUMNS`.
+impl<S: Simd, R: Real, L: Left<R>, T: Target<R>> Strips<'_, S, R, L, T> {
+    /// The strip from `column` on. Gives `COLUMNS`.
     #[inline(always)]
     fn strip<const ROWS: usize, const COLUMNS: usize, const HALF: usize>(&mut self, column: usize) -> usize {
+        let &mut Self { simd, left, rows, inner, right, stride, ref mut target } = self;
+        // A function of its own: all strips in one are slower to compile, and no faster.
+        simd.vectorize(Strip::<R, L, T, ROWS, COLUMNS, HALF> { left, rows, inner, right, stride, column, target });
+        COLUMNS
+    }
+}
+
+/// Tiles of all rows, `COLUMNS` registers and `HALF` of half the width wide, from register `column` on.
+struct Strip<'a, R, L, T, const ROWS: usize, const COLUMNS: usize, const HALF: usize> {
+    left: L,
+    rows: usize,
+    inner: usize,
+    right: &'a [R],
+    stride: usize,
+    column: usize,
+    target: &'a mut T,
+}
+
+impl<R: Real, L: Left<R>, T: Target<R>, const ROWS: usize, const COLUMNS: usize, const HALF: usize> WithSimd
+    for Strip<'_, R, L, T, ROWS, COLUMNS, HALF>
+{
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
         const { assert!(ROWS == GROUP || ROWS == 2 * GROUP, "what is left of the rows is less than two groups") };
+        let rows = self.rows;
         let mut first = 0;
-        while self.rows - first >= ROWS {
-            self.tile::<ROWS, COLUMNS, HALF>(first, column);
+        while rows - first >= ROWS {
+            self.tile::<S, ROWS>(simd, first);
             first += ROWS;
         }
-        if ROWS > GROUP && self.rows - first >= GROUP {
-            self.tile::<GROUP, COLUMNS, HALF>(first, column);
+        if ROWS > GROUP && rows - first >= GROUP {
+            self.tile::<S, GROUP>(simd, first);
             first += GROUP;
         }
         const { assert!(GROUP == 5, "and in the end less than one") };
-        match self.rows - first {
-            4 => self.tile::<4, COLUMNS, HALF>(first, column),
-            3 => self.tile::<3, COLUMNS, HALF>(first, column),
-            2 => self.tile::<2, COLUMNS, HALF>(first, column),
-            1 => self.tile::<1, COLUMNS, HALF>(first, column),
+        match rows - first {
+            4 => self.tile::<S, 4>(simd, first),
+            3 => self.tile::<S, 3>(simd, first),
+            2 => self.tile::<S, 2>(simd, first),
+            1 => self.tile::<S, 1>(simd, first),
             _ => {}
         }
-        COLUMNS
     }
+}
 
-    /// One tile.
+impl<R: Real, L: Left<R>, T: Target<R>, const ROWS: usize, const COLUMNS: usize, const HALF: usize>
+    Strip<'_, R, L, T, ROWS, COLUMNS, HALF>
+{
+    /// The tile of `TALL` rows from `first` on.
     #[inline(always)]
-    fn tile<const ROWS: usize, const COLUMNS: usize, const HALF: usize>(&mut self, first: usize, column: usize) {
-        let &mut Self { simd, half, left, right, width, ref mut target, .. } = self;
-        let (whole, halves) = (R::registers::<S>(right), R::registers::<Half>(right));
-        let half = half.filter(|_| HALF > 0);
+    fn tile<S: Simd, const TALL: usize>(&mut self, simd: S, first: usize) {
+        let &mut Self { left, inner, right, stride, column, ref mut target, .. } = self;
         let half_column = 2 * (column + COLUMNS);
-        let mut tile = Target::<S, R>::start::<ROWS, COLUMNS>(*target, simd, first, column);
-        let mut narrow = half.map(|half| Target::<Half, R>::start::<ROWS, HALF>(*target, half, first, half_column));
-        let inner = whole.len() / width;
-        let part = left.part::<ROWS>(first, inner);
+        let mut tile = target.start::<S, TALL, COLUMNS>(simd, first, column);
+        let mut narrow = half(simd)
+            .filter(|_| HALF > 0)
+            .map(|half| (half, target.start::<Half, TALL, HALF>(half, first, half_column)));
+        let part = left.part::<TALL>(first, inner);
+        let from = column * Lanes::<S, R>::COUNT;
         // All `inner` of them are there; but a check that can panic would have the sums written to memory in every round.
-        'inner: for k in 0..inner {
-            let right = whole.get(k * width + column..).and_then(|right| right.first_chunk::<COLUMNS>());
-            let Some(right) = right else { break };
-            let right_half = halves.get(2 * k * width + half_column..).and_then(|right| right.first_chunk::<HALF>());
+        'inner: for (k, right) in right.chunks_exact(stride).enumerate() {
+            let Some(right) = right.get(from..) else { break };
+            let Some(whole) = R::registers::<S>(right).first_chunk::<COLUMNS>() else { break };
+            let halves = R::registers::<Half>(right).get(2 * COLUMNS..).and_then(|rest| rest.first_chunk::<HALF>());
             for (row, sums) in tile.iter_mut().enumerate() {
                 let Some(factor) = left.element(&part, row, k) else { break 'inner };
                 let factor = Lanes::splat(simd, factor);
-                for (sum, &right) in sums.iter_mut().zip(right) {
+                for (sum, &right) in sums.iter_mut().zip(whole) {
                     *sum = factor.mul_add(Lanes::new(simd, right), *sum);
                 }
-                if let (Some(half), Some(narrow), Some(right)) = (half, &mut narrow, right_half) {
-                    let factor = Lanes::new(half, lower::<S, R>(simd, factor.register()));
-                    for (sum, &right) in narrow[row].iter_mut().zip(right) {
-                        *sum = factor.mul_add(Lanes::new(half, right), *sum);
+                if let (Some((half, narrow)), Some(halves)) = (&mut narrow, halves) {
+                    let factor = Lanes::new(*half, lower::<S, R>(simd, factor.register()));
+                    for (sum, &right) in narrow[row].iter_mut().zip(halves) {
+                        *sum = factor.mul_add(Lanes::new(*half, right), *sum);
                     }
                 }
             }
         }
-        Target::<S, R>::finish(*target, first, column, tile);
-        if let Some(narrow) = narrow {
-            Target::<Half, R>::finish(*target, first, half_column, narrow);
+        target.finish(first, column, tile);
+        if let Some((_, narrow)) = narrow {
+            target.finish(first, half_column, narrow);
         }
     }
 }
@@ -319,8 +371,8 @@ impl<S: Simd, R: Real, L: Left<R>, T: Target<S, R> + Target<Half, R>> Strips<'_,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simd::Rows;
     use crate::simd::tests::everywhere;
-    use crate::simd::{Rows, WithSimd};
 
     const ROWS: [usize; 12] = [1, 2, 3, 4, 5, 6, 9, 10, 12, 15, 18, 29];
     const INNER: [usize; 7] = [1, 2, 3, 8, 10, 50, 70];
