@@ -21,6 +21,9 @@ pub(crate) trait Definition<R: Real>: Sized + Send + Sync + 'static {
     const SOURCE: &'static str;
     /// The bounds [lo, hi] of every coordinate.
     const DOMAIN: [f64; 2];
+    /// The units of a coordinate and of the value where they are [evaluated](Definition::evaluate); everywhere else they are plain
+    /// numbers. In units of its width a box about 0 is [-½, ½], and takes less to get into and out of.
+    const UNITS: [f64; 2] = [1.0, 1.0];
     /// Whether the points of a panel are evaluated together, not a register of them after the other: then each register is
     /// [begun](Definition::begin), all of them are [mixed](Definition::mix), and only then evaluated.
     const TOGETHER: bool = false;
@@ -46,7 +49,7 @@ pub(crate) trait Definition<R: Real>: Sized + Send + Sync + 'static {
     /// What is done with a panel of points at once, on the scratch alone, in rows of `stride` scalars.
     fn mix<S: Simd>(&self, _simd: S, _dimension: usize, _points: usize, _stride: usize, _scratch: &mut [R]) {}
 
-    /// Value and gradient at every point.
+    /// Value and gradient at every point, in the [units](Definition::UNITS).
     fn evaluate<S: Simd, L: Link<S, R>>(&self, points: Points<'_, S, R, L>);
 
     /// How many rows of scratch [`Definition::evaluate`] needs; a row holds a register, or where the points are evaluated

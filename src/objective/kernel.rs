@@ -143,16 +143,17 @@ impl<R: Real, F: Definition<R>> WithSimd for Apply<'_, F, R> {
 impl<R: Real, F: Definition<R>> Columns for Apply<'_, F, R> {
     #[inline(always)]
     fn work<S: Simd>(&mut self, simd: S, columns: Range<usize>) {
-        let [minimum, maximum] = self.fused.range;
-        // dF/df · du/dx.
-        let slope = (F::DOMAIN[1] - F::DOMAIN[0]) / (maximum - minimum);
+        let ([lo, hi], [minimum, maximum]) = (Self::DOMAIN, self.range());
+        // dF/df · du/dx, in the definition's units.
+        let slope = (hi - lo) / (maximum - minimum);
         let constant = |value: f64| Lanes::splat(simd, R::of(value));
         match (self.job.map, self.job.update) {
             (Map::Logistic { gain }, Update::Step { step }) => {
                 // What the odds grow by in the exponent: gain times the step of y, the other way round.
                 let factor = step * slope * gain * gain;
                 // |x (1 - x)| is at most a quarter.
-                let largest = 0.25 * factor.abs() * F::steepest(self.fused.dimension);
+                let steepest = F::steepest(self.fused.dimension) * (F::UNITS[0] / F::UNITS[1]);
+                let largest = 0.25 * factor.abs() * steepest;
                 let factor = constant(factor);
                 match R::GENTLE.iter().position(|&(bound, _)| largest <= bound) {
                     Some(0) => self.evaluate(simd, columns, Odds::<S, R, 0> { factor }),
@@ -180,8 +181,18 @@ impl<R: Real, F: Definition<R>> Columns for Apply<'_, F, R> {
 }
 
 impl<R: Real, F: Definition<R>> Apply<'_, F, R> {
+    /// The bounds of a coordinate, in its unit.
+    const DOMAIN: [f64; 2] = [F::DOMAIN[0] / F::UNITS[0], F::DOMAIN[1] / F::UNITS[0]];
+
+    /// The smallest and the largest value, in its unit.
+    #[inline(always)]
+    fn range(&self) -> [f64; 2] {
+        self.fused.range.map(|value| value / F::UNITS[1])
+    }
+
     #[inline(always)]
     fn evaluate<S: Simd>(&mut self, simd: S, columns: Range<usize>, link: impl Link<S, R>) {
+        let range = self.range();
         let Self { fused, job: Job { y, best, workspace, .. }, begins, .. } = self;
         let Workspace { x, values, scratch } = &mut **workspace;
         let points = Points {
@@ -195,8 +206,8 @@ impl<R: Real, F: Definition<R>> Apply<'_, F, R> {
             values: R::registers_mut::<S>(values),
             best,
             link,
-            domain: F::DOMAIN,
-            range: fused.range,
+            domain: Self::DOMAIN,
+            range,
         };
         if F::TOGETHER && *begins { fused.function.begin(points) } else { fused.function.evaluate(points) }
     }
@@ -207,8 +218,8 @@ pub(crate) trait Link<S: Simd, R: Real>: Copy {
     /// x of two parameters: of y, or of what stands for it.
     fn x(self, a: Lanes<S, R>, b: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>);
 
-    /// What takes the place of the parameter `y`; `slope` is df/du.
-    fn replace(self, y: Lanes<S, R>, x: Lanes<S, R>, slope: Lanes<S, R>) -> Lanes<S, R>;
+    /// What takes the place of the parameter `y`; `spread` is x (1 - x), and `slope` df/du.
+    fn replace(self, y: Lanes<S, R>, x: Lanes<S, R>, spread: Lanes<S, R>, slope: Lanes<S, R>) -> Lanes<S, R>;
 }
 
 /// Through the sigmoid, for the gradient that the deep optimizer sends on.
@@ -225,8 +236,8 @@ impl<S: Simd, R: Real> Link<S, R> for Logistic<S, R> {
     }
 
     #[inline(always)]
-    fn replace(self, _: Lanes<S, R>, x: Lanes<S, R>, slope: Lanes<S, R>) -> Lanes<S, R> {
-        self.factor * slope * x.mul_sub_from(x, x)
+    fn replace(self, _: Lanes<S, R>, _: Lanes<S, R>, spread: Lanes<S, R>, slope: Lanes<S, R>) -> Lanes<S, R> {
+        self.factor * slope * spread
     }
 }
 
@@ -245,8 +256,8 @@ impl<S: Simd, R: Real, const SERIES: usize> Link<S, R> for Odds<S, R, SERIES> {
     }
 
     #[inline(always)]
-    fn replace(self, odds: Lanes<S, R>, x: Lanes<S, R>, slope: Lanes<S, R>) -> Lanes<S, R> {
-        let step = self.factor * slope * x.mul_sub_from(x, x);
+    fn replace(self, odds: Lanes<S, R>, _: Lanes<S, R>, spread: Lanes<S, R>, slope: Lanes<S, R>) -> Lanes<S, R> {
+        let step = self.factor * slope * spread;
         clamp_odds(match R::GENTLE.get(SERIES) {
             Some(&(_, terms)) => (odds * step).mul_add(gentle_growth(step, terms), odds),
             None => odds * exp_apart(step),
@@ -269,10 +280,13 @@ impl<S: Simd, R: Real> Link<S, R> for Plain<S, R> {
     }
 
     #[inline(always)]
-    fn replace(self, _: Lanes<S, R>, x: Lanes<S, R>, slope: Lanes<S, R>) -> Lanes<S, R> {
+    fn replace(self, _: Lanes<S, R>, x: Lanes<S, R>, _: Lanes<S, R>, slope: Lanes<S, R>) -> Lanes<S, R> {
         if self.steps { self.factor.mul_add(slope, x) } else { self.factor * slope }
     }
 }
+
+/// The cube about its middle: in units of the box's width, what a box about 0 is.
+const CENTERED: [f64; 2] = [-0.5, 0.5];
 
 /// A panel of points, and where what is found there goes.
 pub(crate) struct Points<'a, S: Simd, R: Real, L> {
@@ -352,7 +366,7 @@ impl<S: Simd, R: Real, L: Link<S, R>> Points<'_, S, R, L> {
     pub(crate) fn slope(&mut self, i: usize, column: usize, slope: Lanes<S, R>) {
         let place = i * self.width + column;
         let (y, x) = (Lanes::new(self.simd, self.y[place]), Lanes::new(self.simd, self.x[place]));
-        self.y[place] = self.link.replace(y, x, slope).register();
+        self.y[place] = self.link.replace(y, x, spread(x, self.domain), slope).register();
     }
 
     /// Takes the value of the points of register `column`.
@@ -388,8 +402,9 @@ impl<S: Simd, R: Real, L: Link<S, R>> Point<'_, S, R, L> {
     /// Takes the derivative in coordinate i.
     #[inline(always)]
     pub(crate) fn slope(&mut self, i: usize, slope: Lanes<S, R>) {
-        let y = &mut self.y[i * self.width + self.column];
-        *y = self.link.replace(Lanes::new(self.simd, *y), Lanes::new(self.simd, self.x[i]), slope).register();
+        let place = i * self.width + self.column;
+        let (y, x) = (Lanes::new(self.simd, self.y[place]), Lanes::new(self.simd, self.x[i]));
+        self.y[place] = self.link.replace(y, x, spread(x, self.domain), slope).register();
     }
 
     /// `value` in every lane.
@@ -408,7 +423,18 @@ pub(crate) fn pairs(dimension: usize) -> impl Iterator<Item = (usize, usize)> {
 /// u = lo + (hi - lo) x.
 #[inline(always)]
 fn in_box<S: Simd, R: Real>(x: Lanes<S, R>, [lo, hi]: [f64; 2]) -> Lanes<S, R> {
-    x.mul_add(hi - lo, lo)
+    if hi - lo == 1.0 { x + lo } else { x.mul_add(hi - lo, lo) }
+}
+
+/// x (1 - x), the slope of the sigmoid by its argument. In a centered box it is ¼ - u², whose square the function has as well; near
+/// x = 0 it is then as far off as near x = 1, where x itself leaves no more.
+#[inline(always)]
+fn spread<S: Simd, R: Real>(x: Lanes<S, R>, domain: [f64; 2]) -> Lanes<S, R> {
+    if domain != CENTERED {
+        return x.mul_sub_from(x, x);
+    }
+    let u = in_box(x, domain);
+    Lanes::splat(x.simd(), R::of(0.25)) - u * u
 }
 
 /// F of f.

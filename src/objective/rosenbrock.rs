@@ -14,6 +14,7 @@ impl<R: Real> Definition<R> for Rosenbrock<R> {
     const SOURCE: &'static str =
         "Surjanovic & Bingham (2013), Virtual Library of Simulation Experiments: Rosenbrock function";
     const DOMAIN: [f64; 2] = [-5.0, 10.0];
+    const UNITS: [f64; 2] = [1.0, 2.0 * WALL];
     const CUDA: Option<CudaSource> =
         Some(CudaSource { parts: &[include_str!("rosenbrock.cu")], work: |n, _| n * CudaSource::PARTS });
 
@@ -36,19 +37,18 @@ impl<R: Real> Definition<R> for Rosenbrock<R> {
     #[inline(always)]
     fn evaluate<S: Simd, L: Link<S, R>>(&self, points: Points<'_, S, R, L>) {
         points.each(|point| {
-            let (mut value, mut before) = (point.constant(0.0), point.constant(0.0));
+            let [mut walls, mut pulls, mut before] = [point.constant(0.0); 3];
             let mut u = point.coordinate(0);
             for i in 1..point.dimension {
                 let next = point.coordinate(i);
                 let (wall, pull) = (u.mul_sub_from(u, next), u - 1.0);
-                value = (wall * WALL).mul_add(wall, pull.mul_add(pull, value));
-                // Half the slope: what this summand has, and what the one before has in its second coordinate.
-                let half = before.mul_add(WALL, (wall * u).mul_add(-2.0 * WALL, pull));
-                point.slope(i - 1, half + half);
+                (walls, pulls) = (wall.mul_add(wall, walls), pull.mul_add(pull, pulls));
+                // What the summand before has in its second coordinate, and what this one has in its first.
+                point.slope(i - 1, pull.mul_add(1.0 / WALL, wall.mul_sub_from(u + u, before)));
                 (before, u) = (wall, next);
             }
-            point.slope(point.dimension - 1, before * (2.0 * WALL));
-            value
+            point.slope(point.dimension - 1, before);
+            walls.mul_add(0.5, pulls * (0.5 / WALL))
         });
     }
 

@@ -11,6 +11,7 @@ impl<R: Real> Definition<R> for Sphere<R> {
     const TITLE: &'static str = "Sphere";
     const SOURCE: &'static str = "Surjanovic & Bingham (2013), Virtual Library of Simulation Experiments: sphere function";
     const DOMAIN: [f64; 2] = [-5.12, 5.12];
+    const UNITS: [f64; 2] = [10.24, 10.24 * 10.24];
     const CUDA: Option<CudaSource> = Some(CudaSource::separable(&[include_str!("sphere.cu"), SUM_OF_TERMS]));
 
     fn new(_: usize, _: u64) -> Self {

@@ -16,6 +16,7 @@ impl<R: Real> Definition<R> for StyblinskiTang<R> {
     const SOURCE: &'static str =
         "Surjanovic & Bingham (2013), Virtual Library of Simulation Experiments: Styblinski-Tang function";
     const DOMAIN: [f64; 2] = [-5.0, 5.0];
+    const UNITS: [f64; 2] = [10.0, 100.0];
     const CUDA: Option<CudaSource> = Some(CudaSource::separable(&[include_str!("styblinski_tang.cu"), SUM_OF_TERMS]));
 
     fn new(_: usize, _: u64) -> Self {
@@ -36,18 +37,18 @@ impl<R: Real> Definition<R> for StyblinskiTang<R> {
     #[inline(always)]
     fn evaluate<S: Simd, L: Link<S, R>>(&self, points: Points<'_, S, R, L>) {
         points.each(|point| {
-            // Of the summand u² (2 u² - 16)/4 - 4 u² + 2.5 u the slope has the bracket, too.
+            // In the units a summand is 50 u⁴ - 8 u² + u/4. Of u² (200 u² - 16)/4 - 4 u² + u/4 the slope has the bracket, too.
             let [mut products, mut squares, mut sum] = [point.constant(0.0); 3];
             for i in 0..point.dimension {
                 let u = point.coordinate(i);
                 let square = u * u;
-                let inner = square.mul_add(2.0, -16.0);
+                let inner = square.mul_add(200.0, -16.0);
                 products = square.mul_add(inner, products);
                 squares += square;
                 sum += u;
-                point.slope(i, u.mul_add(inner, 2.5));
+                point.slope(i, u.mul_add(inner, 0.25));
             }
-            products.mul_add(0.25, squares.mul_add(-4.0, sum * 2.5))
+            products.mul_add(0.25, squares.mul_add(-4.0, sum * 0.25))
         });
     }
 
