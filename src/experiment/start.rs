@@ -74,7 +74,8 @@ pub(crate) fn start<R: Products>(
     squashing: Squash,
 ) -> Result<(Panels<R>, Map), Error> {
     let mut y = network.forward();
-    let map = squashing.map(&y.packed());
+    // What fills the rows is zero or the last point again: it is never the largest.
+    let map = squashing.map(y.scalars());
     if squashing == Squash::Clamp {
         if optimizer == Optimizer::Deep {
             return Err(Error::Setting {
