@@ -74,7 +74,7 @@ pub(crate) fn start<R: Products>(
     squashing: Squash,
 ) -> Result<(Panels<R>, Map), Error> {
     let mut y = network.forward();
-    // What fills the rows is zero or the last point again: it is never the largest.
+    // What fills the rows is zero or one of the points again: the largest is that of the points.
     let map = squashing.map(y.scalars());
     if squashing == Squash::Clamp {
         if optimizer == Optimizer::Deep {

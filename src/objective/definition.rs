@@ -13,7 +13,7 @@ pub(crate) struct Extremes {
     pub minimizer: Option<Vec<f64>>,
 }
 
-/// A function, in raw coordinates u on its box. One file a function implements this.
+/// A function of raw coordinates u on its box. One file a function implements this.
 pub(crate) trait Definition<R: Real>: Sized + Send + Sync + 'static {
     /// The name in prose.
     const TITLE: &'static str;
@@ -21,8 +21,8 @@ pub(crate) trait Definition<R: Real>: Sized + Send + Sync + 'static {
     const SOURCE: &'static str;
     /// The bounds [lo, hi] of every coordinate.
     const DOMAIN: [f64; 2];
-    /// The units of a coordinate and of the value where they are [evaluated](Definition::evaluate); everywhere else they are plain
-    /// numbers. In units of its width a box about 0 is [-½, ½], and takes less to get into and out of.
+    /// What a coordinate and the value are divided by in [`Definition::begin`] and [`Definition::evaluate`]; everything else here is in
+    /// plain numbers. A box about 0 divided by its width is [-½, ½], which takes less to get into and out of.
     const UNITS: [f64; 2] = [1.0, 1.0];
     /// Whether the points of a panel are evaluated together, not a register of them after the other: then each register is
     /// [begun](Definition::begin), all of them are [mixed](Definition::mix), and only then evaluated.

@@ -420,14 +420,14 @@ pub(crate) fn pairs(dimension: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..dimension).step_by(2).map(move |i| (i, (i + 1).min(dimension - 1)))
 }
 
-/// u = lo + (hi - lo) x.
+/// u = lo + (hi - lo) x, in the definition's unit.
 #[inline(always)]
 fn in_box<S: Simd, R: Real>(x: Lanes<S, R>, [lo, hi]: [f64; 2]) -> Lanes<S, R> {
-    if hi - lo == 1.0 { x + lo } else { x.mul_add(hi - lo, lo) }
+    if [lo, hi] == CENTERED { x + lo } else { x.mul_add(hi - lo, lo) }
 }
 
-/// x (1 - x), the slope of the sigmoid by its argument. In a centered box it is ¼ - u², whose square the function has as well; near
-/// x = 0 it is then as far off as near x = 1, where x itself leaves no more.
+/// x (1 - x), the slope of the sigmoid by its argument. In a centered box it is ¼ - u², whose square the function has as well: within
+/// an ulp of ¼, for near 1 x itself leaves no more, and so 0 for the smallest x.
 #[inline(always)]
 fn spread<S: Simd, R: Real>(x: Lanes<S, R>, domain: [f64; 2]) -> Lanes<S, R> {
     if domain != CENTERED {
@@ -590,6 +590,36 @@ mod tests {
                 steps_agree::<f32, Rosenbrock<f32>>(step, gain, 4e-6 * (1.0 + step));
             }
         }
+    }
+
+    struct Spread<'a, R>(&'a [R]);
+
+    impl<R: Real> WithSimd for Spread<'_, R> {
+        type Output = Vec<R>;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> Vec<R> {
+            let spread = |&x: &R| spread(Lanes::<S, R>::splat(simd, x), CENTERED).scalars()[0];
+            self.0.iter().map(spread).collect()
+        }
+    }
+
+    fn spread_is_that_of_x<R: Real>(epsilon: f64) {
+        let ends = (0..1_100).map(|n| 2f64.powi(-n)).flat_map(|x| [x, 1.0 - x]);
+        let x: Vec<R> = ends.chain((0..100_000).map(|i| (f64::from(i) * 0.618).fract())).map(R::of).collect();
+        for (set, found) in everywhere(|| Spread(&x)) {
+            for (x, found) in x.iter().zip(found) {
+                let expected = x.wide() * (1.0 - x.wide());
+                let error = (found.wide() - expected).abs();
+                assert!(found >= R::ZERO && error <= 0.25 * epsilon, "{x} on {set}: {found}, expected {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn in_a_centered_box_the_spread_is_within_an_ulp_of_a_quarter() {
+        spread_is_that_of_x::<f32>(2f64.powi(-23));
+        spread_is_that_of_x::<f64>(2f64.powi(-52));
     }
 
     /// However large a step, odds stay finite, and NaN stays NaN.

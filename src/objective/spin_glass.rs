@@ -276,18 +276,18 @@ impl<R: Real> Target<R> for Slopes<'_, R> {
         let &mut Self { spins, ref mut slopes, stride } = self;
         let lanes = |register| Lanes::<S, R>::new(simd, register);
         let Some(leading) = places::<S, R, COLUMNS>(spins, stride, 0, column).next() else { return };
-        for (group, sums) in (first..).step_by(GROUP).zip(tile.chunks(GROUP)) {
+        for (row, group) in (first..).step_by(GROUP).zip(tile.chunks(GROUP)) {
             let mut along = [Lanes::splat(simd, R::ZERO); COLUMNS];
-            let spins = places::<S, R, COLUMNS>(spins, stride, group, column);
-            let slopes_of_group = places_mut::<S, R, COLUMNS>(slopes, stride, group, column);
-            for ((sums, spins), slopes) in sums.iter().zip(spins).zip(slopes_of_group) {
+            let spins = places::<S, R, COLUMNS>(spins, stride, row, column);
+            let slopes_of_group = places_mut::<S, R, COLUMNS>(slopes, stride, row, column);
+            for ((sums, spins), slopes) in group.iter().zip(spins).zip(slopes_of_group) {
                 for place in 0..COLUMNS {
                     let sum = sums[place];
                     along[place] = sum.mul_add(lanes(spins[place]), along[place]);
                     slopes[place] = sum.mul_add(lanes(leading[place]), lanes(slopes[place])).register();
                 }
             }
-            for slopes in places_mut::<S, R, COLUMNS>(slopes, stride, 0, column).take(1) {
+            if let Some(slopes) = places_mut::<S, R, COLUMNS>(slopes, stride, 0, column).next() {
                 for (slope, along) in slopes.iter_mut().zip(along) {
                     *slope = along.mul_add(0.5, lanes(*slope)).register();
                 }

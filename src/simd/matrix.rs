@@ -148,9 +148,9 @@ pub(crate) fn places<S: Simd, R: Real, const COLUMNS: usize>(
     column: usize,
 ) -> impl Iterator<Item = &[R::Register<S>; COLUMNS]> {
     let count = Lanes::<S, R>::COUNT;
-    // Nothing here can panic: sums that a panic may interrupt are written to memory.
+    // No check that can panic: the sums would be written to memory for it.
     let from = R::registers::<S>(matrix.get(first * stride + column * count..).unwrap_or_default());
-    from.chunks(stride / count).filter_map(|row| row.first_chunk())
+    from.chunks(stride / count).map_while(|row| row.first_chunk())
 }
 
 /// [`places`], to write to.
@@ -163,7 +163,7 @@ pub(crate) fn places_mut<S: Simd, R: Real, const COLUMNS: usize>(
 ) -> impl Iterator<Item = &mut [R::Register<S>; COLUMNS]> {
     let count = Lanes::<S, R>::COUNT;
     let from = R::registers_mut::<S>(matrix.get_mut(first * stride + column * count..).unwrap_or_default());
-    from.chunks_mut(stride / count).filter_map(|row| row.first_chunk_mut())
+    from.chunks_mut(stride / count).map_while(|row| row.first_chunk_mut())
 }
 
 /// What a `matrix` has at the [places] of a tile.
@@ -282,7 +282,7 @@ impl<S: Simd, R: Real, L: Left<R>, T: Target<R>> Strips<'_, S, R, L, T> {
     #[inline(always)]
     fn strip<const ROWS: usize, const COLUMNS: usize, const HALF: usize>(&mut self, column: usize) -> usize {
         let &mut Self { simd, left, rows, inner, right, stride, ref mut target } = self;
-        // A function of its own: all strips in one are slower to compile, and no faster.
+        // Not just called: so the compiler works on each strip before it meets the others, which takes it half the time.
         simd.vectorize(Strip::<R, L, T, ROWS, COLUMNS, HALF> { left, rows, inner, right, stride, column, target });
         COLUMNS
     }

@@ -10,7 +10,8 @@ const WIDEST: usize = 8;
 ///
 /// The points are cut into panels. A panel holds d rows, and row i has coordinate i of its points side by side. What is left
 /// of a row is filled with copies of the last point: where they share with it what is worked on at once, they see the same arithmetic,
-/// so they never differ from it and need no mask. Beyond that nothing is worked on, nor read.
+/// so they never differ from it and need no mask. Beyond that nothing is worked on, and nothing but zero or one of the points
+/// ever stands there.
 #[derive(Clone, Debug)]
 pub(crate) struct Panels<R: Real> {
     /// The rows of the first panel, then those of the next.
