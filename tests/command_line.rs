@@ -193,6 +193,8 @@ fn evaluate_reads_csv_and_parquet() {
         let raw = 1.0 + 2.25 * (1.0 + 10.0 * 1f64.cos().powi(2)) + 2.25 * 2.25 * 2.0;
         let found = column(&values, "raw")[0];
         assert!((found / raw - 1.0).abs() < tolerance, "{found} against {raw}");
+        let bytes = text(&std::fs::read(folder.path().join("levy.parquet")).unwrap());
+        assert!(bytes.contains(&format!(r#""dtype":"{dtype}""#)), "the settings say the dtype");
     }
 }
 

@@ -3,6 +3,7 @@
 use super::settings::{self, DtypeName};
 use anyhow::Result;
 use clap::Args;
+use overparam::experiment::Dtype;
 use overparam::{Element, Error, Function, trace};
 use polars::prelude::{Column, DataFrame, DataType};
 use std::path::{Path, PathBuf};
@@ -48,7 +49,9 @@ impl Evaluate {
         let mut table: Vec<Column> =
             names.zip(columns.drain(..)).map(|(name, values)| Column::new(name.into(), values)).collect();
         table.extend(found);
-        let settings = serde_json::json!({ "function": function.name(), "seed": self.seed }).to_string();
+        let dtype = Dtype::from(self.dtype).name();
+        let settings =
+            serde_json::json!({ "function": function.name(), "seed": self.seed, "dtype": dtype }).to_string();
         trace::write(&mut DataFrame::new(rows, table)?, &self.output, &settings)?;
         say!("{rows} points of {function} in {}", self.output.display());
         Ok(())
