@@ -134,6 +134,7 @@ pub(crate) trait Target<R: Real> {
 /// Sums that stay in registers while a product adds to them.
 pub(crate) type Tile<S, R, const ROWS: usize, const COLUMNS: usize> = [[Lanes<S, R>; COLUMNS]; ROWS];
 
+/// The tile of a sum that has not begun.
 #[inline(always)]
 pub(crate) fn zeros<S: Simd, R: Real, const ROWS: usize, const COLUMNS: usize>(simd: S) -> Tile<S, R, ROWS, COLUMNS> {
     [[Lanes::splat(simd, R::ZERO); COLUMNS]; ROWS]

@@ -3,8 +3,9 @@
 //! Every hot loop of the crate is written once, over registers ([`Lanes`]), generic in the scalar ([`Real`]) and in the
 //! instruction set ([`pulp::Simd`]). [`dispatch`] compiles it for each instruction set (AVX-512, AVX2 with FMA, the
 //! baseline; NEON on Arm) and picks one when the program runs, so that a plain `cargo build --release` and a
-//! notebook both get the widest vectors; only `transpose.rs` has a second form, of shuffles that a compiler does not find. Points lie side by side in a register ([`Panels`]), so a formula over registers is
-//! the formula for one point, and a sum over coordinates adds registers.
+//! notebook both get the widest vectors; only `transpose.rs` has a second form, of shuffles that a compiler does not find.
+//! Points lie side by side in a register ([`Panels`]), so a formula over registers is the formula for one point, and a sum over
+//! coordinates adds registers.
 //!
 //! There is no `unsafe` here, nor anywhere in this crate but where kernels are launched on a GPU: the only code that needs it,
 //! entering a function compiled for an instruction set the processor was seen to have, is pulp's.
