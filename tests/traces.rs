@@ -25,7 +25,7 @@ fn tables_come_back_from_parquet_with_their_metadata() {
         ("summary.parquet", trace::summary(runs.iter().map(|run| ("single", run))).unwrap()),
     ] {
         let path = folder.path().join("made/on/the/way").join(name);
-        trace::write(&mut table, &path, r#"{"rate":1.0}"#).unwrap();
+        trace::write(&table, &path, r#"{"rate":1.0}"#).unwrap();
         assert!(trace::read(&path).unwrap().equals(&table), "{name}");
         let mut reader = ParquetReader::new(File::open(&path).unwrap());
         let metadata = reader.get_metadata().unwrap().key_value_metadata().clone().unwrap();
@@ -95,7 +95,7 @@ fn broken_missing_and_unwritable_files_are_errors_that_name_them() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("traces.parquet");
     let mut table = trace::traces(&runs()).unwrap();
-    trace::write(&mut table, &path, "{}").unwrap();
+    trace::write(&table, &path, "{}").unwrap();
     let whole = fs::read(&path).unwrap();
     for length in [0, 3, whole.len() / 2, whole.len() - 1] {
         let cut = folder.path().join("cut.parquet");
@@ -110,7 +110,7 @@ fn broken_missing_and_unwritable_files_are_errors_that_name_them() {
     );
     // A file where a folder is needed: not even root can write below it.
     let below = path.join("below.parquet");
-    let error = trace::write(&mut table, &below, "{}").unwrap_err();
+    let error = trace::write(&table, &below, "{}").unwrap_err();
     assert!(matches!(error, Error::File { action: "write", .. }) && error.to_string().contains("below"), "{error}");
     assert_eq!(fs::read(&path).unwrap(), whole);
 }

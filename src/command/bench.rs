@@ -56,11 +56,11 @@ impl Bench {
         );
         if !self.only_scaling {
             let measurements = self.compare(&peak)?;
-            let mut table = bench::ratios(&measurements, &peak)?;
+            let table = bench::ratios(&measurements, &peak)?;
             let path = self.out.join("bench.parquet");
             let settings = json!({ "quick": self.quick, "peak_gflop_per_s": [peak.f32_gflop_per_s, peak.f64_gflop_per_s],
                 "copy_gb_per_s": peak.copy_gb_per_s });
-            trace::write(&mut table, &path, &settings.to_string())?;
+            trace::write(&table, &path, &settings.to_string())?;
             judge(&measurements)?;
             say!("table: {}", path.display());
             if measurements.iter().any(|measurement| measurement.program != Program::Overparam) {
@@ -68,9 +68,9 @@ impl Bench {
             }
         }
         if self.scaling || self.only_scaling {
-            let mut table = bench::scalings(&scale(&peak)?)?;
+            let table = bench::scalings(&scale(&peak)?)?;
             let path = self.out.join("scaling.parquet");
-            trace::write(&mut table, &path, &json!({ "copy_gb_per_s": peak.copy_gb_per_s }).to_string())?;
+            trace::write(&table, &path, &json!({ "copy_gb_per_s": peak.copy_gb_per_s }).to_string())?;
             say!("table: {}", path.display());
             draw(&mut exporter, figure::scaling(&table).map_err(Error::from)?, "scaling")?;
         }

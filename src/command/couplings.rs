@@ -38,7 +38,7 @@ impl CouplingsCommand {
             Column::new("coupling".into(), Couplings::draw(self.seed, d).collect::<Vec<_>>()),
         ];
         let settings = serde_json::json!({ "seed": self.seed, "dimension": d }).to_string();
-        trace::write(&mut DataFrame::new(rows, columns)?, &self.output, &settings)?;
+        trace::write(&DataFrame::new(rows, columns)?, &self.output, &settings)?;
         say!("{rows} couplings in {}", self.output.display());
         Ok(())
     }

@@ -52,7 +52,7 @@ impl Evaluate {
         let dtype = Dtype::from(self.dtype).name();
         let settings =
             serde_json::json!({ "function": function.name(), "seed": self.seed, "dtype": dtype }).to_string();
-        trace::write(&mut DataFrame::new(rows, table)?, &self.output, &settings)?;
+        trace::write(&DataFrame::new(rows, table)?, &self.output, &settings)?;
         say!("{rows} points of {function} in {}", self.output.display());
         Ok(())
     }

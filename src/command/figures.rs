@@ -120,14 +120,14 @@ impl Files<'_> {
         let summary = if finished { self.out.join("summary.parquet") } else { unfinished.clone() };
         if let Some(comparison) = comparisons.last().filter(|comparison| is_complete(comparison)) {
             let path = self.out.join(format!("traces/{}.parquet", comparison.function));
-            trace::write_from(self.backend, &mut trace::traces(&comparison.timed)?, &path, &self.settings)?;
+            trace::write_from(self.backend, &trace::traces(&comparison.timed)?, &path, &self.settings)?;
             self.written.push(path);
         }
         let rows = comparisons.iter().flat_map(|comparison| {
             let sweep = comparison.sweep.iter().map(|run| (Stage::Sweep.name(), run));
             sweep.chain(comparison.timed.iter().map(|run| (Stage::Timed.name(), run)))
         });
-        trace::write_from(self.backend, &mut trace::summary(rows)?, &summary, &self.settings)?;
+        trace::write_from(self.backend, &trace::summary(rows)?, &summary, &self.settings)?;
         self.written.retain(|path| *path != unfinished);
         self.written.push(summary);
         if finished && unfinished.exists() {

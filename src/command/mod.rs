@@ -20,6 +20,8 @@ mod time;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use overparam::{Error, interrupt};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 /// Easing non-convex optimization by over-parametrizing it with a neural network.
 ///
@@ -75,13 +77,16 @@ pub fn is_usage(error: &anyhow::Error) -> bool {
 
 /// From here on Ctrl-C ends running descents and lets the command write what is finished; a second one ends at once.
 fn watch_for_interrupts() -> Result<()> {
-    ctrlc::set_handler(|| {
-        if interrupt::requested() {
-            std::process::exit(130);
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot watch for Ctrl-C")?;
+    std::thread::spawn(move || {
+        for _ in signals.forever() {
+            if interrupt::requested() {
+                std::process::exit(130);
+            }
+            interrupt::request();
         }
-        interrupt::request();
-    })
-    .context("cannot watch for Ctrl-C")
+    });
+    Ok(())
 }
 
 /// More threads than this are a slip of the keyboard.

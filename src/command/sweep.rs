@@ -90,8 +90,8 @@ impl SweepCommand {
         } else {
             bar.finish()
         }
-        let mut summary = trace::summary(runs.iter().map(|run| ("sweep", run)))?;
-        trace::write_from(backend, &mut summary, &output, &serde_json::to_string(&protocol)?)?;
+        let summary = trace::summary(runs.iter().map(|run| ("sweep", run)))?;
+        trace::write_from(backend, &summary, &output, &serde_json::to_string(&protocol)?)?;
         say!("{:<10} {:>10} {:>14} {:>9}", "optimizer", "rate", "minimum", "diverged");
         for &optimizer in &sweep.optimizers {
             for Candidate { rate, minimum, diverged } in Candidate::rank(&runs, optimizer) {

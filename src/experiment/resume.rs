@@ -228,7 +228,7 @@ fn write(runs: &[(Stage, Run)], path: &Path) -> Result<(), Error> {
     for column in columns {
         table.with_column(column).map_err(failed)?;
     }
-    trace::write(&mut table, path, "null")
+    trace::write(&table, path, "null")
 }
 
 /// The runs that `write` wrote; those that this version does not understand are left out.

@@ -25,9 +25,6 @@
 //! Figures 1 and 3 are one journal column wide (85 mm), figure 2 a page (180 mm), at 6 px a millimeter: the 15 px text
 //! prints at 7 points, and the PNG, twice as fine, at 305 dots an inch.
 
-#[cfg(feature = "static-export")]
-mod browser;
-#[cfg(not(feature = "static-export"))]
 #[path = "no_browser.rs"]
 mod browser;
 mod cost;

@@ -3,8 +3,9 @@
 use crate::backend::Backend;
 use crate::error::Error;
 use crate::simd;
-use polars::io::parquet::write::KeyValueMetadata;
-use polars::prelude::*;
+use super::parquet::{self, Writer};
+use ::parquet::errors::ParquetError;
+use polars::prelude::DataFrame;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// If the folder cannot be written or the disk is full; `path` then is what it was before.
-pub fn write(table: &mut DataFrame, path: &Path, settings: &str) -> Result<(), Error> {
+pub fn write(table: &DataFrame, path: &Path, settings: &str) -> Result<(), Error> {
     write_from(Backend::Cpu, table, path, settings)
 }
 
@@ -22,22 +23,33 @@ pub fn write(table: &mut DataFrame, path: &Path, settings: &str) -> Result<(), E
 ///
 /// # Errors
 /// As [`write()`].
-pub fn write_from(backend: Backend, table: &mut DataFrame, path: &Path, settings: &str) -> Result<(), Error> {
-    let metadata = KeyValueMetadata::from_static(vec![
-        ("overparam.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-        ("overparam.settings".to_owned(), settings.to_owned()),
-        ("overparam.device".to_owned(), backend.describe()),
-        ("overparam.cpu".to_owned(), cpu()),
-        ("overparam.instruction_set".to_owned(), simd::instruction_set().to_owned()),
-    ]);
+pub fn write_from(backend: Backend, table: &DataFrame, path: &Path, settings: &str) -> Result<(), Error> {
+    let metadata = [
+        ("overparam.version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("overparam.settings", settings.to_owned()),
+        ("overparam.device", backend.describe()),
+        ("overparam.cpu", cpu()),
+        ("overparam.instruction_set", simd::instruction_set().to_owned()),
+    ];
     write_whole(path, |file| {
-        ParquetWriter::new(file)
-            .with_compression(ParquetCompression::Zstd(None))
-            .with_key_value_metadata(Some(metadata))
-            .finish(table)
-            .map(|_| ())
-            .map_err(|source| Error::table(format!("write {}", path.display()), source))
+        let written = Writer::new(file, table, &metadata).and_then(|mut writer| {
+            writer.write(table)?;
+            writer.finish()
+        });
+        written.map_err(|error| failure(path, error))
     })
+}
+
+/// Why a table could not be written.
+fn failure(path: &Path, error: ParquetError) -> Error {
+    match error {
+        ParquetError::External(source) => match source.downcast::<std::io::Error>() {
+            Ok(source) => Error::file("write", path, *source),
+            Err(source) => Error::Data { path: path.to_owned(), problem: source.to_string() },
+        },
+        ParquetError::General(problem) => Error::Data { path: path.to_owned(), problem },
+        other => Error::Data { path: path.to_owned(), problem: other.to_string() },
+    }
 }
 
 /// Finds out whether a file `path` could be written, before the work that is to fill it begins. Missing folders are made.
@@ -82,10 +94,7 @@ fn folder_of(path: &Path) -> &Path {
 /// If it is missing, cut short or no Parquet.
 pub fn read(path: &Path) -> Result<DataFrame, Error> {
     let file = File::open(path).map_err(|source| Error::file("read", path, source))?;
-    ParquetReader::new(file).finish().map_err(|source| Error::Data {
-        path: path.to_owned(),
-        problem: format!("expected a whole Parquet file, and cannot read it as one ({source})"),
-    })
+    parquet::read(file).map_err(|problem| Error::Data { path: path.to_owned(), problem })
 }
 
 /// Creates the file `path` with what `fill` writes: under a temporary name beside it, synced, then renamed. Missing

@@ -39,6 +39,7 @@
 //! | `outcome` | string | `finished`, `diverged` or `stopped` |
 
 mod file;
+mod parquet;
 mod table;
 mod thinning;
 
