@@ -181,7 +181,7 @@ fn evaluate_reads_csv_and_parquet() {
     assert_eq!(column(&values, "g0"), [0.0, 1.0]);
     assert_eq!(column(&values, "g1"), [0.0, -1.0]);
 
-    let mut points =
+    let points =
         DataFrame::new(1, vec![Column::new("x0".into(), [0.25f32]), Column::new("x1".into(), [1.0f32])]).unwrap();
     trace::write(&points, &folder.path().join("points.parquet"), "{}").unwrap();
     for (dtype, tolerance) in [("f32", 1e-6), ("f64", 1e-15)] {
@@ -221,12 +221,12 @@ fn bad_points_are_refused_with_the_place_and_the_remedy() {
     std::fs::write(path("points.txt"), "").unwrap();
     refuses(&folder, &evaluate("points.txt"), 1, &[".parquet or .csv"]);
 
-    let mut whole = DataFrame::new(2, vec![Column::new("x0".into(), [0.5f64, 0.5])]).unwrap();
+    let whole = DataFrame::new(2, vec![Column::new("x0".into(), [0.5f64, 0.5])]).unwrap();
     trace::write(&whole, &path("whole.parquet"), "{}").unwrap();
     let bytes = std::fs::read(path("whole.parquet")).unwrap();
     std::fs::write(path("cut.parquet"), &bytes[..bytes.len() / 2]).unwrap();
     refuses(&folder, &evaluate("cut.parquet"), 1, &["cut.parquet", "whole Parquet file"]);
-    let mut words = DataFrame::new(1, vec![Column::new("x0".into(), ["half"])]).unwrap();
+    let words = DataFrame::new(1, vec![Column::new("x0".into(), ["half"])]).unwrap();
     trace::write(&words, &path("words.parquet"), "{}").unwrap();
     refuses(&folder, &evaluate("words.parquet"), 1, &["column x0", "expected numbers"]);
     let onto_itself = ["evaluate", "sphere", "--points", "whole.parquet", "--output", "./whole.parquet"];

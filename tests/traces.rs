@@ -2,9 +2,7 @@
 
 use overparam::prelude::*;
 use overparam::trace;
-use polars::prelude::*;
-use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs;
 
 fn runs() -> Vec<Run> {
     let glass = Function::SpinGlass.objective::<5, f32>(3);
@@ -20,16 +18,14 @@ fn runs() -> Vec<Run> {
 fn tables_come_back_from_parquet_with_their_metadata() {
     let runs = runs();
     let folder = tempfile::tempdir().unwrap();
-    for (name, mut table) in [
+    for (name, table) in [
         ("traces.parquet", trace::traces(&runs).unwrap()),
         ("summary.parquet", trace::summary(runs.iter().map(|run| ("single", run))).unwrap()),
     ] {
         let path = folder.path().join("made/on/the/way").join(name);
         trace::write(&table, &path, r#"{"rate":1.0}"#).unwrap();
         assert!(trace::read(&path).unwrap().equals(&table), "{name}");
-        let mut reader = ParquetReader::new(File::open(&path).unwrap());
-        let metadata = reader.get_metadata().unwrap().key_value_metadata().clone().unwrap();
-        let metadata: HashMap<_, _> = metadata.into_iter().map(|entry| (entry.key, entry.value.unwrap())).collect();
+        let metadata = trace::metadata(&path).unwrap();
         assert_eq!(metadata["overparam.version"], env!("CARGO_PKG_VERSION"));
         assert_eq!(metadata["overparam.settings"], r#"{"rate":1.0}"#);
         assert_eq!(metadata["overparam.instruction_set"], overparam::instruction_set());
@@ -94,7 +90,7 @@ fn thinning_keeps_the_first_the_last_and_the_best() {
 fn broken_missing_and_unwritable_files_are_errors_that_name_them() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("traces.parquet");
-    let mut table = trace::traces(&runs()).unwrap();
+    let table = trace::traces(&runs()).unwrap();
     trace::write(&table, &path, "{}").unwrap();
     let whole = fs::read(&path).unwrap();
     for length in [0, 3, whole.len() / 2, whole.len() - 1] {

@@ -202,16 +202,16 @@ impl Unfinished {
     }
 }
 
-/// The columns of [`trace::summary`], and what else makes a [`Run`]: its settings as JSON, x, the raw range and the samples as
-/// lists.
+/// The columns of [`trace::summary`], and what else makes a [`Run`]: its settings as JSON; x, the raw range and the samples as
+/// numbers separated by blanks, of so many digits that they are read back as they were.
 fn write(runs: &[(Stage, Run)], path: &Path) -> Result<(), Error> {
     let failed = |source| Error::table("tabulate the finished runs", source);
     let mut table = trace::summary(runs.iter().map(|(stage, run)| (stage.name(), run)))?;
     let settings: Vec<String> =
         runs.iter().map(|(_, run)| serde_json::to_string(&run.settings).unwrap_or_default()).collect();
     let list = |name: &str, value: &dyn Fn(&Run) -> Vec<f64>| {
-        let lists: Vec<Series> = runs.iter().map(|(_, run)| Series::new("".into(), value(run))).collect();
-        Column::new(name.into(), lists)
+        let text = |values: Vec<f64>| values.iter().map(f64::to_string).collect::<Vec<_>>().join(" ");
+        Column::new(name.into(), runs.iter().map(|(_, run)| text(value(run))).collect::<Vec<_>>())
     };
     let samples = |name: &str, value: fn(&Sample) -> f64| list(name, &|run| run.samples.iter().map(value).collect());
     let columns = [
@@ -249,8 +249,7 @@ fn read_row(table: &DataFrame, row: usize) -> PolarsResult<Option<(Stage, Run)>>
     let real = |name: &str| Ok::<_, PolarsError>(table.column(name)?.f64()?.get(row).unwrap_or(f64::NAN));
     let count = |name: &str| Ok::<_, PolarsError>(table.column(name)?.u64()?.get(row).unwrap_or_default());
     let list = |name: &str| -> PolarsResult<Vec<f64>> {
-        let AnyValue::List(series) = table.column(name)?.get(row)? else { return Ok(Vec::new()) };
-        Ok(series.f64()?.iter().map(|value| value.unwrap_or(f64::NAN)).collect())
+        Ok(text(name)?.split_whitespace().map(|number| number.parse().unwrap_or(f64::NAN)).collect())
     };
     let stage = [Stage::Sweep, Stage::Timed].into_iter().find(|stage| text("stage").is_ok_and(|s| s == stage.name()));
     let outcome =

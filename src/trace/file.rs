@@ -1,11 +1,12 @@
 //! Parquet files that appear whole or not at all, and say where they come from.
 
+use super::parquet::{self, Writer};
 use crate::backend::Backend;
 use crate::error::Error;
 use crate::simd;
-use super::parquet::{self, Writer};
 use ::parquet::errors::ParquetError;
 use polars::prelude::DataFrame;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -88,13 +89,24 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// Reads a Parquet file.
+/// Reads a Parquet file: columns of numbers, truth values and text. Integers of 8 and 16 bits become 32, half precision and decimals f64.
 ///
 /// # Errors
-/// If it is missing, cut short or no Parquet.
+/// If it is missing or damaged, or has a column of another kind.
 pub fn read(path: &Path) -> Result<DataFrame, Error> {
-    let file = File::open(path).map_err(|source| Error::file("read", path, source))?;
-    parquet::read(file).map_err(|problem| Error::Data { path: path.to_owned(), problem })
+    parquet::read(open(path)?).map_err(|problem| Error::Data { path: path.to_owned(), problem })
+}
+
+/// The metadata in the footer of a Parquet file, by key: for files of this crate `overparam.version`, `overparam.settings` and others.
+///
+/// # Errors
+/// If it is missing or damaged.
+pub fn metadata(path: &Path) -> Result<BTreeMap<String, String>, Error> {
+    parquet::read_metadata(open(path)?).map_err(|problem| Error::Data { path: path.to_owned(), problem })
+}
+
+fn open(path: &Path) -> Result<File, Error> {
+    File::open(path).map_err(|source| Error::file("read", path, source))
 }
 
 /// Creates the file `path` with what `fill` writes: under a temporary name beside it, synced, then renamed. Missing

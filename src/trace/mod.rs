@@ -43,7 +43,7 @@ mod parquet;
 mod table;
 mod thinning;
 
-pub use file::{check, read, write, write_from};
+pub use file::{check, metadata, read, write, write_from};
 pub use table::{summary, traces};
 pub(crate) use thinning::Thinning;
 

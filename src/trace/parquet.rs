@@ -18,6 +18,7 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{ColumnDescriptor, Type};
 use polars::prelude::*;
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Once};
@@ -160,6 +161,19 @@ pub(super) fn read<F: ChunkReader + 'static>(file: F) -> Result<DataFrame, Strin
     quietly(|| read_columns(file)).unwrap_or_else(|| Err(damaged("a length or an offset in it is impossible")))
 }
 
+/// The metadata in the footer of a Parquet file, by key.
+///
+/// # Errors
+/// A sentence for the user, if the file is damaged.
+pub(super) fn read_metadata<F: ChunkReader + 'static>(file: F) -> Result<BTreeMap<String, String>, String> {
+    let read = || {
+        let file = SerializedFileReader::new(file).map_err(describe)?;
+        let entries = file.metadata().file_metadata().key_value_metadata().into_iter().flatten();
+        Ok(entries.map(|entry| (entry.key.clone(), entry.value.clone().unwrap_or_default())).collect())
+    };
+    quietly(read).unwrap_or_else(|| Err(damaged("a length or an offset in it is impossible")))
+}
+
 fn read_columns<F: ChunkReader + 'static>(file: F) -> Result<DataFrame, String> {
     let file = SerializedFileReader::new(file).map_err(describe)?;
     let metadata = file.metadata();
@@ -181,7 +195,8 @@ fn read_columns<F: ChunkReader + 'static>(file: F) -> Result<DataFrame, String> 
     for (index, (&kind, descriptor)) in kinds.iter().zip(schema.columns()).enumerate() {
         let mut series: Option<Series> = None;
         for (group, &rows) in groups.iter().enumerate() {
-            let reader = file.get_row_group(group).and_then(|group| group.get_column_reader(index)).map_err(describe)?;
+            let reader =
+                file.get_row_group(group).and_then(|group| group.get_column_reader(index)).map_err(describe)?;
             let part = read_column(reader, descriptor, kind, rows)?;
             match &mut series {
                 Some(series) => {
@@ -273,9 +288,13 @@ fn read_column(reader: ColumnReader, descriptor: &ColumnDescriptor, kind: Kind, 
     Ok(match (kind, reader) {
         (Kind::Bool, ColumnReader::BoolColumnReader(reader)) => values!(reader, |value| Ok(*value)),
         (Kind::I32, ColumnReader::Int32ColumnReader(reader)) => values!(reader, |value| Ok(*value)),
-        (Kind::U32, ColumnReader::Int32ColumnReader(reader)) => values!(reader, |value: &i32| Ok(value.cast_unsigned())),
+        (Kind::U32, ColumnReader::Int32ColumnReader(reader)) => {
+            values!(reader, |value: &i32| Ok(value.cast_unsigned()))
+        }
         (Kind::I64, ColumnReader::Int64ColumnReader(reader)) => values!(reader, |value| Ok(*value)),
-        (Kind::U64, ColumnReader::Int64ColumnReader(reader)) => values!(reader, |value: &i64| Ok(value.cast_unsigned())),
+        (Kind::U64, ColumnReader::Int64ColumnReader(reader)) => {
+            values!(reader, |value: &i64| Ok(value.cast_unsigned()))
+        }
         (Kind::F32, ColumnReader::FloatColumnReader(reader)) => values!(reader, |value| Ok(*value)),
         (Kind::F64, ColumnReader::DoubleColumnReader(reader)) => values!(reader, |value| Ok(*value)),
         (Kind::Half, ColumnReader::FixedLenByteArrayColumnReader(reader)) => {
