@@ -50,7 +50,7 @@ pub use backend::{Backend, Compute};
 pub use element::Element;
 pub use error::Error;
 pub use objective::{Couplings, Function};
-pub use simd::{Real, instruction_set};
+pub use simd::{Real, instruction_set, instruction_sets, use_instruction_set};
 
 // What values of this crate are made of, for programs that take them apart: adding these crates once more, with other
 // features, would compile them once more.

@@ -12,8 +12,8 @@ const FAILURE: u8 = 1;
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let command = match command::Arguments::try_parse() {
-        Ok(arguments) => arguments.command,
+    let arguments = match command::Arguments::try_parse() {
+        Ok(arguments) => arguments,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             return match write!(io::stdout(), "{error}").and_then(|()| io::stdout().flush()) {
                 Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => {
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
             return USAGE.into();
         }
     };
-    match command::execute(command) {
+    match command::execute(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever read our output has read enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,

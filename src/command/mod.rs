@@ -31,12 +31,17 @@ use signal_hook::iterator::Signals;
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true)]
 pub struct Arguments {
+    /// The instruction set to compute with: baseline, avx2, avx512 or neon [default: the widest of this processor]
+    ///
+    /// Results are the same bits on every processor that has it.
+    #[arg(long, global = true, value_name = "NAME")]
+    instruction_set: Option<String>,
     #[command(subcommand)]
-    pub command: Command,
+    command: Command,
 }
 
 #[derive(Subcommand)]
-pub enum Command {
+enum Command {
     /// List the objectives: name, box, minimum, source.
     List(list::List),
     /// Run one optimizer once; write its trace, print a summary.
@@ -56,8 +61,11 @@ pub enum Command {
 }
 
 /// Runs a subcommand.
-pub fn execute(command: Command) -> Result<()> {
-    match command {
+pub fn execute(arguments: Arguments) -> Result<()> {
+    if let Some(name) = arguments.instruction_set {
+        overparam::use_instruction_set(&name)?;
+    }
+    match arguments.command {
         Command::List(list) => list.execute(),
         Command::Run(run) => run.execute(),
         Command::Sweep(sweep) => sweep.execute(),

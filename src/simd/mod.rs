@@ -28,17 +28,53 @@ pub use real::Real;
 pub(crate) use real::{Tables, tables};
 pub(crate) use rows::Rows;
 
-use std::sync::LazyLock;
+use crate::error::Error;
+use pulp::Arch;
+use std::sync::OnceLock;
 
-static ARCH: LazyLock<pulp::Arch> = LazyLock::new(pulp::Arch::new);
+static ARCH: OnceLock<Arch> = OnceLock::new();
 
-/// Runs `kernel` compiled for the widest instruction set that this processor has.
+/// Runs `kernel` compiled for the instruction set in use.
 #[inline]
 pub(crate) fn dispatch<K: WithSimd>(kernel: K) -> K::Output {
-    ARCH.dispatch(kernel)
+    ARCH.get_or_init(Arch::new).dispatch(kernel)
 }
 
-/// The instruction set that kernels run on, for the metadata of results.
+/// The names of the instruction sets that kernels are compiled for, the narrowest first, each with the means to use it where the
+/// processor has it.
+fn choices() -> Vec<(&'static str, Option<Arch>)> {
+    let mut choices = vec![("baseline", Some(Arch::Scalar))];
+    #[cfg(target_arch = "x86_64")]
+    choices
+        .extend([("avx2", pulp::x86::V3::try_new().map(Arch::V3)), ("avx512", pulp::x86::V4::try_new().map(Arch::V4))]);
+    #[cfg(target_arch = "aarch64")]
+    choices.push(("neon", pulp::aarch64::Neon::try_new().map(Arch::Neon)));
+    choices
+}
+
+/// The instruction sets that this processor has and kernels are compiled for, the narrowest first: `baseline` and some of `avx2`,
+/// `avx512` and `neon`. The last one is used unless [`use_instruction_set`] chooses another.
+pub fn instruction_sets() -> Vec<&'static str> {
+    choices().into_iter().filter_map(|(name, arch)| arch.map(|_| name)).collect()
+}
+
+/// Has all kernels of this process use the instruction set called `name`, such as to compute the same bits as a narrower processor.
+///
+/// # Errors
+/// If `name` is not one of [`instruction_sets`], or kernels use another one already.
+pub fn use_instruction_set(name: &str) -> Result<(), Error> {
+    let names = instruction_sets();
+    let found = choices().into_iter().find(|&(known, _)| known == name).and_then(|(_, arch)| arch);
+    let Some(arch) = found else { return Err(Error::unknown("instruction set of this processor", name, &names)) };
+    let used = ARCH.get_or_init(|| arch);
+    if std::mem::discriminant(used) == std::mem::discriminant(&arch) {
+        return Ok(());
+    }
+    let expected = "chosen before anything is computed";
+    Err(Error::Setting { name: "the instruction set", expected, given: format!("{name} after {}", instruction_set()) })
+}
+
+/// The instruction set that kernels use, for the metadata of results.
 pub fn instruction_set() -> &'static str {
     struct Name;
     impl WithSimd for Name {
