@@ -42,7 +42,9 @@ pub mod network;
 pub mod notebook;
 pub mod objective;
 pub mod optimizer;
+mod parametrization;
 pub mod progress;
+pub mod rule;
 mod simd;
 pub mod trace;
 

@@ -4,8 +4,10 @@
 //! tensors in dfdx modules. On the CPU the network with its squash is a single operation on dfdx's tape, made of fused
 //! products; [`EmbeddingPerceptron::compose`] is the same as a chain of ordinary operations, for any device.
 
+mod activation;
 mod fused;
 
+pub use activation::Activation;
 pub(crate) use fused::{Fused, Products};
 
 use crate::element::Element;
@@ -206,7 +208,7 @@ where
 
     /// The parameters, laid out for the fused products.
     pub(crate) fn fuse(&self) -> Fused<E> {
-        let mut fused = Fused::new(&self.embeddings.as_vec(), K);
+        let mut fused = Fused::new(&self.embeddings.as_vec(), K, Activation::Relu);
         fused.push(&self.input.weight.as_vec(), &self.input.bias.as_vec(), K);
         for layer in &self.hidden {
             fused.push(&layer.weight.as_vec(), &layer.bias.as_vec(), H);

@@ -2,7 +2,7 @@
 
 use super::Dimensions;
 use crate::error::Error;
-use crate::network::{Draws, Fused, Initialization, Products};
+use crate::network::{Activation, Draws, Fused, Initialization, Products};
 use crate::objective::{Kernel, Map, squash};
 use crate::optimizer::{FusedDeep, FusedShallow, Optimizer, Squash, Step};
 use crate::simd::{Panels, Real};
@@ -52,7 +52,7 @@ impl Dimensions {
 
     /// The network at `start`.
     pub(crate) fn network<R: Products>(self, start: &Start<R>) -> Fused<R> {
-        let mut network = Fused::new(&start.embeddings, self.k);
+        let mut network = Fused::new(&start.embeddings, self.k, Activation::Relu);
         for Layer { inputs, weight, bias } in &start.layers {
             network.push(weight, bias, *inputs);
         }

@@ -1,5 +1,6 @@
 //! The perceptron's arithmetic: products of small matrices over panels of points, with nothing allocated after the start.
 
+use super::activation::{Activation, activate, multiply};
 use crate::simd::matrix::{ByColumns, ByRows, Into, Onto, Target, Tile, held, places_mut, product, zeros};
 use crate::simd::transpose::transpose;
 use crate::simd::{Lanes, Panel, Panels, Real, Rows, Simd, WithSimd, dispatch};
@@ -13,6 +14,8 @@ pub struct Layer<R: Real> {
     update: Rows<R>,
     /// What the layer makes of a panel; on the way back, the gradient in it.
     output: Rows<R>,
+    /// The derivatives of the activations, where these do not tell them themselves; else empty.
+    slopes: Rows<R>,
     /// The layer's input on the way back: a row a point, a column an input and a column of ones.
     transposed: Rows<R>,
     inputs: usize,
@@ -23,12 +26,14 @@ pub struct Layer<R: Real> {
 pub(crate) struct Fused<R: Real> {
     embeddings: Panels<R>,
     layers: Vec<Layer<R>>,
+    activation: Activation,
 }
 
 impl<R: Products> Fused<R> {
-    /// A network without layers over row-major embeddings of `dimensions` coordinates.
-    pub(crate) fn new(embeddings: &[R], dimensions: usize) -> Self {
-        Self { embeddings: Panels::from_packed(embeddings, dimensions), layers: Vec::new() }
+    /// A network without layers over row-major embeddings of `dimensions` coordinates, with this activation between its layers.
+    pub(crate) fn new(embeddings: &[R], dimensions: usize, activation: Activation) -> Self {
+        let embeddings = Panels::from_packed(embeddings, dimensions);
+        Self { embeddings, layers: Vec::new(), activation }
     }
 
     /// Appends a layer; `weight` is row-major with `inputs` columns, as dfdx keeps it.
@@ -38,6 +43,7 @@ impl<R: Products> Fused<R> {
             weight: Rows::zeros(outputs, inputs + 1),
             update: Rows::zeros(outputs, inputs + 1),
             output: Rows::zeros(outputs, stride),
+            slopes: Rows::zeros(if self.activation.keeps_slopes() { outputs } else { 0 }, stride),
             transposed: Rows::zeros(stride, inputs + 1),
             inputs,
         };
@@ -59,7 +65,7 @@ impl<R: Products> Fused<R> {
         let outputs = self.layers.last().map_or(0, |layer| layer.weight.rows().len());
         let mut y = Panels::like(self.embeddings.points(), outputs);
         for (z, y) in self.embeddings.iter_mut().zip(y.iter_mut()) {
-            y.rows.copy_from_slice(forward(&z, &mut self.layers));
+            y.rows.copy_from_slice(forward(&z, &mut self.layers, self.activation));
         }
         y
     }
@@ -69,25 +75,67 @@ impl<R: Products> Fused<R> {
     /// The backward pass is linear in the gradient in y. Where that comes multiplied by minus the step size, what flows
     /// back are the updates themselves.
     pub(crate) fn update(&mut self, mut objective: impl FnMut(Panel<'_, R>)) {
-        let Self { embeddings, layers } = self;
+        let Self { embeddings, layers, activation } = self;
         let total = embeddings.points();
         for mut z in embeddings.iter_mut() {
             let Panel { first, points, stride, .. } = z;
-            objective(Panel { rows: forward(&z, layers), first, points, stride });
-            R::backward(&mut z, layers, Some(total));
+            objective(Panel { rows: forward(&z, layers, *activation), first, points, stride });
+            R::backward(&mut z, layers, *activation, Some(total));
+        }
+    }
+
+    /// Leaves the gradient in the embeddings in `gradient`, which is laid out as they are, and those in the layers beside their weights.
+    /// `objective` turns each panel of y, to which that of `base` is added, into the gradient in it.
+    pub(crate) fn pass(
+        &mut self,
+        gradient: &mut Panels<R>,
+        mut base: Option<&mut Panels<R>>,
+        objective: &mut dyn FnMut(Panel<'_, R>),
+    ) {
+        let Self { embeddings, layers, activation } = self;
+        let mut bases = base.iter_mut().flat_map(|base| base.iter_mut());
+        for (z, mut gradient) in embeddings.iter_mut().zip(gradient.iter_mut()) {
+            let Panel { first, points, stride, .. } = z;
+            gradient.rows.copy_from_slice(z.rows);
+            let y = forward(&z, layers, *activation);
+            if let Some(base) = bases.next() {
+                y.iter_mut().zip(base.rows).for_each(|(y, base)| *y += *base);
+            }
+            objective(Panel { rows: y, first, points, stride });
+            R::backward(&mut gradient, layers, *activation, None);
+            gradient.fill(|_| R::ZERO);
+        }
+    }
+
+    /// Calls `visit` with the values and the gradient of every layer, as [`Fused::pass`] left it; padding is zero in both.
+    pub(crate) fn layers(&mut self, visit: &mut dyn FnMut(&mut [R], &[R])) {
+        for Layer { weight, update, .. } in &mut self.layers {
+            visit(weight, update);
+        }
+    }
+
+    /// The embeddings, which change where they are trained.
+    pub(crate) fn embeddings(&mut self) -> &mut Panels<R> {
+        &mut self.embeddings
+    }
+
+    /// Sets weights and biases of the output layer to zero.
+    pub(crate) fn silence(&mut self) {
+        if let Some(layer) = self.layers.last_mut() {
+            layer.weight.fill(R::ZERO);
         }
     }
 
     /// The gradient in the embeddings, row-major, where that in y is `upstream`, row-major; the gradients in weights and biases are then
     /// [`Fused::weight_slopes`] and [`Fused::bias_slopes`].
     pub(super) fn pull_back(&mut self, upstream: &[R]) -> Vec<R> {
-        let Self { embeddings, layers } = self;
+        let Self { embeddings, layers, activation } = self;
         let mut found = embeddings.clone();
         let outputs = upstream.len() / embeddings.points();
         let mut upstream = Panels::from_packed(upstream, outputs);
         for (mut z, upstream) in found.iter_mut().zip(upstream.iter_mut()) {
-            forward(&z, layers).copy_from_slice(upstream.rows);
-            R::backward(&mut z, layers, None);
+            forward(&z, layers, *activation).copy_from_slice(upstream.rows);
+            R::backward(&mut z, layers, *activation, None);
         }
         found.packed()
     }
@@ -113,20 +161,25 @@ impl<R: Products> Fused<R> {
 /// The arithmetic, compiled once for each scalar and not again in every crate that uses this one.
 pub trait Products: Real {
     #[doc(hidden)]
-    fn forward(z: &Panel<'_, Self>, layers: &mut [Layer<Self>]);
+    fn forward(z: &Panel<'_, Self>, layers: &mut [Layer<Self>], activation: Activation);
     #[doc(hidden)]
-    fn backward(z: &mut Panel<'_, Self>, layers: &mut [Layer<Self>], moves: Option<usize>);
+    fn backward(z: &mut Panel<'_, Self>, layers: &mut [Layer<Self>], activation: Activation, moves: Option<usize>);
 }
 
 macro_rules! products {
     ($($real:ident),+) => {$(
         impl Products for $real {
-            fn forward(z: &Panel<'_, Self>, layers: &mut [Layer<Self>]) {
-                dispatch(Forward { z, layers });
+            fn forward(z: &Panel<'_, Self>, layers: &mut [Layer<Self>], activation: Activation) {
+                dispatch(Forward { z, layers, activation });
             }
 
-            fn backward(z: &mut Panel<'_, Self>, layers: &mut [Layer<Self>], moves: Option<usize>) {
-                dispatch(Backward { z, layers, moves });
+            fn backward(
+                z: &mut Panel<'_, Self>,
+                layers: &mut [Layer<Self>],
+                activation: Activation,
+                moves: Option<usize>,
+            ) {
+                dispatch(Backward { z, layers, activation, moves });
             }
         }
     )+};
@@ -135,14 +188,15 @@ macro_rules! products {
 products!(f32, f64);
 
 /// The rows of y that the network makes of a panel of embeddings.
-fn forward<'a, R: Products>(z: &Panel<'_, R>, layers: &'a mut [Layer<R>]) -> &'a mut [R] {
-    R::forward(z, layers);
+fn forward<'a, R: Products>(z: &Panel<'_, R>, layers: &'a mut [Layer<R>], activation: Activation) -> &'a mut [R] {
+    R::forward(z, layers, activation);
     &mut layers.last_mut().expect("a perceptron has an output layer").output
 }
 
 struct Forward<'a, 'z, R: Real> {
     z: &'a Panel<'z, R>,
     layers: &'a mut [Layer<R>],
+    activation: Activation,
 }
 
 impl<R: Real> WithSimd for Forward<'_, '_, R> {
@@ -150,19 +204,22 @@ impl<R: Real> WithSimd for Forward<'_, '_, R> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { z: &Panel { rows: ref z, points, stride, .. }, layers } = self;
+        let Self { z: &Panel { rows: ref z, points, stride, .. }, layers, activation } = self;
         let last = layers.len() - 1;
         for index in 0..layers.len() {
             let (before, rest) = layers.split_at_mut(index);
             let input = before.last().map_or(&**z, |layer| &layer.output);
-            let Layer { weight, output, inputs, .. } = &mut rest[0];
+            let Layer { weight, output, slopes, inputs, .. } = &mut rest[0];
             let left = ByRows { data: weight, stride: weight.stride() };
             let onto = Onto::Splat { data: &weight[*inputs..], stride: weight.stride() };
             let (rows, into) = (weight.rows().len(), Into { onto, result: output, stride });
-            if index < last {
+            if index < last && activation == Activation::Relu {
                 product(simd, left, rows, input, stride, points, Rectified(into));
             } else {
                 product(simd, left, rows, input, stride, points, into);
+                if index < last {
+                    activate(simd, activation, output, slopes);
+                }
             }
         }
     }
@@ -202,6 +259,7 @@ impl<R: Real> Target<R> for Rectified<'_, R> {
 struct Backward<'a, 'z, R: Real> {
     z: &'a mut Panel<'z, R>,
     layers: &'a mut [Layer<R>],
+    activation: Activation,
     /// Whether gradients are added to the parameters instead: to these embeddings, and with the last panel of so many points to the
     /// weights.
     moves: Option<usize>,
@@ -212,22 +270,29 @@ impl<R: Real> WithSimd for Backward<'_, '_, R> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { z: Panel { rows: z, first, points, stride }, layers, moves } = self;
+        let Self { z: Panel { rows: z, first, points, stride }, layers, activation, moves } = self;
         let (first, points, stride) = (*first, *points, *stride);
         for index in (0..layers.len()).rev() {
             let (before, rest) = layers.split_at_mut(index);
-            let Layer { weight, update, output, transposed, inputs } = &mut rest[0];
+            let Layer { weight, update, output, transposed, inputs, .. } = &mut rest[0];
             let columns = weight.stride();
-            let input = before.last_mut().map_or(&mut **z, |layer| &mut layer.output);
+            let none: &mut [R] = &mut [];
+            let (input, slopes) = match before.last_mut() {
+                Some(layer) => (&mut *layer.output, &*layer.slopes),
+                None => (&mut **z, &*none),
+            };
             transpose(simd, input, stride, points, transposed, columns);
             // The gradient in the input (I × n) = weightᵀ (I × O) · output (O × n)
             let left = ByColumns { data: weight, stride: columns };
-            if index > 0 {
+            if index > 0 && activation == Activation::Relu {
                 product(simd, left, *inputs, output, stride, points, Gated { activations: input, stride });
-            } else if moves.is_some() {
+            } else if index == 0 && moves.is_some() {
                 product(simd, left, *inputs, output, stride, points, Added { sums: None, to: input, stride });
             } else {
                 product(simd, left, *inputs, output, stride, points, Into { onto: Onto::Zero, result: input, stride });
+                if index > 0 {
+                    multiply(simd, input, slopes);
+                }
             }
             // update (O × I + 1) += output (O × n) · transposed (n × I + 1)
             let (left, rows) = (ByRows { data: output, stride }, weight.rows().len());

@@ -172,6 +172,11 @@ fn same_bits<R: Real>(a: &[R], b: &[R]) -> bool {
     bytemuck::cast_slice::<R, u8>(a) == bytemuck::cast_slice::<R, u8>(b)
 }
 
+/// The mean value, NaN if any is.
+pub(super) fn mean<R: Real>(values: &[R]) -> f64 {
+    summary(values).1
+}
+
 /// The smallest and the mean value; NaN in the mean if any is.
 fn summary<R: Real>(values: &[R]) -> (f64, f64) {
     let smaller = |a: R, b: R| if a < b { a } else { b };

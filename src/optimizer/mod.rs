@@ -9,6 +9,7 @@ mod descent;
 mod learning_rate;
 mod settings;
 mod shallow;
+mod stepper;
 mod taped;
 
 pub use learning_rate::LearningRate;
@@ -18,6 +19,7 @@ pub use shallow::Shallow;
 pub(crate) use deep::FusedDeep;
 pub(crate) use descent::{Descent, Progress, Step, descend};
 pub(crate) use shallow::FusedShallow;
+pub(crate) use stepper::Stepper;
 pub(crate) use taped::TapedStep;
 
 use crate::error::Error;

@@ -32,6 +32,18 @@ pub struct Panel<'a, R: Real> {
     pub stride: usize,
 }
 
+impl<R: Real> Panel<'_, R> {
+    /// Overwrites what fills each row after the points with what `of` makes of the last point.
+    pub(crate) fn fill(&mut self, of: impl Fn(R) -> R) {
+        if self.points < self.stride {
+            for row in self.rows.chunks_exact_mut(self.stride) {
+                let last = of(row[self.points - 1]);
+                row[self.points..].fill(last);
+            }
+        }
+    }
+}
+
 impl<R: Real> Panels<R> {
     /// The points of the row-major matrix `values`, a point a row.
     pub(crate) fn from_packed(values: &[R], coordinates: usize) -> Self {
@@ -88,6 +100,16 @@ impl<R: Real> Panels<R> {
     /// How many points there are.
     pub(crate) fn points(&self) -> usize {
         self.points
+    }
+
+    /// Every scalar, with what fills the rows.
+    pub(crate) fn scalars_mut(&mut self) -> &mut [R] {
+        &mut self.rows
+    }
+
+    /// Fills the rows with copies of the last point once more, after its coordinates have changed.
+    pub(crate) fn refill(&mut self) {
+        self.iter_mut().for_each(|mut panel| panel.fill(|last| last));
     }
 
     /// Every scalar, with what fills the rows.

