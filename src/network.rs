@@ -131,6 +131,16 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
     }
 }
 
+/// The stream of the generator for a start of the shallow optimizer's own: networks come from stream 0, couplings from stream 1.
+const COORDINATES_STREAM: u64 = 2;
+
+/// The first `count` coordinates of the shallow optimizer's own start.
+pub(crate) fn draw_coordinates(seed: u64, count: usize) -> impl Iterator<Item = f64> {
+    let mut generator = ChaCha8Rng::seed_from_u64(seed);
+    generator.set_stream(COORDINATES_STREAM);
+    (0..count).map(move |_| StandardNormal.sample(&mut generator))
+}
+
 /// The numbers that a start is made of, on the host and in double precision: first the embeddings, then the weight and the
 /// bias of each layer.
 pub(crate) struct Draws {

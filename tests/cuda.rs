@@ -84,8 +84,14 @@ fn squashes_and_rules() {
         for squash in Squash::ALL {
             let mut sweep = sweep(Function::StyblinskiTang, Dimensions::PAPER, 200);
             sweep.settings.squash = squash;
-            sweep.settings.learning_rate =
-                LearningRate { initial: 1.0, factor: 0.5, patience: 2, threshold: 1e-4, floor: 1e-2 };
+            sweep.settings.learning_rate = LearningRate {
+                initial: 1.0,
+                factor: 0.5,
+                patience: 2,
+                threshold: 1e-4,
+                floor: 1e-2,
+                least_change: 5e-2,
+            };
             if squash == Squash::Clamp {
                 sweep.optimizers = vec![Optimizer::Shallow];
             }

@@ -1,6 +1,6 @@
 //! Batches on the cores: the same steps as in single runs, a run a task.
 
-use super::{Batch, Engine};
+use super::{Batch, Engine, Trial};
 use crate::element::Element;
 use crate::error::Error;
 use crate::experiment::{Start, fused_step};
@@ -32,10 +32,11 @@ impl<R: Element> Cores<R> {
         };
         let (seeds, index_of) = batch.seeds();
         let drawn: Vec<_> = seeds.par_iter().map(draw).collect();
-        let run = |(&trial, index): (_, usize)| {
+        let run = |(&trial, index): (&Trial, usize)| {
             let (drawn, kernel) = &drawn[index];
             let network = dimensions.network(drawn);
-            let stepper = fused_step(network, kernel.clone(), batch.optimizer, batch.settings.squash)?;
+            let Batch { optimizer, settings, .. } = *batch;
+            let stepper = fused_step(dimensions, network, kernel.clone(), optimizer, trial.seed, settings)?;
             Ok((Progress::new(dimensions.n, dimensions.d, &batch.settings(trial)), stepper))
         };
         let runs = batch.trials.par_iter().zip(index_of).map(run).collect::<Result<_, Error>>()?;

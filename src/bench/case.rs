@@ -102,7 +102,7 @@ mod tests {
         assert_eq!(cases.len(), 2 * (9 * 3 + 2));
         let glasses = cases.iter().filter(|case| case.function == Function::SpinGlass);
         let shapes: Vec<String> = glasses.step_by(2).map(Case::shape).collect();
-        assert_eq!(shapes, ["shallow", "deep 10x1", "deep 50x2", "shallow d=200", "deep 10x1 d=200"]);
+        assert_eq!(shapes, ["shallow", "deep 10x1", "deep 50x1", "shallow d=200", "deep 10x1 d=200"]);
         assert_eq!(Case::all(true).len(), 12);
         assert_eq!(cases[0].to_string(), "ackley, shallow, f32");
     }

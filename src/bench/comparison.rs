@@ -204,8 +204,8 @@ impl Comparison {
     /// Writes where seed 0 starts, and its couplings, as raw little-endian f64.
     fn write_start(&mut self, case: &Case) -> Result<Files, Error> {
         let (start, path) = (self.folder.path().join("start.bin"), self.folder.path().join("J.bin"));
-        let initialization = Protocol::paper().initialization;
-        write(&start, case.dimensions.start(case.optimizer, 0, initialization))?;
+        let settings = protocol(case).settings(case.function);
+        write(&start, case.dimensions.start(case.optimizer, 0, &settings))?;
         if case.function != Function::SpinGlass {
             return Ok(Files { start, couplings: None });
         }

@@ -197,7 +197,8 @@ const REACHED: f64 = 0.999;
 fn table(comparisons: &[&Comparison]) -> Result<()> {
     let header = ["function", "shallow, median (range)", "deep, median (range)", "lower", "shallow s", "deep s"];
     let [name, shallow, deep, lower, shallow_time, deep_time] = header;
-    say!("\n{name:<16} {shallow:<34} {deep:<34} {lower:<8} {shallow_time:>10} {deep_time:>10}");
+    let rate = "rates: shallow, deep";
+    say!("\n{name:<16} {shallow:<34} {deep:<34} {lower:<8} {shallow_time:>10} {deep_time:>10}  {rate}");
     for comparison in comparisons {
         let [shallow, deep] = Optimizer::ALL.map(|optimizer| comparison.timed(optimizer).collect::<Vec<_>>());
         let [shallow_best, deep_best] = [&shallow, &deep].map(|runs| Spread::of(runs.iter().map(|run| answer(run))));
@@ -214,8 +215,9 @@ fn table(comparisons: &[&Comparison]) -> Result<()> {
             let median = Spread::of(seconds).median;
             if median.is_finite() { format!("{median:.2e}") } else { "never".to_owned() }
         };
+        let [shallow_rates, deep_rates] = Optimizer::ALL.map(|optimizer| rates(comparison, optimizer));
         say!(
-            "{:<16} {:<34} {:<34} {lower:<8} {:>10} {:>10}",
+            "{:<16} {:<34} {:<34} {lower:<8} {:>10} {:>10}  {shallow_rates}, {deep_rates}",
             comparison.function.name(),
             shallow_best.to_string(),
             deep_best.to_string(),
@@ -228,6 +230,15 @@ fn table(comparisons: &[&Comparison]) -> Result<()> {
         100.0 * REACHED
     );
     Ok(())
+}
+
+/// The learning rate of the timed runs, or where the seeds have different ones the lowest and the highest.
+fn rates(comparison: &Comparison, optimizer: Optimizer) -> String {
+    match comparison.rates(optimizer) {
+        None => "none".to_owned(),
+        Some([low, high]) if low == high => format!("{low:.1e}"),
+        Some([low, high]) => format!("{low:.1e} … {high:.1e}"),
+    }
 }
 
 /// What a run counts for: a diverged one for nothing.

@@ -92,16 +92,40 @@ impl SweepCommand {
         }
         let summary = trace::summary(runs.iter().map(|run| ("sweep", run)))?;
         trace::write_from(backend, &summary, &output, &serde_json::to_string(&protocol)?)?;
-        say!("{:<10} {:>10} {:>14} {:>9}", "optimizer", "rate", "minimum", "diverged");
-        for &optimizer in &sweep.optimizers {
-            for Candidate { rate, minimum, diverged } in Candidate::rank(&runs, optimizer) {
-                say!("{optimizer:<10} {rate:>10.3e} {minimum:>14.6e} {diverged:>9}");
-            }
-        }
-        say!("best first; {} runs in {}", runs.len(), output.display());
+        let order = match protocol.choice {
+            Choice::PerFunction => print_rates(&sweep, &runs)?,
+            Choice::PerSeed => print_best_of_seeds(&sweep, &runs)?,
+        };
+        say!("{order}; {} runs in {}", runs.len(), output.display());
         if interrupt::requested() {
             bail!("interrupted: {} of {} runs are in {}", runs.len(), sweep.len(), output.display());
         }
         Ok(())
     }
+}
+
+/// Prints every rate with what it reached over the seeds. Returns the order of the lines.
+fn print_rates(sweep: &Sweep, runs: &[Run]) -> Result<&'static str> {
+    say!("{:<10} {:>10} {:>14} {:>9}", "optimizer", "rate", "minimum", "diverged");
+    for &optimizer in &sweep.optimizers {
+        for Candidate { rate, minimum, diverged } in Candidate::rank(runs, optimizer) {
+            say!("{optimizer:<10} {rate:>10.3e} {minimum:>14.6e} {diverged:>9}");
+        }
+    }
+    Ok("best first")
+}
+
+/// Prints for every seed its best rate, what that reached, and how many of the seed's runs diverged.
+fn print_best_of_seeds(sweep: &Sweep, runs: &[Run]) -> Result<&'static str> {
+    say!("{:<10} {:>6} {:>10} {:>14} {:>9}", "optimizer", "seed", "best rate", "minimum", "diverged");
+    for &optimizer in &sweep.optimizers {
+        for &seed in &sweep.seeds {
+            let candidates = Candidate::rank(runs.iter().filter(|run| run.seed == seed), optimizer);
+            let diverged: usize = candidates.iter().map(|candidate| candidate.diverged).sum();
+            if let Some(&Candidate { rate, minimum, .. }) = candidates.first() {
+                say!("{optimizer:<10} {seed:>6} {rate:>10.3e} {minimum:>14.6e} {diverged:>9}");
+            }
+        }
+    }
+    Ok("the best rate of every seed")
 }

@@ -23,8 +23,8 @@ impl Dimensions {
     /// The paper's: 50 embeddings of 10 dimensions, one layer of 10 neurons, 50 dimensions.
     pub const PAPER: Self = Self { n: 50, k: 10, hidden: 10, layers: 1, d: 50 };
 
-    /// Those of the authors' published program: two layers of 50 neurons.
-    pub const DEEP_CONVEXITY: Self = Self { n: 50, k: 50, hidden: 50, layers: 2, d: 50 };
+    /// Those of the authors' published program: 50 embeddings of 50 dimensions, one layer of 50 neurons, 50 dimensions.
+    pub const DEEP_CONVEXITY: Self = Self { n: 50, k: 50, hidden: 50, layers: 1, d: 50 };
 
     /// How many variables the optimizer moves: n d, or n k and the network's weights and biases.
     pub fn parameters(self, optimizer: Optimizer) -> usize {

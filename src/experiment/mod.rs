@@ -1,4 +1,4 @@
-//! Experiments: single runs, sweeps over learning rates and seeds, and the paper's protocol.
+//! Experiments: single runs, sweeps over learning rates and seeds, and protocols that compare the optimizers.
 
 mod dimensions;
 mod protocol;
@@ -11,7 +11,7 @@ mod timing;
 
 pub use crate::batch::Plan;
 pub use dimensions::Dimensions;
-pub use protocol::{Comparison, Dtype, Protocol, Stage};
+pub use protocol::{Choice, Comparison, Dtype, Protocol, Stage, Units};
 pub(crate) use run::Origin;
 pub use run::Run;
 pub use shape::{PaperShape, Shape};

@@ -1,4 +1,4 @@
-//! The paper's protocol: choose the learning rate by a sweep, then time both optimizers alone.
+//! Protocols, the paper's and others: choose learning rates by a sweep, then time both optimizers alone.
 
 use super::shape::{ensure_compiled, run_compiled};
 use super::{Candidate, Dimensions, Run, Sweep};
@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::interrupt;
 use crate::network::Initialization;
 use crate::objective::{Function, Kernel};
-use crate::optimizer::{Budget, LearningRate, Optimizer, Settings, Squash};
+use crate::optimizer::{Budget, LearningRate, Optimizer, Settings, ShallowStart, Squash};
 use crate::trace;
 use dfdx::prelude::{Cpu, Device};
 use polars::prelude::DataFrame;
@@ -40,6 +40,63 @@ impl Dtype {
     }
 }
 
+/// How the best learning rate is chosen from the runs of a sweep.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Choice {
+    /// One for each function and optimizer: the first of [`Candidate::rank`] over all seeds.
+    #[default]
+    PerFunction,
+    /// One for each function, optimizer and seed: the first of [`Candidate::rank`] over the runs of that seed.
+    PerSeed,
+}
+
+impl Choice {
+    /// The best learning rate for a run of `optimizer` from `seed`, if any of the `runs` that it is chosen from did not diverge.
+    pub fn rate(self, runs: &[Run], optimizer: Optimizer, seed: u64) -> Option<f64> {
+        let counts = |run: &&Run| self == Self::PerFunction || run.seed == seed;
+        let best = Candidate::rank(runs.iter().filter(counts), optimizer).into_iter().next()?;
+        best.minimum.is_finite().then_some(best.rate)
+    }
+}
+
+/// The units of the objective that is descended on, which are also those of learning rates and thresholds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Units {
+    /// Those of the scaled objective.
+    #[default]
+    Scaled,
+    /// Those of the authors' published program. It takes raw functions, the sphere as a mean over coordinates, Levy's function
+    /// with a mean over the terms in its middle, and the energy of the spin glass instead of that per spin.
+    Published,
+}
+
+impl Units {
+    /// How much the objective in these units changes where the scaled objective of `function` in `dimension` dimensions changes by 1.
+    ///
+    /// Of the program's Levy function this is right for the terms in the middle: see [`Protocol::deep_convexity`].
+    pub fn per_scaled(self, function: Function, dimension: usize) -> f64 {
+        if self == Self::Scaled {
+            return 1.0;
+        }
+        let description = function.describe(dimension);
+        let d = dimension as f64;
+        let per_raw = match function {
+            Function::Levy => 1.0 / (d - 1.0).max(1.0),
+            Function::Sphere => 1.0 / d,
+            Function::SpinGlass => d,
+            Function::Ackley
+            | Function::Michalewicz
+            | Function::Rastrigin
+            | Function::Rosenbrock
+            | Function::Schwefel
+            | Function::StyblinskiTang => 1.0,
+        };
+        per_raw * (description.maximum - description.minimum)
+    }
+}
+
 /// How the two optimizers are compared on a function.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Protocol {
@@ -51,14 +108,20 @@ pub struct Protocol {
     pub dtype: Dtype,
     /// The learning rates α₀ to choose from.
     pub rates: Vec<f64>,
+    /// How the best of them is chosen.
+    pub choice: Choice,
     /// When the step size shrinks.
     pub learning_rate: LearningRate,
     /// How x is kept in the unit cube.
     pub squash: Squash,
     /// How networks are drawn.
     pub initialization: Initialization,
-    /// Whether the gradient is that of the raw function instead of the scaled one.
-    pub raw_gradient: bool,
+    /// Where the shallow optimizer starts.
+    pub shallow_start: ShallowStart,
+    /// The units of the objective that is descended on.
+    pub units: Units,
+    /// Whether the timed run of the deep optimizer takes the wall time of the shallow one of its seed, instead of its iterations.
+    pub equal_time: bool,
     /// Iterations of the shallow optimizer on a test function.
     pub iterations: u64,
     /// Seeds of a test function.
@@ -77,10 +140,13 @@ impl Protocol {
             dimensions: Dimensions::PAPER,
             dtype: Dtype::F64,
             rates: (0..=10).map(|exponent| 10f64.powi(-exponent)).collect(),
+            choice: Choice::PerFunction,
             learning_rate: LearningRate::PAPER,
             squash: Squash::Sigmoid,
             initialization: Initialization::Gaussian,
-            raw_gradient: false,
+            shallow_start: ShallowStart::Shared,
+            units: Units::Scaled,
+            equal_time: true,
             iterations: 10_000,
             seeds: 10,
             glass_iterations: 1_000,
@@ -88,16 +154,37 @@ impl Protocol {
         }
     }
 
-    /// What the authors' published program did instead: raw gradients, a scaled tanh, 20 rates from 10⁻⁶ to 10, another rule
-    /// and a larger network. Results are in the same units as those of [`Protocol::paper`].
+    /// What the authors' published program did instead. It descends on [functions of its own units](Units::Published), through a scaled
+    /// tanh, with 20 rates from 10⁻⁶ to 10, [another rule](LearningRate::DEEP_CONVEXITY) and
+    /// [a larger network](Dimensions::DEEP_CONVEXITY) drawn as PyTorch draws it. The shallow optimizer starts at standard normals
+    /// of its own. The best rate is chosen for each seed, both optimizers take 10,000 iterations, also on the Hamiltonian, and
+    /// neither is given the time of the other.
+    ///
+    /// Results are in the same units as those of [`Protocol::paper`]. What cannot be the same, or is not known to be:
+    ///
+    /// - Random numbers are those of this crate's generator, so starts and couplings have the same distributions and other values.
+    /// - The scalar is `f64` unless [`Protocol::dtype`] says otherwise, where PyTorch's default is `f32`; sums are taken in another order.
+    /// - The program's Levy function is another one: a mean over its d - 1 middle terms, to which the first and the last term are
+    ///   added whole. Here it is the sum of all, divided by d - 1: the middle terms are the program's, and the first and the
+    ///   last weigh d - 1 times less than there.
+    /// - The threshold of the rule is compared in units of the scaled objective, into which it is converted: the same but for rounding.
+    /// - A run that diverges ends at once, and its rate is not chosen; among rates that reach the same objective the largest is.
+    /// - The number of seeds is the paper's.
+    /// - Chosen rates are run once more, alone on the machine, to time them: on a CPU that finds the same as the sweep did.
     pub fn deep_convexity() -> Self {
         Self {
             name: "deep-convexity".to_owned(),
             dimensions: Dimensions::DEEP_CONVEXITY,
             rates: (0..20).map(|step| 10f64.powf(-6.0 + 7.0 * f64::from(step) / 19.0)).collect(),
             learning_rate: LearningRate::DEEP_CONVEXITY,
+            choice: Choice::PerSeed,
             squash: Squash::ScaledTanh,
-            raw_gradient: true,
+            initialization: Initialization::PytorchUniform,
+            shallow_start: ShallowStart::Own,
+            units: Units::Published,
+            equal_time: false,
+            iterations: 10_000,
+            glass_iterations: 10_000,
             ..Self::paper()
         }
     }
@@ -130,19 +217,7 @@ impl Protocol {
 
     /// What every run of `function` is told, with the shallow optimizer's budget.
     pub fn settings(&self, function: Function) -> Settings {
-        let gradient_scale = if self.raw_gradient {
-            let description = function.describe(self.dimensions.d);
-            let d = self.dimensions.d as f64;
-            // The published program takes means where the definitions here take sums, and energies instead of energies per spin.
-            let convention = match function {
-                Function::Levy | Function::Sphere => 1.0 / d,
-                Function::SpinGlass => d,
-                _ => 1.0,
-            };
-            convention * (description.maximum - description.minimum)
-        } else {
-            1.0
-        };
+        let gradient_scale = self.units.per_scaled(function, self.dimensions.d);
         // The rule's threshold is in the units of what is descended on; the trace is in those of the scaled objective.
         let threshold = self.learning_rate.threshold / gradient_scale;
         Settings {
@@ -150,6 +225,7 @@ impl Protocol {
             budget: Budget::Iterations(self.iterations(function)),
             squash: self.squash,
             initialization: self.initialization,
+            shallow_start: self.shallow_start,
             gradient_scale,
             thinned: true,
         }
@@ -249,7 +325,8 @@ impl Protocol {
     }
 
     /// Compares the optimizers on `function`: the sweep over all cores, then for every seed the shallow optimizer alone for its
-    /// iterations and the deep optimizer alone for the time that took. `report` is called after each run.
+    /// iterations and the deep optimizer alone, for the time that took if the protocol is one of [equal time](Protocol::equal_time).
+    /// `report` is called after each run. A seed without a rate, because all the runs that it could be chosen from diverged, has no timed runs.
     ///
     /// In the sweep both optimizers take the same number of iterations, not the same time: times taken while all cores
     /// are busy would make the choice depend on the machine's load.
@@ -311,12 +388,15 @@ impl Protocol {
                 runs
             }
         };
-        let mut comparison = Comparison { function, sweep, timed: Vec::new() };
-        let [Some(shallow), Some(deep)] = Optimizer::ALL.map(|optimizer| comparison.rate(optimizer)) else {
-            return Ok(comparison);
-        };
+        let mut comparison = Comparison { function, choice: self.choice, sweep, timed: Vec::new() };
         let settings = self.settings(function);
         for seed in self.seeds(function) {
+            if interrupt::requested() {
+                break;
+            }
+            let [Some(shallow), Some(deep)] = Optimizer::ALL.map(|optimizer| comparison.rate(optimizer, seed)) else {
+                continue;
+            };
             let kernel = OnceCell::new();
             let kernel = || kernel.get_or_init(|| R::kernel(function, self.dimensions.d, seed)).clone();
             let mut alone = |optimizer, settings: Settings| -> Result<f64, Error> {
@@ -332,11 +412,9 @@ impl Protocol {
                 comparison.timed.push(run);
                 Ok(seconds)
             };
-            if interrupt::requested() {
-                break;
-            }
             let seconds = alone(Optimizer::Shallow, settings.learning_rate(shallow))?;
-            alone(Optimizer::Deep, settings.learning_rate(deep).seconds(seconds))?;
+            let settings = settings.learning_rate(deep);
+            alone(Optimizer::Deep, if self.equal_time { settings.seconds(seconds) } else { settings })?;
         }
         Ok(comparison)
     }
@@ -369,6 +447,8 @@ impl Stage {
 pub struct Comparison {
     /// What was minimized.
     pub function: Function,
+    /// How the learning rates were chosen.
+    pub choice: Choice,
     /// The runs that chose the learning rates.
     pub sweep: Vec<Run>,
     /// The timed runs: for every seed the shallow and then the deep one.
@@ -376,10 +456,17 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// The learning rate that the sweep chose, if any of its runs did not diverge.
-    pub fn rate(&self, optimizer: Optimizer) -> Option<f64> {
-        let best = Candidate::rank(&self.sweep, optimizer).into_iter().next()?;
-        best.minimum.is_finite().then_some(best.rate)
+    /// The learning rate that the sweep chose for the run of `seed`, if any of the runs that it is chosen from did not diverge.
+    pub fn rate(&self, optimizer: Optimizer, seed: u64) -> Option<f64> {
+        self.choice.rate(&self.sweep, optimizer, seed)
+    }
+
+    /// The lowest and the highest learning rate of the timed runs of one optimizer, which are the same where it is chosen
+    /// [per function](Choice::PerFunction).
+    pub fn rates(&self, optimizer: Optimizer) -> Option<[f64; 2]> {
+        let mut rates: Vec<f64> = self.timed(optimizer).map(|run| run.settings.learning_rate.initial).collect();
+        rates.sort_by(f64::total_cmp);
+        Some([*rates.first()?, *rates.last()?])
     }
 
     /// The traces of the timed runs, see [`crate::trace`]: what the figures are drawn from.

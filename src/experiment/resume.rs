@@ -351,6 +351,36 @@ mod tests {
         assert!(!path.exists());
     }
 
+    /// Its settings have numbers of all 53 bits, and its rates are chosen from the runs of each seed.
+    #[test]
+    fn the_published_protocol_goes_on_as_if_it_had_not_been_interrupted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("runs.parquet");
+        let mut protocol = Protocol::deep_convexity();
+        (protocol.iterations, protocol.seeds) = (40, 3);
+        for function in [Function::Levy, Function::Michalewicz, Function::Sphere, Function::Schwefel] {
+            let whole = protocol.compare(function, &|_, _| {}).unwrap();
+            let sweep = whole.sweep.iter().map(|run| (Stage::Sweep, run.clone()));
+            // Interrupted after three of the six timed runs: a whole seed, and the shallow run of the next.
+            let timed = whole.timed.iter().take(3).map(|run| (Stage::Timed, run.clone()));
+            let runs: Vec<_> = sweep.chain(timed).collect();
+            write(&runs, &path).unwrap();
+            assert_eq!(format!("{:?}", read(&path).unwrap()), format!("{runs:?}"));
+            let unfinished = Unfinished::at(path.clone(), EVERY);
+            let known = |stage, optimizer, rate, seed| unfinished.find(stage, optimizer, rate, seed);
+            let made = Mutex::new(Vec::new());
+            let resumed = protocol
+                .compare_beyond(Backend::Cpu, function, &known, &|stage, run| {
+                    made.lock().unwrap().push((stage, run.optimizer, run.seed));
+                })
+                .unwrap();
+            let expected = [(Optimizer::Deep, 1), (Optimizer::Shallow, 2), (Optimizer::Deep, 2)];
+            assert_eq!(made.into_inner().unwrap(), expected.map(|(optimizer, seed)| (Stage::Timed, optimizer, seed)));
+            let found = |runs: &[Run]| runs.iter().map(|run| (run.settings, run.best.to_bits())).collect::<Vec<_>>();
+            assert_eq!(found(&resumed.timed), found(&whole.timed));
+        }
+    }
+
     /// Writing waits for Polars' threads, and a waiting thread of the sweep takes up other runs.
     #[test]
     fn all_threads_may_write_at_any_time() {

@@ -24,7 +24,8 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
     /// The shape as numbers.
     pub const DIMENSIONS: Dimensions = Dimensions { n: N, k: K, hidden: H, layers: L, d: D };
 
-    /// Runs one optimizer on `objective` from the start that belongs to `seed`. Both optimizers start at the same x.
+    /// Runs one optimizer on `objective` from the start that belongs to `seed`. Both optimizers start at the same x, unless
+    /// [`Settings::shallow_start`] says otherwise.
     ///
     /// ```
     /// use overparam::prelude::*;
@@ -38,7 +39,7 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
     /// ```
     ///
     /// # Errors
-    /// If a setting is outside its range, or the device is out of memory.
+    /// If a setting or the objective's [scale](Objective::scale) is outside its range, or the device is out of memory.
     pub fn run<R: Element, O: Objective<N, D, R>>(
         objective: &O,
         optimizer: Optimizer,
@@ -66,11 +67,19 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
     where
         Cpu: Device<R>,
     {
+        let scale = objective.scale();
+        if scale.iter().any(|number| !number.is_finite()) || scale[1] == 0.0 {
+            let expected = "an offset and a width, both finite and the width not 0";
+            return Err(Error::Setting { name: "the scale of the objective", expected, given: format!("{scale:?}") });
+        }
         let mut fused = Self::draw(&Cpu::default(), seed, settings)?.fuse();
         let descent = match objective.kernel().filter(|_| Dev::BACKEND == Backend::Cpu) {
-            Some(kernel) => descend(&mut *fused_step(fused, kernel, optimizer, settings.squash)?, N, D, settings),
+            Some(kernel) => {
+                let mut step = fused_step(Self::DIMENSIONS, fused, kernel, optimizer, seed, settings)?;
+                descend(&mut *step, N, D, settings)
+            }
             None => {
-                let (y, map) = start(&mut fused, optimizer, settings.squash)?;
+                let (y, map) = start(Self::DIMENSIONS, &mut fused, optimizer, seed, settings)?;
                 match optimizer {
                     Optimizer::Shallow => {
                         let y = device.try_tensor_from_vec(y.packed(), (Const::<N>, Const::<D>)).map_err(failed)?;
@@ -84,8 +93,6 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
                 }
             }
         }?;
-        let offset = objective.raw(0.0);
-        let scale = [offset, objective.raw(1.0) - offset];
         let of = Origin { backend: Dev::BACKEND, dimensions: Self::DIMENSIONS, optimizer, seed, scale };
         Ok(of.run(objective.name(), settings, descent))
     }
@@ -103,7 +110,8 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
     {
         let [minimum, maximum] = kernel.range();
         let fused = Self::draw(&Cpu::default(), seed, settings)?.fuse();
-        let descent = descend(&mut *fused_step(fused, kernel, optimizer, settings.squash)?, N, D, settings)?;
+        let mut step = fused_step(Self::DIMENSIONS, fused, kernel, optimizer, seed, settings)?;
+        let descent = descend(&mut *step, N, D, settings)?;
         let scale = [minimum, maximum - minimum];
         let of = Origin { backend: Backend::Cpu, dimensions: Self::DIMENSIONS, optimizer, seed, scale };
         Ok(of.run(name.to_owned(), settings, descent))

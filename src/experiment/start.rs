@@ -2,9 +2,9 @@
 
 use super::Dimensions;
 use crate::error::Error;
-use crate::network::{Activation, Draws, Fused, Initialization, Products};
+use crate::network::{Activation, Draws, Fused, Initialization, Products, draw_coordinates};
 use crate::objective::{Kernel, Map, squash};
-use crate::optimizer::{FusedDeep, FusedShallow, Optimizer, Squash, Step};
+use crate::optimizer::{FusedDeep, FusedShallow, Optimizer, Settings, ShallowStart, Squash, Step};
 use crate::simd::{Panels, Real};
 use std::sync::Arc;
 
@@ -27,11 +27,14 @@ pub(crate) struct Layer<R> {
 impl Dimensions {
     /// The parameters that the run of `seed` starts from, in double precision, row-major: y0 (n×d) of the shallow optimizer; of
     /// the deep one z0 (n×k), then weight (outputs×inputs) and bias (outputs) of every layer, the output layer last.
-    pub fn start(self, optimizer: Optimizer, seed: u64, initialization: Initialization) -> Vec<f64> {
-        let Start { embeddings, layers } = self.draw(seed, initialization);
+    pub fn start(self, optimizer: Optimizer, seed: u64, settings: &Settings) -> Vec<f64> {
+        let start = self.draw(seed, settings.initialization);
         match optimizer {
-            Optimizer::Shallow => self.network(&Start { embeddings, layers }).forward().packed(),
+            Optimizer::Shallow => {
+                self.coordinates(&mut self.network(&start), optimizer, seed, settings.shallow_start).packed()
+            }
             Optimizer::Deep => {
+                let Start { embeddings, layers } = start;
                 let layers = layers.into_iter().flat_map(|layer| layer.weight.into_iter().chain(layer.bias));
                 embeddings.into_iter().chain(layers).collect()
             }
@@ -59,6 +62,23 @@ impl Dimensions {
         network
     }
 
+    /// y0 of the run of `seed`, whose network starts as `network`.
+    fn coordinates<R: Products>(
+        self,
+        network: &mut Fused<R>,
+        optimizer: Optimizer,
+        seed: u64,
+        shallow_start: ShallowStart,
+    ) -> Panels<R> {
+        match (optimizer, shallow_start) {
+            (Optimizer::Deep, _) | (Optimizer::Shallow, ShallowStart::Shared) => network.forward(),
+            (Optimizer::Shallow, ShallowStart::Own) => {
+                let y: Vec<R> = draw_coordinates(seed, self.n * self.d).map(R::of).collect();
+                Panels::from_packed(&y, self.d)
+            }
+        }
+    }
+
     /// Inputs and outputs of every layer.
     pub(crate) fn layers(self) -> impl Iterator<Item = (usize, usize)> {
         let Self { k, hidden, layers, d, .. } = self;
@@ -67,16 +87,18 @@ impl Dimensions {
     }
 }
 
-/// y0 = net(z0) and the map from y to x; for projected descent y0 is x0 itself.
+/// y0 of the run of `seed`, whose network starts as `network`, and the map from y to x; for projected descent y0 is x0 itself.
 pub(crate) fn start<R: Products>(
+    dimensions: Dimensions,
     network: &mut Fused<R>,
     optimizer: Optimizer,
-    squashing: Squash,
+    seed: u64,
+    settings: &Settings,
 ) -> Result<(Panels<R>, Map), Error> {
-    let mut y = network.forward();
+    let mut y = dimensions.coordinates(network, optimizer, seed, settings.shallow_start);
     // What fills the rows is zero or one of the points again: the largest is that of the points.
-    let map = squashing.map(y.scalars());
-    if squashing == Squash::Clamp {
+    let map = settings.squash.map(y.scalars());
+    if settings.squash == Squash::Clamp {
         if optimizer == Optimizer::Deep {
             return Err(Error::Setting {
                 name: "the squash of the deep optimizer",
@@ -91,12 +113,14 @@ pub(crate) fn start<R: Products>(
 
 /// One of the optimizers on fused operations, before its first step.
 pub(crate) fn fused_step<R: Products>(
+    dimensions: Dimensions,
     mut network: Fused<R>,
     kernel: Arc<dyn Kernel<R>>,
     optimizer: Optimizer,
-    squashing: Squash,
+    seed: u64,
+    settings: &Settings,
 ) -> Result<Box<dyn Step<R> + Send>, Error> {
-    let (y, map) = start(&mut network, optimizer, squashing)?;
+    let (y, map) = start(dimensions, &mut network, optimizer, seed, settings)?;
     Ok(match optimizer {
         Optimizer::Shallow => Box::new(FusedShallow::new(y, map, kernel)),
         Optimizer::Deep => Box::new(FusedDeep::new(network, map, kernel)),
@@ -122,10 +146,14 @@ mod tests {
             expected.extend(network.hidden[0].bias.array());
             expected.extend(network.output.weight.as_vec());
             expected.extend(network.output.bias.array());
-            assert_eq!(dimensions.start(Optimizer::Deep, 4, initialization), expected);
+            let settings = Settings { initialization, ..Settings::default() };
+            assert_eq!(dimensions.start(Optimizer::Deep, 4, &settings), expected);
             assert_eq!(expected.len(), dimensions.parameters(Optimizer::Deep));
             let y = network.fuse().forward().packed();
-            assert_eq!(dimensions.start(Optimizer::Shallow, 4, initialization), y);
+            assert_eq!(dimensions.start(Optimizer::Shallow, 4, &settings), y);
+            let own = Settings { shallow_start: ShallowStart::Own, ..settings };
+            assert_eq!(dimensions.start(Optimizer::Deep, 4, &own), expected);
+            assert_eq!(dimensions.start(Optimizer::Shallow, 4, &own), draw_coordinates(4, 63).collect::<Vec<_>>());
         }
     }
 }

@@ -111,9 +111,9 @@ impl Sweep {
 impl Candidate {
     /// One candidate a rate of the runs of `optimizer`, the best first: the lowest minimum over the seeds. Among equals the
     /// larger rate comes first, for it gets there sooner. A rate with a diverged run comes after all without one.
-    pub fn rank(runs: &[Run], optimizer: Optimizer) -> Vec<Self> {
+    pub fn rank<'a>(runs: impl IntoIterator<Item = &'a Run>, optimizer: Optimizer) -> Vec<Self> {
         let mut candidates: Vec<Self> = Vec::new();
-        for run in runs.iter().filter(|run| run.optimizer == optimizer) {
+        for run in runs.into_iter().filter(|run| run.optimizer == optimizer) {
             let rate = run.settings.learning_rate.initial;
             let index = candidates.iter().position(|candidate| candidate.rate == rate).unwrap_or_else(|| {
                 candidates.push(Self { rate, minimum: f64::INFINITY, diverged: 0 });
@@ -122,7 +122,8 @@ impl Candidate {
             match run.outcome {
                 Outcome::Diverged => candidates[index].diverged += 1,
                 Outcome::Finished | Outcome::Stopped => {
-                    candidates[index].minimum = candidates[index].minimum.min(run.best);
+                    // Zero has no sign here: -0 is not the lower one of two.
+                    candidates[index].minimum = candidates[index].minimum.min(run.best) + 0.0;
                 }
             }
         }

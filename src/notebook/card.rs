@@ -141,10 +141,10 @@ pub(super) fn comparison(comparison: &Comparison) -> String {
     ];
     let mut table = head(&header);
     for reached in reached(comparison) {
-        let Reached { optimizer, rate, low, median, high, iterations, seconds } = reached;
+        let Reached { optimizer, rates, low, median, high, iterations, seconds } = reached;
         let values = [
             colored(optimizer),
-            rate.map_or_else(|| "none".to_owned(), number),
+            range(rates, number),
             number(median),
             number(low),
             number(high),
@@ -173,10 +173,10 @@ pub(super) fn comparison(comparison: &Comparison) -> String {
 /// The same as text.
 pub(super) fn comparison_text(comparison: &Comparison) -> String {
     let mut text = format!("{}\n", comparison.function);
-    for Reached { optimizer, rate, low, median, high, iterations, seconds } in reached(comparison) {
-        let rate = rate.unwrap_or(f64::NAN);
+    for Reached { optimizer, rates, low, median, high, iterations, seconds } in reached(comparison) {
+        let rates = range(rates, |rate| format!("{rate:.3e}"));
         text.push_str(&format!(
-            "{optimizer:<8} rate {rate:.3e}, F {median:.3e} ({low:.2e} … {high:.2e}), {iterations:.0} iterations in {seconds:.3} s\n"
+            "{optimizer:<8} rate {rates}, F {median:.3e} ({low:.2e} … {high:.2e}), {iterations:.0} iterations in {seconds:.3} s\n"
         ));
     }
     text.trim_end().to_owned()
@@ -185,7 +185,7 @@ pub(super) fn comparison_text(comparison: &Comparison) -> String {
 /// What the timed runs of one optimizer reached, over the seeds.
 struct Reached {
     optimizer: Optimizer,
-    rate: Option<f64>,
+    rates: [f64; 2],
     low: f64,
     median: f64,
     high: f64,
@@ -203,7 +203,7 @@ fn reached(comparison: &Comparison) -> impl Iterator<Item = Reached> {
         let best = of(|run| run.best);
         Some(Reached {
             optimizer,
-            rate: comparison.rate(optimizer),
+            rates: comparison.rates(optimizer)?,
             low: *best.first()?,
             median: median(&best)?,
             high: *best.last()?,
@@ -211,6 +211,11 @@ fn reached(comparison: &Comparison) -> impl Iterator<Item = Reached> {
             seconds: median(&of(|run| run.seconds))?,
         })
     })
+}
+
+/// One number, or where they differ the lowest and the highest.
+fn range([low, high]: [f64; 2], number: impl Fn(f64) -> String) -> String {
+    if low == high { number(low) } else { format!("{} … {}", number(low), number(high)) }
 }
 
 /// The median of sorted values.
@@ -227,7 +232,7 @@ fn median(sorted: &[f64]) -> Option<f64> {
 fn ranked(runs: &[Run]) -> impl Iterator<Item = (Optimizer, Vec<Candidate>)> {
     Optimizer::ALL
         .into_iter()
-        .map(|optimizer| (optimizer, Candidate::rank(runs, optimizer)))
+        .map(move |optimizer| (optimizer, Candidate::rank(runs, optimizer)))
         .filter(|(_, candidates)| !candidates.is_empty())
 }
 

@@ -121,7 +121,7 @@ impl Display for Shown {
 mod tests {
     use super::*;
     use crate::figure::figure1;
-    use crate::prelude::{Function, Optimizer, Protocol, Stage};
+    use crate::prelude::{Choice, Function, Optimizer, Protocol, Stage};
 
     #[test]
     fn a_run_is_a_card_and_a_text() {
@@ -152,7 +152,12 @@ mod tests {
     fn nothing_is_shown_as_nothing_rather_than_a_panic() {
         let none: &[Run] = &[];
         assert!(none.content().get("text/html").unwrap().contains("no runs"));
-        let comparison = Comparison { function: Function::Sphere, sweep: Vec::new(), timed: Vec::new() };
+        let comparison = Comparison {
+            function: Function::Sphere,
+            choice: Choice::PerFunction,
+            sweep: Vec::new(),
+            timed: Vec::new(),
+        };
         assert!(comparison.content().get("text/html").unwrap().contains("no runs"));
     }
 

@@ -66,9 +66,12 @@ pub trait Objective<const N: usize, const D: usize, E: Real, Dev: Device<E> = Cp
         "custom".to_owned()
     }
 
-    /// The raw value f that belongs to the value `scaled` of this objective.
-    fn raw(&self, scaled: f64) -> f64 {
-        scaled
+    /// Offset and width of the raw function f, for which this objective F stands: f = offset + width · F. Both are finite, and
+    /// the width is not 0. Raw values in tables and figures are made by it; what is descended on is F.
+    ///
+    /// A function in other than affine units of F, such as its exponential, is an objective of its own.
+    fn scale(&self) -> [f64; 2] {
+        [0.0, 1.0]
     }
 
     /// The same function as one kernel, where there is one: the optimizers then use it and leave the tape aside.

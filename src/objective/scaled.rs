@@ -62,6 +62,11 @@ impl<const D: usize, R: Element> Scaled<D, R> {
     }
 }
 
+/// Offset and width of a raw function with these extremes.
+fn scale([minimum, maximum]: [f64; 2]) -> [f64; 2] {
+    [minimum, maximum - minimum]
+}
+
 /// F, f and the gradient of F at the rows of `x`.
 pub(super) fn evaluate<R: Real>(kernel: &dyn Kernel<R>, x: &[R], dimension: usize) -> Result<Evaluation<R>, Error> {
     if !x.len().is_multiple_of(dimension) {
@@ -121,9 +126,8 @@ where
         self.function.name().to_owned()
     }
 
-    fn raw(&self, scaled: f64) -> f64 {
-        let [minimum, maximum] = self.kernel.range();
-        minimum + (maximum - minimum) * scaled
+    fn scale(&self) -> [f64; 2] {
+        scale(self.kernel.range())
     }
 
     fn kernel(&self) -> Option<Arc<dyn Kernel<R>>> {
@@ -145,9 +149,8 @@ where
         self.function.name().to_owned()
     }
 
-    fn raw(&self, scaled: f64) -> f64 {
-        let [minimum, maximum] = self.kernel.range();
-        minimum + (maximum - minimum) * scaled
+    fn scale(&self) -> [f64; 2] {
+        scale(self.kernel.range())
     }
 }
 
@@ -172,8 +175,7 @@ impl<const N: usize, const D: usize, R: Real, Dev: Device<R>> Objective<N, D, R,
         self.function.name().to_owned()
     }
 
-    fn raw(&self, scaled: f64) -> f64 {
-        let [minimum, maximum] = self.range;
-        minimum + (maximum - minimum) * scaled
+    fn scale(&self) -> [f64; 2] {
+        scale(self.range)
     }
 }

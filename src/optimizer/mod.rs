@@ -2,7 +2,8 @@
 //!
 //! They differ in one thing, how parameters become x: the shallow optimizer moves y and x = S(y) ([`Shallow`]); the deep
 //! optimizer moves the weights and the inputs of a network whose output is y ([`EmbeddingPerceptron`](crate::network::EmbeddingPerceptron)). They share the
-//! descent loop and the learning-rate rule, and a run of one starts at the same x as the run of the other with the same seed.
+//! descent loop and the learning-rate rule, and a run of one starts at the same x as the run of the other with the same seed
+//! unless it is told to start [elsewhere](ShallowStart::Own).
 
 mod deep;
 mod descent;
@@ -13,7 +14,7 @@ mod stepper;
 mod taped;
 
 pub use learning_rate::LearningRate;
-pub use settings::{Budget, Settings, Squash};
+pub use settings::{Budget, Settings, ShallowStart, Squash};
 pub use shallow::Shallow;
 
 pub(crate) use deep::FusedDeep;

@@ -51,6 +51,17 @@ impl Squash {
     }
 }
 
+/// Where the shallow optimizer starts. The deep one starts from its network always.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ShallowStart {
+    /// At y0 = net(z0), where the deep run of the same seed starts.
+    #[default]
+    Shared,
+    /// At standard normals of its own.
+    Own,
+}
+
 /// When a run ends.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -82,6 +93,8 @@ pub struct Settings {
     pub squash: Squash,
     /// How the network is drawn.
     pub initialization: Initialization,
+    /// Where the shallow optimizer starts.
+    pub shallow_start: ShallowStart,
     /// The gradient that is descended on is this factor times that of the scaled objective; 1 in the paper. The trace is
     /// in units of the scaled objective all the same.
     pub gradient_scale: f64,
@@ -97,6 +110,7 @@ impl Default for Settings {
             budget: Budget::Iterations(10_000),
             squash: Squash::default(),
             initialization: Initialization::default(),
+            shallow_start: ShallowStart::default(),
             gradient_scale: 1.0,
             thinned: true,
         }
@@ -125,7 +139,7 @@ impl Settings {
     /// # Errors
     /// If a number is outside its range.
     pub fn validate(&self) -> Result<(), Error> {
-        let LearningRate { initial, factor, threshold, floor, .. } = self.learning_rate;
+        let LearningRate { initial, factor, threshold, floor, least_change, patience: _ } = self.learning_rate;
         let setting = |name, expected, value: f64| Error::Setting { name, expected, given: value.to_string() };
         let positive = |value: f64| value > 0.0 && value.is_finite();
         if !positive(initial) {
@@ -139,6 +153,9 @@ impl Settings {
         }
         if !(floor >= 0.0 && floor.is_finite()) {
             return Err(setting("the learning-rate floor", "a finite number, 0 or more", floor));
+        }
+        if !(least_change >= 0.0 && least_change.is_finite()) {
+            return Err(setting("the least change of the learning rate", "a finite number, 0 or more", least_change));
         }
         if !positive(self.gradient_scale) {
             return Err(setting("the gradient scale", "a positive finite number", self.gradient_scale));

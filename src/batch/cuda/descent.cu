@@ -1,7 +1,7 @@
 /* Gradient descent: a block a run, many iterations a launch. */
 
 /* What all runs are told. */
-enum { FACTOR, PATIENCE, THRESHOLD, FLOOR, GRADIENT_SCALE, LOWER, UPPER, MINIMUM, MAXIMUM, INFINITE };
+enum { FACTOR, PATIENCE, THRESHOLD, FLOOR, LEAST_CHANGE, GRADIENT_SCALE, LOWER, UPPER, MINIMUM, MAXIMUM, INFINITE };
 /* Where a run stands. */
 enum { STEP_SIZE, BEST_MEAN, FAILURES, BEST, ITERATIONS, LAST_MIN, LAST_MEAN, LAST_STEP_SIZE, DIVERGED, PROGRESS };
 /* What a trace keeps of an iteration. */
@@ -256,10 +256,11 @@ KERNEL descend(long long first, long long count, const double *settings, const d
       best_mean = mean;
       failures = 0;
     } else if (++failures > settings[PATIENCE]) {
-      /* A rate that starts below the floor stays where it is. */
-      const double least = settings[FLOOR] < step_size ? settings[FLOOR] : step_size;
-      const double smaller = step_size * settings[FACTOR];
-      step_size = smaller < least ? least : smaller;
+      /* Volatile: the product is rounded before it is subtracted, as on the CPU. */
+      const volatile double product = step_size * settings[FACTOR];
+      const double smaller = product > settings[FLOOR] ? product : settings[FLOOR];
+      if (step_size - smaller > settings[LEAST_CHANGE])
+        step_size = smaller;
       failures = 0;
     }
     /* Neither infinite nor NaN. */

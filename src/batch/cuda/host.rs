@@ -208,7 +208,8 @@ fn squashes_rules_and_gradient_scales() {
     for squash in Squash::ALL {
         let mut settings =
             Settings { squash, thinned: false, gradient_scale: 7.0, ..Settings::default() }.iterations(200);
-        settings.learning_rate = LearningRate { factor: 0.5, patience: 2, threshold: 1e-4, floor: 1e-2, initial: 1.0 };
+        settings.learning_rate =
+            LearningRate { factor: 0.5, patience: 2, threshold: 1e-4, floor: 1e-2, least_change: 5e-2, initial: 1.0 };
         for optimizer in Optimizer::ALL.into_iter().filter(|&of| squash != Squash::Clamp || of == Optimizer::Shallow) {
             agree::<f64>(&batch(Function::StyblinskiTang, optimizer, &settings), ONE_THREAD, TOLERANCES[1]);
         }

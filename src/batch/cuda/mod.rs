@@ -112,7 +112,7 @@ impl<R: Element> Image<R> {
         let (seeds, index_of) = batch.seeds();
         let draw = |&seed: &u64| -> Result<(Vec<R>, f64, Vec<R>), Error> {
             let drawn: Start<R> = dimensions.draw(seed, settings.initialization);
-            let (y, map) = start(&mut dimensions.network(&drawn), optimizer, settings.squash)?;
+            let (y, map) = start(dimensions, &mut dimensions.network(&drawn), optimizer, seed, settings)?;
             let parameters = match optimizer {
                 Optimizer::Shallow => y.packed(),
                 Optimizer::Deep => packed(drawn),
@@ -137,7 +137,7 @@ impl<R: Element> Image<R> {
         let [lower, upper] = description.domain;
         let (minimum, maximum) = (description.minimum, description.maximum);
         let patience = rule.patience as f64;
-        let rule = [rule.factor, patience, rule.threshold, rule.floor, settings.gradient_scale];
+        let rule = [rule.factor, patience, rule.threshold, rule.floor, rule.least_change, settings.gradient_scale];
         Ok(Self {
             source: Source::new::<R>(batch, shared)?,
             settings: rule.into_iter().chain([lower, upper, minimum, maximum, f64::INFINITY]).collect(),
