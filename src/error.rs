@@ -30,17 +30,6 @@ pub enum Error {
         given: String,
     },
 
-    /// A shape that is not compiled into this program.
-    #[error(
-        "no network of shape {given} is compiled in; those that are: {compiled}. For any other, name the shape in Rust: Shape::<N, K, H, L, D>"
-    )]
-    Shape {
-        /// The shape asked for.
-        given: String,
-        /// The shapes there are.
-        compiled: String,
-    },
-
     /// Points whose number of coordinates is not the objective's.
     #[error(
         "expected points of {expected} coordinates each, got {given} coordinates in all, which is no multiple of that"

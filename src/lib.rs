@@ -66,10 +66,11 @@ pub mod prelude {
         Candidate, Choice, Comparison, Dimensions, Dtype, PaperShape, Protocol, Run, Shape, Stage, Sweep, Units,
     };
     pub use crate::figure::{Plot, figure1, figure2, figure3};
-    pub use crate::network::{EmbeddingPerceptron, Initialization};
+    pub use crate::network::{Activation, EmbeddingPerceptron, Initialization};
     pub use crate::notebook::{Display as _, DisplayFigure as _, show};
     pub use crate::objective::{Function, Objective, Scaled, Taped, TapedValues};
     pub use crate::optimizer::{Budget, LearningRate, Optimizer, Outcome, Settings, ShallowStart, Squash};
+    pub use crate::rule::Rule;
     pub use crate::trace;
     // What an objective is written with. Names of this crate come before those of dfdx.
     pub use dfdx::prelude::*;

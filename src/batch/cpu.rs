@@ -34,7 +34,7 @@ impl<R: Element> Cores<R> {
         let drawn: Vec<_> = seeds.par_iter().map(draw).collect();
         let run = |(&trial, index): (&Trial, usize)| {
             let (drawn, kernel) = &drawn[index];
-            let network = dimensions.network(drawn);
+            let network = dimensions.network(drawn, batch.settings.activation);
             let Batch { optimizer, settings, .. } = *batch;
             let stepper = fused_step(dimensions, network, kernel.clone(), optimizer, trial.seed, settings)?;
             Ok((Progress::new(dimensions.n, dimensions.d, &batch.settings(trial)), stepper))

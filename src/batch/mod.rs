@@ -69,7 +69,7 @@ trait Engine<R: Real> {
 
 impl Sweep {
     /// The same runs as [`Sweep::run`], in the same order, but advancing together on `backend`: each gives what it gives alone, on
-    /// the CPU bit for bit, on a GPU to rounding. The shape need not be compiled in.
+    /// the CPU bit for bit, on a GPU to rounding.
     ///
     /// A run's `seconds` are those since the start of its batch, which has the cores or the GPU to itself. `progressed` is
     /// called now and then with the share of the whole sweep that is done. Batches after the first that are not begun when an

@@ -80,7 +80,7 @@ pub fn execute(arguments: Arguments) -> Result<()> {
 /// Whether `error` is about what was asked for, rather than about what happened.
 pub fn is_usage(error: &anyhow::Error) -> bool {
     let kind = error.downcast_ref::<Error>();
-    matches!(kind, Some(Error::Unknown { .. } | Error::Setting { .. } | Error::Shape { .. } | Error::Backend { .. }))
+    matches!(kind, Some(Error::Unknown { .. } | Error::Setting { .. } | Error::Backend { .. }))
 }
 
 /// From here on Ctrl-C ends running descents and lets the command write what is finished; a second one ends at once.

@@ -89,6 +89,18 @@ pub struct Overrides {
     /// How the network is drawn
     #[arg(long, value_enum)]
     initialization: Option<InitializationName>,
+    /// The update rule: gradient-descent, momentum, nesterov, rmsprop, adam, adamw or lbfgs [default: gradient-descent]
+    #[arg(long)]
+    rule: Option<String>,
+    /// The activation of the network: relu, identity, tanh, leaky-relu, gelu or sine [default: relu]
+    #[arg(long)]
+    activation: Option<String>,
+    /// Add the network of the deep optimizer to the start of the shallow one; its output layer starts at zero
+    #[arg(long)]
+    residual: bool,
+    /// Move the weights of the network alone and leave its embeddings as they were drawn
+    #[arg(long)]
+    frozen_embeddings: bool,
     /// Embeddings n, points optimized at once [paper: 50]
     #[arg(long)]
     n: Option<usize>,
@@ -132,6 +144,14 @@ impl Overrides {
                 InitializationName::PytorchUniform => Initialization::PytorchUniform,
             };
         }
+        if let Some(rule) = &self.rule {
+            protocol.rule = rule.parse()?;
+        }
+        if let Some(activation) = &self.activation {
+            protocol.activation = activation.parse()?;
+        }
+        protocol.residual |= self.residual;
+        protocol.frozen_embeddings |= self.frozen_embeddings;
         if let Some(iterations) = iterations {
             (protocol.iterations, protocol.glass_iterations) = (iterations, iterations);
         }

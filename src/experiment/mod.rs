@@ -5,6 +5,7 @@ mod protocol;
 mod resume;
 mod run;
 mod shape;
+mod single;
 mod start;
 mod sweep;
 mod timing;

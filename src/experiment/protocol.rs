@@ -1,14 +1,14 @@
 //! Protocols, the paper's and others: choose learning rates by a sweep, then time both optimizers alone.
 
-use super::shape::{ensure_compiled, run_compiled};
-use super::{Candidate, Dimensions, Run, Sweep};
+use super::{Candidate, Dimensions, Run, Sweep, single};
 use crate::backend::Backend;
 use crate::element::Element;
 use crate::error::Error;
 use crate::interrupt;
-use crate::network::Initialization;
+use crate::network::{Activation, Initialization};
 use crate::objective::{Function, Kernel};
 use crate::optimizer::{Budget, LearningRate, Optimizer, Settings, ShallowStart, Squash};
+use crate::rule::Rule;
 use crate::trace;
 use dfdx::prelude::{Cpu, Device};
 use polars::prelude::DataFrame;
@@ -118,6 +118,14 @@ pub struct Protocol {
     pub initialization: Initialization,
     /// Where the shallow optimizer starts.
     pub shallow_start: ShallowStart,
+    /// The update rule of both optimizers.
+    pub rule: Rule,
+    /// The activation of networks.
+    pub activation: Activation,
+    /// Whether networks are added to the shallow optimizer's start, see [`Settings::residual`].
+    pub residual: bool,
+    /// Whether embeddings stay as they were drawn, see [`Settings::frozen_embeddings`].
+    pub frozen_embeddings: bool,
     /// The units of the objective that is descended on.
     pub units: Units,
     /// Whether the timed run of the deep optimizer takes the wall time of the shallow one of its seed, instead of its iterations.
@@ -145,6 +153,10 @@ impl Protocol {
             squash: Squash::Sigmoid,
             initialization: Initialization::Gaussian,
             shallow_start: ShallowStart::Shared,
+            rule: Rule::default(),
+            activation: Activation::default(),
+            residual: false,
+            frozen_embeddings: false,
             units: Units::Scaled,
             equal_time: true,
             iterations: 10_000,
@@ -226,15 +238,18 @@ impl Protocol {
             squash: self.squash,
             initialization: self.initialization,
             shallow_start: self.shallow_start,
+            rule: self.rule,
+            activation: self.activation,
+            residual: self.residual,
+            frozen_embeddings: self.frozen_embeddings,
             gradient_scale,
             thinned: true,
         }
     }
 
     /// # Errors
-    /// If the shape is not compiled in, a number is outside its range, or there is nothing to run.
+    /// If a number is outside its range, or there is nothing to run.
     pub fn validate(&self) -> Result<(), Error> {
-        ensure_compiled(self.dimensions)?;
         let at_least_one = |name, count: u64| match count {
             0 => Err(Error::Setting { name, expected: "1 or more", given: "0".to_owned() }),
             _ => Ok(()),
@@ -266,7 +281,7 @@ impl Protocol {
     /// One run in the shape and the dtype of this protocol.
     ///
     /// # Errors
-    /// If a setting is outside its range, the shape is not compiled in, or the device is out of memory.
+    /// If a setting is outside its range, or the run does not fit into memory.
     pub fn run(&self, function: Function, optimizer: Optimizer, seed: u64, settings: &Settings) -> Result<Run, Error> {
         self.run_on(Backend::Cpu, function, optimizer, seed, settings)
     }
@@ -306,7 +321,7 @@ impl Protocol {
         let sweep = self.alone(function, optimizer, seed, settings);
         if backend == Backend::Cpu {
             sweep.ensure_runs::<R>()?;
-            return run_compiled(self.dimensions, function.name(), kernel(), optimizer, seed, settings);
+            return single::run(self.dimensions, function.name(), kernel(), optimizer, seed, settings);
         }
         let mut runs = sweep.run_batched::<R>(backend, &|_| {})?;
         Ok(runs.pop().expect("one optimizer, one rate and one seed are one run, and the first batch is begun always"))

@@ -7,11 +7,10 @@ use crate::backend::{Backend, Compute};
 use crate::element::Element;
 use crate::error::Error;
 use crate::network::EmbeddingPerceptron;
-use crate::objective::{Kernel, Objective};
+use crate::objective::Objective;
 use crate::optimizer::{Optimizer, Settings, Shallow, TapedStep, descend};
 use dfdx::prelude::{Const, Cpu, Device};
 use std::fmt::Debug;
-use std::sync::Arc;
 
 /// The shape of an experiment: `N` embeddings of `K` dimensions, `L` hidden layers of `H` neurons, `D` dimensions.
 #[derive(Clone, Copy, Debug, Default)]
@@ -84,37 +83,27 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
                     Optimizer::Shallow => {
                         let y = device.try_tensor_from_vec(y.packed(), (Const::<N>, Const::<D>)).map_err(failed)?;
                         let mut shallow = Shallow { y };
-                        descend(&mut TapedStep::new(objective, &mut shallow, map), N, D, settings)
+                        descend(
+                            &mut TapedStep::new(objective, &mut shallow, map, settings.gradient_scale),
+                            N,
+                            D,
+                            settings,
+                        )
                     }
                     Optimizer::Deep => {
                         let mut network = Self::draw(device, seed, settings)?;
-                        descend(&mut TapedStep::new(objective, &mut network, map), N, D, settings)
+                        descend(
+                            &mut TapedStep::new(objective, &mut network, map, settings.gradient_scale),
+                            N,
+                            D,
+                            settings,
+                        )
                     }
                 }
             }
         }?;
         let of = Origin { backend: Dev::BACKEND, dimensions: Self::DIMENSIONS, optimizer, seed, scale };
         Ok(of.run(objective.name(), settings, descent))
-    }
-
-    /// [`Shape::run`] for a kernel, without instantiating the tape.
-    pub(crate) fn run_kernel<R: Element>(
-        name: &str,
-        kernel: Arc<dyn Kernel<R>>,
-        optimizer: Optimizer,
-        seed: u64,
-        settings: &Settings,
-    ) -> Result<Run, Error>
-    where
-        Cpu: Device<R>,
-    {
-        let [minimum, maximum] = kernel.range();
-        let fused = Self::draw(&Cpu::default(), seed, settings)?.fuse();
-        let mut step = fused_step(Self::DIMENSIONS, fused, kernel, optimizer, seed, settings)?;
-        let descent = descend(&mut *step, N, D, settings)?;
-        let scale = [minimum, maximum - minimum];
-        let of = Origin { backend: Backend::Cpu, dimensions: Self::DIMENSIONS, optimizer, seed, scale };
-        Ok(of.run(name.to_owned(), settings, descent))
     }
 
     fn draw<R: Element, Dev: Device<R>>(
@@ -129,63 +118,4 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
 
 fn failed(error: impl Debug) -> Error {
     Error::Device(format!("{error:?}"))
-}
-
-macro_rules! compiled {
-    ($([$n:literal, $k:literal, $h:literal, $l:literal, $d:literal]),+ $(,)?) => {
-        /// The shapes that programs can choose from when they run.
-        const COMPILED: &[Dimensions] =
-            &[$(Dimensions { n: $n, k: $k, hidden: $h, layers: $l, d: $d }),+];
-
-        /// A run whose shape is chosen when the program runs.
-        pub(super) fn run_compiled<R: Element>(
-            dimensions: Dimensions,
-            name: &str,
-            kernel: Arc<dyn Kernel<R>>,
-            optimizer: Optimizer,
-            seed: u64,
-            settings: &Settings,
-        ) -> Result<Run, Error>
-        where
-            Cpu: Device<R>,
-        {
-            match dimensions {
-                $(Dimensions { n: $n, k: $k, hidden: $h, layers: $l, d: $d } =>
-                    Shape::<$n, $k, $h, $l, $d>::run_kernel(name, kernel, optimizer, seed, settings),)+
-                _ => Err(unknown(dimensions)),
-            }
-        }
-    };
-}
-
-compiled![
-    [50, 10, 10, 1, 50],
-    [50, 50, 50, 2, 50],
-    [10, 5, 5, 1, 10],
-    [50, 10, 10, 1, 10],
-    [50, 10, 10, 1, 20],
-    [50, 10, 10, 1, 100],
-    [50, 10, 10, 1, 200],
-    [50, 10, 10, 1, 400],
-    [50, 10, 10, 1, 1_000],
-    [50, 10, 10, 1, 10_000],
-    [50, 10, 10, 1, 100_000],
-    [1_000, 10, 10, 1, 50],
-    [10_000, 10, 10, 1, 50],
-    [50, 50, 50, 1, 50],
-    [50, 50, 50, 4, 50],
-    [50, 128, 128, 1, 50],
-    [50, 512, 512, 1, 50],
-];
-
-/// # Errors
-/// If the shape is not among [`COMPILED`].
-pub(super) fn ensure_compiled(dimensions: Dimensions) -> Result<(), Error> {
-    if COMPILED.contains(&dimensions) { Ok(()) } else { Err(unknown(dimensions)) }
-}
-
-/// The error for a shape that is not among [`COMPILED`].
-fn unknown(dimensions: Dimensions) -> Error {
-    let compiled: Vec<String> = COMPILED.iter().map(|dimensions| format!("({dimensions})")).collect();
-    Error::Shape { given: dimensions.to_string(), compiled: compiled.join(", ") }
 }

@@ -4,7 +4,9 @@ use super::Dimensions;
 use crate::error::Error;
 use crate::network::{Activation, Draws, Fused, Initialization, Products, draw_coordinates};
 use crate::objective::{Kernel, Map, squash};
-use crate::optimizer::{FusedDeep, FusedShallow, Optimizer, Settings, ShallowStart, Squash, Step};
+use crate::optimizer::{FusedDeep, FusedShallow, Optimizer, Settings, ShallowStart, Squash, Step, Stepper};
+use crate::parametrization::{Direct, Network};
+use crate::rule::Rule;
 use crate::simd::{Panels, Real};
 use std::sync::Arc;
 
@@ -30,9 +32,9 @@ impl Dimensions {
     pub fn start(self, optimizer: Optimizer, seed: u64, settings: &Settings) -> Vec<f64> {
         let start = self.draw(seed, settings.initialization);
         match optimizer {
-            Optimizer::Shallow => {
-                self.coordinates(&mut self.network(&start), optimizer, seed, settings.shallow_start).packed()
-            }
+            Optimizer::Shallow => self
+                .coordinates(&mut self.network(&start, settings.activation), optimizer, seed, settings.shallow_start)
+                .packed(),
             Optimizer::Deep => {
                 let Start { embeddings, layers } = start;
                 let layers = layers.into_iter().flat_map(|layer| layer.weight.into_iter().chain(layer.bias));
@@ -54,8 +56,8 @@ impl Dimensions {
     }
 
     /// The network at `start`.
-    pub(crate) fn network<R: Products>(self, start: &Start<R>) -> Fused<R> {
-        let mut network = Fused::new(&start.embeddings, self.k, Activation::Relu);
+    pub(crate) fn network<R: Products>(self, start: &Start<R>, activation: Activation) -> Fused<R> {
+        let mut network = Fused::new(&start.embeddings, self.k, activation);
         for Layer { inputs, weight, bias } in &start.layers {
             network.push(weight, bias, *inputs);
         }
@@ -121,9 +123,19 @@ pub(crate) fn fused_step<R: Products>(
     settings: &Settings,
 ) -> Result<Box<dyn Step<R> + Send>, Error> {
     let (y, map) = start(dimensions, &mut network, optimizer, seed, settings)?;
+    let &Settings { rule, residual, frozen_embeddings: frozen, gradient_scale, .. } = settings;
+    // Gradient descent needs no gradient of its own: the steps are added where they are computed.
+    let in_place = rule == Rule::GradientDescent;
     Ok(match optimizer {
-        Optimizer::Shallow => Box::new(FusedShallow::new(y, map, kernel)),
-        Optimizer::Deep => Box::new(FusedDeep::new(network, map, kernel)),
+        Optimizer::Shallow if in_place => Box::new(FusedShallow::new(y, map, kernel, gradient_scale)),
+        Optimizer::Shallow => Box::new(Stepper::new(Direct::new(y), rule.build(), map, kernel, gradient_scale)),
+        Optimizer::Deep if in_place && !residual && !frozen => {
+            Box::new(FusedDeep::new(network, map, kernel, gradient_scale))
+        }
+        Optimizer::Deep => {
+            let network = if residual { Network::residual(network, frozen, y) } else { Network::new(network, frozen) };
+            Box::new(Stepper::new(network, rule.build(), map, kernel, gradient_scale))
+        }
     })
 }
 

@@ -1,7 +1,6 @@
 //! Sweeps: every learning rate with every seed, over all cores.
 
-use super::shape::{ensure_compiled, run_compiled};
-use super::{Dimensions, Run};
+use super::{Dimensions, Run, single};
 use crate::element::Element;
 use crate::error::Error;
 use crate::objective::{Function, Kernel};
@@ -54,7 +53,7 @@ impl Sweep {
     /// after each run. Runs not begun when an interrupt is requested are left out.
     ///
     /// # Errors
-    /// If a setting is outside its range, the shape is not compiled in, or the device is out of memory.
+    /// If a setting is outside its range, or the runs do not fit into memory.
     pub fn run<R: Element>(&self, finished: &(dyn Fn(&Run) + Sync)) -> Result<Vec<Run>, Error>
     where
         Cpu: Device<R>,
@@ -62,9 +61,8 @@ impl Sweep {
         self.run_beyond::<R>(&|_, _, _| None, finished)
     }
 
-    /// Finds out before anything is allocated whether the shape is compiled in and the runs fit into memory.
+    /// Finds out before anything is allocated whether the shape is sound and the runs fit into memory.
     pub(super) fn ensure_runs<R: Element>(&self) -> Result<(), Error> {
-        ensure_compiled(self.dimensions)?;
         self.ensure_room::<R>()
     }
 
@@ -92,7 +90,7 @@ impl Sweep {
                 }
                 let settings = self.settings.learning_rate(rate);
                 let name = self.function.name();
-                let run = run_compiled(self.dimensions, name, kernel.clone(), optimizer, seed, &settings)?;
+                let run = single::run(self.dimensions, name, kernel.clone(), optimizer, seed, &settings)?;
                 finished(&run);
                 Ok(Some(run))
             };

@@ -1,7 +1,6 @@
 //! How long an iteration takes.
 
-use super::shape::run_compiled;
-use super::{Dimensions, Dtype, Protocol, Sweep};
+use super::{Dimensions, Dtype, Protocol, Sweep, single};
 use crate::element::Element;
 use crate::error::Error;
 use crate::objective::Function;
@@ -50,7 +49,7 @@ where
     let (seed, optimizer) = (seeds[0], optimizers[0]);
     let kernel = R::kernel(function, dimensions.d, seed);
     let once = || -> Result<f64, Error> {
-        let run = run_compiled(dimensions, function.name(), kernel.clone(), optimizer, seed, settings)?;
+        let run = single::run(dimensions, function.name(), kernel.clone(), optimizer, seed, settings)?;
         Ok(run.seconds / run.iterations as f64 * 1e6)
     };
     once()?;

@@ -13,19 +13,20 @@ pub(crate) struct FusedDeep<R: Real> {
     map: Map,
     kernel: Arc<dyn Kernel<R>>,
     workspace: Workspace<R>,
+    gradient_scale: f64,
 }
 
 impl<R: Products> FusedDeep<R> {
-    pub(crate) fn new(network: Fused<R>, map: Map, kernel: Arc<dyn Kernel<R>>) -> Self {
+    pub(crate) fn new(network: Fused<R>, map: Map, kernel: Arc<dyn Kernel<R>>, gradient_scale: f64) -> Self {
         let workspace = kernel.workspace(network.points());
-        Self { network, map, kernel, workspace }
+        Self { network, map, kernel, workspace, gradient_scale }
     }
 }
 
 impl<R: Products> Step<R> for FusedDeep<R> {
-    fn step(&mut self, step: f64, values: &mut [R], best: &mut Best<R>) -> Result<(), Error> {
-        let Self { network, map, kernel, workspace } = self;
-        let update = Update::Gradient { factor: -step / values.len() as f64 };
+    fn step(&mut self, rate: f64, values: &mut [R], best: &mut Best<R>) -> Result<(), Error> {
+        let Self { network, map, kernel, workspace, gradient_scale } = self;
+        let update = Update::Gradient { factor: -(rate * *gradient_scale) / values.len() as f64 };
         network.update(|y| {
             let values = &mut values[y.first..][..y.points];
             kernel.apply(Job { y, values, map: *map, update, best, workspace });

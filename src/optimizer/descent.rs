@@ -5,6 +5,7 @@ use super::{Outcome, Settings};
 use crate::error::Error;
 use crate::interrupt;
 use crate::objective::Best;
+use crate::rule::Rule;
 use crate::simd::Real;
 use crate::trace::{Sample, Thinning};
 use std::time::Instant;
@@ -21,12 +22,12 @@ const COMPLETION_CHECK_EVERY: u64 = 1 << 16;
 /// One of the optimizers at work on its parameters.
 pub(crate) trait Step<R: Real> {
     /// Writes the objective of every embedding to `values`, keeps the smallest and its x in `best`, and moves the parameters by
-    /// minus `step` times the gradient of the mean, in whatever form it keeps them.
+    /// one step of the update rule at `rate`, in whatever form it keeps them.
     ///
     /// This is where dfdx's tape and tensors are left aside for the built-in objectives: on the tape, an iteration of the
     /// paper's size spends more time on allocation and bookkeeping than on arithmetic. The parameters come from a dfdx
     /// module.
-    fn step(&mut self, step: f64, values: &mut [R], best: &mut Best<R>) -> Result<(), Error>;
+    fn step(&mut self, rate: f64, values: &mut [R], best: &mut Best<R>) -> Result<(), Error>;
 
     /// Shows `look` every parameter, in parts that are the same each time.
     fn parameters(&self, look: &mut dyn FnMut(&[R]));
@@ -93,12 +94,12 @@ impl<R: Real> Progress<R> {
         while self.outcome.is_none() && self.iteration < until {
             let iteration = self.iteration;
             let step_size = self.schedule.step_size();
-            let watched = iteration % SETTLED_EVERY == SETTLED_EVERY - 1;
+            let watched = self.settings.rule == Rule::GradientDescent && iteration % SETTLED_EVERY == SETTLED_EVERY - 1;
             if watched {
                 self.snapshot.clear();
                 stepper.parameters(&mut |part| self.snapshot.extend_from_slice(part));
             }
-            stepper.step(step_size * self.settings.gradient_scale, &mut self.values, &mut self.best)?;
+            stepper.step(step_size, &mut self.values, &mut self.best)?;
             let (min, mean) = summary(&self.values);
             let best = self.best.value.wide();
             let sample = move |seconds| Sample { iteration, seconds, min, mean, best, step_size };
@@ -145,7 +146,7 @@ impl<R: Real> Progress<R> {
 
     /// Completes the trace of a run whose last step, at `settled`, changed no bit of any parameter.
     ///
-    /// The step size never grows, so no later step changes any either: all that goes on is the clock, at the pace kept so far,
+    /// The step size of gradient descent never grows, so no later step changes any either: all that goes on is the clock, at the pace kept so far,
     /// and the learning-rate rule. (The contributions to a parameter are summed up before
     /// they are added; that they cancel to the last bit at one step size and not at a smaller one is conceivable, as it is that a
     /// series for smaller steps rounds the other way. Neither was ever seen.)

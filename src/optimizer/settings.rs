@@ -2,8 +2,9 @@
 
 use super::LearningRate;
 use crate::error::Error;
-use crate::network::Initialization;
+use crate::network::{Activation, Initialization};
 use crate::objective::Map;
+use crate::rule::Rule;
 use crate::simd::Real;
 use serde::{Deserialize, Serialize};
 
@@ -95,6 +96,19 @@ pub struct Settings {
     pub initialization: Initialization,
     /// Where the shallow optimizer starts.
     pub shallow_start: ShallowStart,
+    /// The update rule, by which a gradient becomes a step.
+    #[serde(default)]
+    pub rule: Rule,
+    /// The activation of the network's hidden layers.
+    #[serde(default)]
+    pub activation: Activation,
+    /// Whether the deep optimizer's network is added to the shallow optimizer's start: y = y₀ + net(z), with an output layer that starts at
+    /// zero, so that both optimizers start at the same x exactly.
+    #[serde(default)]
+    pub residual: bool,
+    /// Whether the deep optimizer leaves its embeddings z as they were drawn and moves the weights alone.
+    #[serde(default)]
+    pub frozen_embeddings: bool,
     /// The gradient that is descended on is this factor times that of the scaled objective; 1 in the paper. The trace is
     /// in units of the scaled objective all the same.
     pub gradient_scale: f64,
@@ -111,6 +125,10 @@ impl Default for Settings {
             squash: Squash::default(),
             initialization: Initialization::default(),
             shallow_start: ShallowStart::default(),
+            rule: Rule::default(),
+            activation: Activation::default(),
+            residual: false,
+            frozen_embeddings: false,
             gradient_scale: 1.0,
             thinned: true,
         }
@@ -160,6 +178,7 @@ impl Settings {
         if !positive(self.gradient_scale) {
             return Err(setting("the gradient scale", "a positive finite number", self.gradient_scale));
         }
+        self.rule.validate()?;
         match self.budget {
             Budget::Iterations(0) => Err(setting("the number of iterations", "1 or more", 0.0)),
             Budget::Seconds(seconds) if !positive(seconds) => {

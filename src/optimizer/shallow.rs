@@ -29,22 +29,23 @@ pub(crate) struct FusedShallow<R: Real> {
     map: Map,
     kernel: Arc<dyn Kernel<R>>,
     workspace: Workspace<R>,
+    gradient_scale: f64,
 }
 
 impl<R: Real> FusedShallow<R> {
-    pub(crate) fn new(mut parameters: Panels<R>, map: Map, kernel: Arc<dyn Kernel<R>>) -> Self {
+    pub(crate) fn new(mut parameters: Panels<R>, map: Map, kernel: Arc<dyn Kernel<R>>, gradient_scale: f64) -> Self {
         if let Map::Logistic { gain } = map {
             to_odds(&mut parameters, gain);
         }
         let workspace = kernel.workspace(parameters.points());
-        Self { parameters, map, kernel, workspace }
+        Self { parameters, map, kernel, workspace, gradient_scale }
     }
 }
 
 impl<R: Real> Step<R> for FusedShallow<R> {
-    fn step(&mut self, step: f64, values: &mut [R], best: &mut Best<R>) -> Result<(), Error> {
-        let Self { parameters, map, kernel, workspace } = self;
-        let update = Update::Step { step: step / values.len() as f64 };
+    fn step(&mut self, rate: f64, values: &mut [R], best: &mut Best<R>) -> Result<(), Error> {
+        let Self { parameters, map, kernel, workspace, gradient_scale } = self;
+        let update = Update::Step { step: rate * *gradient_scale / values.len() as f64 };
         for y in parameters.iter_mut() {
             let values = &mut values[y.first..][..y.points];
             kernel.apply(Job { y, values, map: *map, update, best, workspace });

@@ -69,6 +69,7 @@ pub(crate) struct TapedStep<'a, O, P, E: Real, Dev: Device<E>, const N: usize, c
     map: Map,
     gradients: Option<Gradients<E, Dev>>,
     optimizer: Sgd<P, E, Dev>,
+    gradient_scale: f64,
 }
 
 impl<'a, O, P, E: Real, Dev: Device<E>, const N: usize, const D: usize> TapedStep<'a, O, P, E, Dev, N, D>
@@ -76,10 +77,17 @@ where
     O: Objective<N, D, E, Dev>,
     P: Parametrization<N, D, E, Dev>,
 {
-    pub(crate) fn new(objective: &'a O, parametrization: &'a mut P, map: Map) -> Self {
+    pub(crate) fn new(objective: &'a O, parametrization: &'a mut P, map: Map, gradient_scale: f64) -> Self {
         let config = SgdConfig { lr: 0.0, momentum: None, weight_decay: None };
         let optimizer = Sgd::new(parametrization, config);
-        Self { gradients: Some(parametrization.alloc_grads()), objective, parametrization, map, optimizer }
+        Self {
+            gradients: Some(parametrization.alloc_grads()),
+            objective,
+            parametrization,
+            map,
+            optimizer,
+            gradient_scale,
+        }
     }
 }
 
@@ -88,7 +96,7 @@ where
     O: Objective<N, D, E, Dev>,
     P: Parametrization<N, D, E, Dev>,
 {
-    fn step(&mut self, step: f64, values: &mut [E], best: &mut Best<E>) -> Result<(), Error> {
+    fn step(&mut self, rate: f64, values: &mut [E], best: &mut Best<E>) -> Result<(), Error> {
         let gradients = self.gradients.take().unwrap_or_else(Gradients::leaky);
         let x = self.parametrization.x(gradients, self.map).map_err(device)?;
         let points = x.as_vec();
@@ -102,7 +110,7 @@ where
         }
         let mut gradients =
             found.try_mean().and_then(|mean: Tensor<Rank0, E, Dev, _>| mean.try_backward()).map_err(device)?;
-        self.optimizer.cfg.lr = step;
+        self.optimizer.cfg.lr = rate * self.gradient_scale;
         self.optimizer.update(self.parametrization, &gradients).map_err(device)?;
         self.parametrization.project(self.map);
         self.parametrization.try_zero_grads(&mut gradients).map_err(device)?;

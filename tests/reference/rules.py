@@ -27,7 +27,7 @@ for name, make in RULES.items():
         (0.5 * (CURVATURES * t * t).sum() + torch.cos(3 * t).sum()).backward()
         rule.step()
         if step in (1, 2, STEPS):
-            found.append([float(x) for x in t])
+            found.append(t.tolist())
     print(f'    ("{name}", [')
     for row in found:
         print("        [" + ", ".join(repr(x) for x in row) + "],")

@@ -112,7 +112,8 @@ impl<R: Element> Image<R> {
         let (seeds, index_of) = batch.seeds();
         let draw = |&seed: &u64| -> Result<(Vec<R>, f64, Vec<R>), Error> {
             let drawn: Start<R> = dimensions.draw(seed, settings.initialization);
-            let (y, map) = start(dimensions, &mut dimensions.network(&drawn), optimizer, seed, settings)?;
+            let (y, map) =
+                start(dimensions, &mut dimensions.network(&drawn, settings.activation), optimizer, seed, settings)?;
             let parameters = match optimizer {
                 Optimizer::Shallow => y.packed(),
                 Optimizer::Deep => packed(drawn),

@@ -3,8 +3,10 @@
 use crate::batch::Batch;
 use crate::error::Error;
 use crate::experiment::Dimensions;
+use crate::network::Activation;
 use crate::objective::{CudaSource, Function};
-use crate::optimizer::{Optimizer, Squash};
+use crate::optimizer::{Optimizer, Settings, Squash};
+use crate::rule::Rule;
 use crate::simd::Real;
 use std::fmt::Write;
 
@@ -32,6 +34,16 @@ impl Source {
     /// If the function has not been written for a GPU.
     pub(super) fn new<R: Real>(batch: &Batch<'_>, shared: usize) -> Result<Self, Error> {
         let function = source(batch.function)?;
+        let Settings { rule, activation, residual, frozen_embeddings, .. } = batch.settings;
+        if (*rule, *activation, *residual, *frozen_embeddings)
+            != (Rule::GradientDescent, Activation::Relu, false, false)
+        {
+            return Err(Error::Backend {
+                problem: "only gradient descent on the coordinates or on a ReLU network has been written for it"
+                    .to_owned(),
+                remedy: "use the device cpu",
+            });
+        }
         let words = words(batch.dimensions, batch.optimizer, function);
         let bytes = words * size_of::<R>();
         let global = bytes > shared;
