@@ -91,7 +91,7 @@ pub enum Error {
     },
 
     /// More memory than there is.
-    #[error("{what} takes {}, and {} of memory is free on the device {device}; {remedy}", size(*.needed), size(*.free))]
+    #[error("{what} takes {}, and {} of memory is free, limited by {limit}; {remedy}", size(*.needed), size(*.free))]
     Memory {
         /// What does not fit.
         what: String,
@@ -99,8 +99,8 @@ pub enum Error {
         needed: u64,
         /// The bytes that are free.
         free: u64,
-        /// Where.
-        device: &'static str,
+        /// What leaves no more, such as "the machine" or "ulimit -v".
+        limit: &'static str,
         /// What to do.
         remedy: &'static str,
     },

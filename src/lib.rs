@@ -38,6 +38,7 @@ pub mod error;
 pub mod experiment;
 pub mod figure;
 pub mod interrupt;
+mod memory;
 pub mod network;
 pub mod notebook;
 pub mod objective;

@@ -1,8 +1,10 @@
 //! Parquet files that appear whole or not at all, and say where they come from.
 
 use super::parquet::{self, Writer};
+use super::table;
 use crate::backend::Backend;
 use crate::error::Error;
+use crate::experiment::Run;
 use crate::simd;
 use ::parquet::errors::ParquetError;
 use polars::prelude::DataFrame;
@@ -25,6 +27,30 @@ pub fn write(table: &DataFrame, path: &Path, settings: &str) -> Result<(), Error
 /// # Errors
 /// As [`write()`].
 pub fn write_from(backend: Backend, table: &DataFrame, path: &Path, settings: &str) -> Result<(), Error> {
+    write_parts(backend, [Ok(table.clone())], path, settings)
+}
+
+/// Writes the [`traces`](super::traces) of `runs`, computed on `backend`, to `path` as [`write()`] does, without holding the table of
+/// all of them.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_traces<'a>(
+    backend: Backend,
+    runs: impl IntoIterator<Item = &'a Run>,
+    path: &Path,
+    settings: &str,
+) -> Result<(), Error> {
+    write_parts(backend, table::parts(runs), path, settings)
+}
+
+/// Writes tables of the same columns, one after the other, as one file. At least one is needed.
+fn write_parts(
+    backend: Backend,
+    parts: impl IntoIterator<Item = Result<DataFrame, Error>>,
+    path: &Path,
+    settings: &str,
+) -> Result<(), Error> {
     let metadata = [
         ("overparam.version", env!("CARGO_PKG_VERSION").to_owned()),
         ("overparam.settings", settings.to_owned()),
@@ -33,11 +59,16 @@ pub fn write_from(backend: Backend, table: &DataFrame, path: &Path, settings: &s
         ("overparam.instruction_set", simd::instruction_set().to_owned()),
     ];
     write_whole(path, |file| {
-        let written = Writer::new(file, table, &metadata).and_then(|mut writer| {
-            writer.write(table)?;
-            writer.finish()
-        });
-        written.map_err(|error| failure(path, error))
+        let mut parts = parts.into_iter();
+        let failed = |error| failure(path, error);
+        let first = parts.next().unwrap_or_else(|| Ok(DataFrame::empty()))?;
+        let mut writer = Writer::new(file, &first, &metadata).map_err(failed)?;
+        writer.write(&first).map_err(failed)?;
+        drop(first);
+        for part in parts {
+            writer.write(&part?).map_err(failed)?;
+        }
+        writer.finish().map_err(failed)
     })
 }
 

@@ -126,7 +126,16 @@ fn put_column<W: Write + Send>(
         DataType::UInt64 => put!(u64, Int64Type, |value| value.cast_signed()),
         DataType::Float32 => put!(f32, FloatType, |value| value),
         DataType::Float64 => put!(f64, DoubleType, |value| value),
-        _ => put!(str, ByteArrayType, ByteArray::from),
+        _ => {
+            // Text that is repeated row by row is held once.
+            let mut last = ByteArray::from("");
+            put!(str, ByteArrayType, |text: &str| {
+                if last.data() != text.as_bytes() {
+                    last = ByteArray::from(text);
+                }
+                last.clone()
+            })
+        }
     };
     into.close()
 }
