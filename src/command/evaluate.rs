@@ -1,10 +1,13 @@
 //! `overparam evaluate`
 
 use super::settings::{self, DtypeName};
+use super::signals;
 use anyhow::Result;
 use clap::Args;
 use overparam::experiment::Dtype;
-use overparam::{Element, Error, Function, trace};
+use overparam::output::Output;
+use overparam::trace::{self, Provenance};
+use overparam::{Element, Error, Function};
 use polars::prelude::{Column, DataFrame, DataType};
 use std::path::{Path, PathBuf};
 
@@ -33,7 +36,8 @@ pub struct Evaluate {
 impl Evaluate {
     pub fn execute(self) -> Result<()> {
         let function = settings::function(&self.function)?;
-        trace::check(&self.output)?;
+        signals::leave_nothing()?;
+        let output = Output::prepare(&self.output)?;
         let same = |path: &Path| path.canonicalize().ok();
         if same(&self.points).is_some_and(|points| same(&self.output) == Some(points)) {
             let problem = "expected another file to write than the one with the points".to_owned();
@@ -52,7 +56,7 @@ impl Evaluate {
         let dtype = Dtype::from(self.dtype).name();
         let settings =
             serde_json::json!({ "function": function.name(), "seed": self.seed, "dtype": dtype }).to_string();
-        trace::write(&DataFrame::new(rows, table)?, &self.output, &settings)?;
+        trace::write_parts(&output, [Ok(DataFrame::new(rows, table)?)], &Provenance::new(settings))?;
         say!("{rows} points of {function} in {}", self.output.display());
         Ok(())
     }

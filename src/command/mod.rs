@@ -2,26 +2,32 @@
 
 /// Prints a line, and returns from the function with the error if standard output cannot take it.
 macro_rules! say {
-    ($($text:tt)*) => {
-        std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($text)*)))?
-    };
+    ($($text:tt)*) => { $crate::command::print(format_args!($($text)*))? };
+}
+
+/// Prints a note on standard error, where it may go unread.
+macro_rules! note {
+    ($($text:tt)*) => { $crate::command::remark(format_args!("note: {}", format_args!($($text)*))) };
 }
 
 mod bench;
 mod couplings;
+mod earlier;
 mod evaluate;
 mod figures;
 mod list;
+mod naming;
 mod run;
 mod settings;
+pub mod signals;
 mod sweep;
 mod time;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use overparam::{Error, interrupt};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use overparam::Error;
+use std::fmt::Arguments;
+use std::io::{self, Write};
 
 /// Easing non-convex optimization by over-parametrizing it with a neural network.
 ///
@@ -30,7 +36,7 @@ use signal_hook::iterator::Signals;
 /// `overparam figures --quick`.
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true)]
-pub struct Arguments {
+pub struct CommandLine {
     #[command(subcommand)]
     pub command: Command,
 }
@@ -75,18 +81,14 @@ pub fn is_usage(error: &anyhow::Error) -> bool {
     matches!(kind, Some(Error::Unknown { .. } | Error::Setting { .. } | Error::Shape { .. } | Error::Backend { .. }))
 }
 
-/// From here on Ctrl-C ends running descents and lets the command write what is finished; a second one ends at once.
-fn watch_for_interrupts() -> Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot watch for Ctrl-C")?;
-    std::thread::spawn(move || {
-        for _ in signals.forever() {
-            if interrupt::requested() {
-                std::process::exit(130);
-            }
-            interrupt::request();
-        }
-    });
-    Ok(())
+/// Prints a line on standard output.
+pub fn print(text: Arguments<'_>) -> Result<()> {
+    writeln!(io::stdout(), "{text}").context("cannot print to standard output")
+}
+
+/// Prints a line on standard error, if it can be printed: nobody is left to hear of it if not.
+pub fn remark(text: Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// More threads than this are a slip of the keyboard.

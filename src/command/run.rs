@@ -1,14 +1,17 @@
 //! `overparam run`
 
+use super::naming::{Name, number};
 use super::settings::{self, Device, Overrides};
-use super::watch_for_interrupts;
+use super::signals;
 use anyhow::{Result, bail};
 use clap::Args;
 use overparam::prelude::*;
-use overparam::trace;
+use overparam::trace::Destination;
 use std::path::PathBuf;
 
 /// Run one optimizer once; write its trace, print a summary.
+///
+/// After Ctrl-C, SIGTERM or SIGHUP the trace so far goes to NAME-unfinished.parquet beside the file, which is left as it was.
 #[derive(Args)]
 pub struct RunCommand {
     /// What to minimize, see `overparam list`
@@ -31,7 +34,7 @@ pub struct RunCommand {
     /// Keep every iteration in the trace, not only log-spaced ones
     #[arg(long)]
     every: bool,
-    /// Where the trace goes [default: data/runs/FUNCTION-OPTIMIZER-SEED.parquet]
+    /// Where the trace goes [default: data/runs/FUNCTION-OPTIMIZER-SEED.parquet, with every setting that is not the default]
     #[arg(long)]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -50,24 +53,36 @@ impl RunCommand {
             settings = settings.seconds(seconds);
         }
         settings.thinned = !self.every;
-        let output = self
-            .output
-            .unwrap_or_else(|| PathBuf::from(format!("data/runs/{function}-{optimizer}-{}.parquet", self.seed)));
         settings.validate()?;
         let backend = self.device.backend()?;
-        trace::check(&output)?;
-        watch_for_interrupts()?;
+        let output = self.output.unwrap_or_else(|| {
+            let parts = vec![function.to_string(), optimizer.to_string(), self.seed.to_string()];
+            let mut name = Name::new(parts, &protocol, backend);
+            name.setting("rate", number(self.rate), number(1.0));
+            let usual = name.base().iterations(function);
+            match self.seconds {
+                Some(seconds) => name.push(format!("seconds-{}", number(seconds))),
+                None => name.setting("iterations", protocol.iterations(function), usual),
+            }
+            if self.every {
+                name.push("every");
+            }
+            name.file("data/runs")
+        });
+        let experiment = serde_json::json!({ "function": function.name(), "optimizer": optimizer.name(), "seed": self.seed,
+            "protocol": protocol, "settings": settings });
+        signals::finish_early()?;
+        let destination = Destination::prepare(&output, experiment.to_string(), backend)?;
         let run = protocol.run_on(backend, function, optimizer, self.seed, &settings)?;
-        trace::write_from(
-            backend,
-            &mut run.trace()?,
-            &output,
-            &serde_json::json!({ "protocol": protocol, "settings": settings }).to_string(),
-        )?;
-        say!("{run}\ntrace           {}", output.display());
+        let written = run.trace().and_then(|trace| destination.write(&trace, run.outcome));
+        // Also where writing fails: the numbers are all that is left.
+        let printed = super::print(format_args!("{run}"));
+        let place = written?;
         if run.outcome == Outcome::Stopped {
-            bail!("interrupted after {} iterations; the trace up to there is in {}", run.iterations, output.display());
+            bail!("interrupted after {} iterations; the trace up to there is in {place}", run.iterations);
         }
+        printed?;
+        say!("trace           {place}");
         Ok(())
     }
 }

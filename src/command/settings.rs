@@ -39,7 +39,7 @@ impl Device {
         let backend: Backend = self.device.parse()?;
         backend.ensure()?;
         if self.device != backend.name() {
-            eprintln!("note: computing on {}", backend.describe());
+            note!("computing on {}", backend.describe());
         }
         Ok(backend)
     }

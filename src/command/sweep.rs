@@ -1,14 +1,18 @@
 //! `overparam sweep`
 
+use super::naming::Name;
 use super::settings::{self, Device, Overrides};
-use super::{threads, watch_for_interrupts};
+use super::{signals, threads};
 use anyhow::{Result, bail};
 use clap::Args;
 use overparam::prelude::*;
-use overparam::{Error, interrupt, progress, trace};
+use overparam::trace::{self, Destination};
+use overparam::{Error, progress};
 use std::path::PathBuf;
 
-/// Run every learning rate with every seed; write a row a run, print which rate is best.
+/// Run every learning rate with every seed; write one row per run, print which rate is best.
+///
+/// After Ctrl-C, SIGTERM or SIGHUP the rows so far go to NAME-unfinished.parquet beside the file, which is left as it was.
 #[derive(Args)]
 pub struct SweepCommand {
     /// What to minimize, see `overparam list`
@@ -31,7 +35,7 @@ pub struct SweepCommand {
     /// Threads [default: one a core]
     #[arg(long)]
     jobs: Option<usize>,
-    /// Where the summary goes [default: data/sweeps/FUNCTION.parquet]
+    /// Where the summary goes [default: data/sweeps/FUNCTION.parquet, with every setting that is not the default]
     #[arg(long)]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -61,16 +65,33 @@ impl SweepCommand {
         }
         let threads = threads(self.jobs)?;
         let backend = self.device.backend()?;
-        let output = self.output.unwrap_or_else(|| PathBuf::from(format!("data/sweeps/{function}.parquet")));
-        trace::check(&output)?;
-        watch_for_interrupts()?;
         let batched = self.batched || backend != Backend::Cpu;
+        let output = self.output.unwrap_or_else(|| {
+            let mut parts = vec![function.to_string()];
+            if let [optimizer] = sweep.optimizers[..] {
+                parts.push(optimizer.to_string());
+            }
+            let mut name = Name::new(parts, &protocol, backend);
+            let base = name.base().clone();
+            name.list("rates", &protocol.rates, &base.rates);
+            name.setting("seeds", sweep.seeds.len(), base.seeds(function).len());
+            name.setting("iterations", protocol.iterations(function), base.iterations(function));
+            if batched {
+                name.push("batched");
+            }
+            name.file("data/sweeps")
+        });
+        let optimizers: Vec<_> = sweep.optimizers.iter().map(|optimizer| optimizer.name()).collect();
+        let experiment = serde_json::json!({ "function": function.name(), "optimizers": optimizers, "batched": batched,
+            "protocol": protocol });
+        signals::finish_early()?;
+        let destination = Destination::prepare(&output, experiment.to_string(), backend)?;
         if batched {
             let plan = match protocol.dtype {
                 Dtype::F32 => sweep.plan::<f32>(backend),
                 Dtype::F64 => sweep.plan::<f64>(backend),
             }?;
-            eprintln!("note: {plan}");
+            note!("{plan}");
         }
         let bar = progress::bar(sweep.len() as u64);
         bar.set_message(function.name());
@@ -85,23 +106,37 @@ impl SweepCommand {
                 (true, Dtype::F64) => sweep.run_batched::<f64>(backend, &progressed),
             }
         })?;
-        if interrupt::requested() {
-            bar.abandon()
-        } else {
+        let finished = runs.len() == sweep.len() && runs.iter().all(|run| run.outcome != Outcome::Stopped);
+        let outcome = if finished { Outcome::Finished } else { Outcome::Stopped };
+        if finished {
             bar.finish()
+        } else {
+            bar.abandon()
         }
-        let summary = trace::summary(runs.iter().map(|run| ("sweep", run)))?;
-        trace::write_from(backend, &summary, &output, &serde_json::to_string(&protocol)?)?;
-        say!("{:<10} {:>10} {:>14} {:>9}", "optimizer", "rate", "minimum", "diverged");
-        for &optimizer in &sweep.optimizers {
-            for Candidate { rate, minimum, diverged } in Candidate::rank(&runs, optimizer) {
-                say!("{optimizer:<10} {rate:>10.3e} {minimum:>14.6e} {diverged:>9}");
-            }
+        if runs.is_empty() {
+            return Err(Error::Interrupted.into());
         }
-        say!("best first; {} runs in {}", runs.len(), output.display());
-        if interrupt::requested() {
-            bail!("interrupted: {} of {} runs are in {}", runs.len(), sweep.len(), output.display());
+        let summary = trace::summary(runs.iter().map(|run| ("sweep", run)));
+        let written = summary.and_then(|summary| destination.write(&summary, outcome));
+        // Also where writing fails: the numbers are all that is left.
+        let printed = table(&sweep, &runs);
+        let place = written?;
+        if !finished {
+            bail!("interrupted: {} of {} runs are in {place}", runs.len(), sweep.len());
         }
+        printed?;
+        say!("best first; {} runs in {place}", runs.len());
         Ok(())
     }
+}
+
+/// Prints the rates of every optimizer, the best first.
+fn table(sweep: &Sweep, runs: &[Run]) -> Result<()> {
+    say!("{:<10} {:>10} {:>14} {:>9}", "optimizer", "rate", "minimum", "diverged");
+    for &optimizer in &sweep.optimizers {
+        for Candidate { rate, minimum, diverged } in Candidate::rank(runs, optimizer) {
+            say!("{optimizer:<10} {rate:>10.3e} {minimum:>14.6e} {diverged:>9}");
+        }
+    }
+    Ok(())
 }

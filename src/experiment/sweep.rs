@@ -82,17 +82,19 @@ impl Sweep {
         let rates: Vec<(Optimizer, f64)> = rates.collect();
         // Seed by seed, so that no more couplings are held than there are threads.
         let one = |seed: u64| -> Result<Vec<Option<Run>>, Error> {
-            let kernel: Arc<dyn Kernel<R>> = R::kernel(self.function, self.dimensions.d, seed);
+            let kernel: Option<Arc<dyn Kernel<R>>> =
+                match R::kernel_unless_interrupted(self.function, self.dimensions.d, seed) {
+                    Err(Error::Interrupted) => None,
+                    kernel => Some(kernel?),
+                };
             let run = |&(optimizer, rate)| {
                 if let Some(run) = known(optimizer, rate, seed) {
                     return Ok(Some(run));
                 }
-                if crate::interrupt::requested() {
-                    return Ok(None);
-                }
+                let Some(kernel) = kernel.clone().filter(|_| !crate::interrupt::requested()) else { return Ok(None) };
                 let settings = self.settings.learning_rate(rate);
                 let name = self.function.name();
-                let run = run_compiled(self.dimensions, name, kernel.clone(), optimizer, seed, &settings)?;
+                let run = run_compiled(self.dimensions, name, kernel, optimizer, seed, &settings)?;
                 finished(&run);
                 Ok(Some(run))
             };

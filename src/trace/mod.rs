@@ -37,13 +37,20 @@
 //! | `iterations` | u64 | iterations taken |
 //! | `seconds` | f64 | wall time |
 //! | `outcome` | string | `finished`, `diverged` or `stopped` |
+//!
+//! # Files
+//! The metadata of every file has the keys `overparam.version`, `overparam.settings` (JSON), `overparam.outcome`,
+//! `overparam.device`, `overparam.cpu` and `overparam.instruction_set`. The outcome is `finished`, or `stopped` for a part of what
+//! was asked for: such a part goes to a file of its own, see [`Destination`].
 
+mod destination;
 mod file;
 mod parquet;
 mod table;
 mod thinning;
 
-pub use file::{check, metadata, read, write, write_from};
+pub use destination::{Destination, Place};
+pub use file::{Provenance, metadata, read, write, write_parts, write_to};
 pub use table::{summary, traces};
 pub(crate) use thinning::Thinning;
 
