@@ -105,6 +105,10 @@ pub enum Error {
         remedy: &'static str,
     },
 
+    /// An [interrupt](crate::interrupt) was requested before there was anything to keep.
+    #[error("interrupted before there was a result")]
+    Interrupted,
+
     /// A computation that failed on its device.
     #[error("the device failed: {0}")]
     Device(String),

@@ -190,7 +190,8 @@ impl Protocol {
     /// One run in the shape and the dtype of this protocol.
     ///
     /// # Errors
-    /// If a setting is outside its range, the shape is not compiled in, or the device is out of memory.
+    /// If a setting is outside its range, the shape is not compiled in, the device is out of memory, or an interrupt is requested
+    /// before the first iteration.
     pub fn run(&self, function: Function, optimizer: Optimizer, seed: u64, settings: &Settings) -> Result<Run, Error> {
         self.run_on(Backend::Cpu, function, optimizer, seed, settings)
     }
@@ -209,8 +210,14 @@ impl Protocol {
     ) -> Result<Run, Error> {
         let d = self.dimensions.d;
         match self.dtype {
-            Dtype::F32 => self.single(backend, function, &|| f32::kernel(function, d, seed), optimizer, seed, settings),
-            Dtype::F64 => self.single(backend, function, &|| f64::kernel(function, d, seed), optimizer, seed, settings),
+            Dtype::F32 => {
+                let kernel = || f32::kernel_unless_interrupted(function, d, seed);
+                self.single(backend, function, &kernel, optimizer, seed, settings)
+            }
+            Dtype::F64 => {
+                let kernel = || f64::kernel_unless_interrupted(function, d, seed);
+                self.single(backend, function, &kernel, optimizer, seed, settings)
+            }
         }
     }
 
@@ -219,7 +226,7 @@ impl Protocol {
         &self,
         backend: Backend,
         function: Function,
-        kernel: &dyn Fn() -> Arc<dyn Kernel<R>>,
+        kernel: &dyn Fn() -> Result<Arc<dyn Kernel<R>>, Error>,
         optimizer: Optimizer,
         seed: u64,
         settings: &Settings,
@@ -230,10 +237,10 @@ impl Protocol {
         let sweep = self.alone(function, optimizer, seed, settings);
         if backend == Backend::Cpu {
             sweep.ensure_runs::<R>()?;
-            return run_compiled(self.dimensions, function.name(), kernel(), optimizer, seed, settings);
+            return run_compiled(self.dimensions, function.name(), kernel()?, optimizer, seed, settings);
         }
-        let mut runs = sweep.run_batched::<R>(backend, &|_| {})?;
-        Ok(runs.pop().expect("one optimizer, one rate and one seed are one run, and the first batch is begun always"))
+        // One optimizer, one rate and one seed are one run, unless it is not begun.
+        sweep.run_batched::<R>(backend, &|_| {})?.pop().ok_or(Error::Interrupted)
     }
 
     /// A sweep of one run.
@@ -317,8 +324,14 @@ impl Protocol {
         };
         let settings = self.settings(function);
         for seed in self.seeds(function) {
-            let kernel = OnceCell::new();
-            let kernel = || kernel.get_or_init(|| R::kernel(function, self.dimensions.d, seed)).clone();
+            let built: OnceCell<Arc<dyn Kernel<R>>> = OnceCell::new();
+            let kernel = || match built.get() {
+                Some(kernel) => Ok(kernel.clone()),
+                None => {
+                    let kernel = R::kernel_unless_interrupted(function, self.dimensions.d, seed)?;
+                    Ok(built.get_or_init(|| kernel).clone())
+                }
+            };
             let mut alone = |optimizer, settings: Settings| -> Result<f64, Error> {
                 let run = match known(Stage::Timed, optimizer, settings.learning_rate.initial, seed) {
                     Some(run) => run,
@@ -335,8 +348,12 @@ impl Protocol {
             if interrupt::requested() {
                 break;
             }
-            let seconds = alone(Optimizer::Shallow, settings.learning_rate(shallow))?;
-            alone(Optimizer::Deep, settings.learning_rate(deep).seconds(seconds))?;
+            let both = alone(Optimizer::Shallow, settings.learning_rate(shallow))
+                .and_then(|seconds| alone(Optimizer::Deep, settings.learning_rate(deep).seconds(seconds)));
+            match both {
+                Err(Error::Interrupted) => break,
+                both => both?,
+            };
         }
         Ok(comparison)
     }

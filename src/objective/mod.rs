@@ -132,10 +132,15 @@ macro_rules! functions {
                 }
             }
 
-            /// The kernel of the scaled function.
-            pub(crate) fn build<R: Real>(self, dimension: usize, seed: u64) -> Arc<dyn Kernel<R>> {
+            /// The kernel of the scaled function, or nothing as soon as `stop` says so.
+            pub(crate) fn build<R: Real>(
+                self,
+                dimension: usize,
+                seed: u64,
+                stop: &dyn Fn() -> bool,
+            ) -> Option<Arc<dyn Kernel<R>>> {
                 match self {
-                    $(Function::$variant => kernel::build::<R, $module::$variant<R>>(dimension, seed),)+
+                    $(Function::$variant => kernel::build::<R, $module::$variant<R>>(dimension, seed, stop),)+
                 }
             }
 

@@ -9,9 +9,6 @@ use crate::simd::Real;
 use crate::trace::{Record, Sample, Thinning};
 use std::time::Instant;
 
-/// How often the loop looks for interrupts.
-const CHECK_EVERY: u64 = 16;
-
 /// How often the loop asks whether anything moves still. A snapshot of the parameters and a look at it cost about one iteration.
 const SETTLED_EVERY: u64 = 128;
 
@@ -114,7 +111,7 @@ impl<R: Real> Progress<R> {
             let sample = move |seconds| Sample { iteration, seconds, min, mean, best, step_size };
             let diverged = !mean.is_finite();
             let late = seconds.is_finite() && self.clock.elapsed().as_secs_f64() >= seconds;
-            let stopped = iteration.is_multiple_of(CHECK_EVERY) && interrupt::requested();
+            let stopped = interrupt::requested();
             let last = iteration + 1 == limit || diverged || late || stopped;
             if self.thinning.keeps(iteration) || last {
                 self.record(sample(self.clock.elapsed().as_secs_f64()));

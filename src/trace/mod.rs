@@ -23,7 +23,7 @@
 //! summary, whose column `settled_at` has the iteration of that step. On the CPU steps are compared at every 128th iteration.
 //!
 //! Of a run that records every iteration for longer than the free memory lasts, later rows are log-spaced: from the iteration
-//! [`Run::thinned_from`](crate::experiment::Run::thinned_from) on. `overparam run` says so, and keeps it in the file's metadata.
+//! [`Run::thinned_from`](crate::experiment::Run::thinned_from) on. `overparam run` says so.
 //!
 //! The runs of a batch start together and advance together: their `seconds` are those of the batch. On a GPU they are measured
 //! where a launch ends, and spread evenly over the iterations in between.
@@ -56,17 +56,25 @@
 //!
 //! `overparam evaluate` reads such a file. With the `dtype` of the run, and for the spin glass its seed, it finds `best` again, up to
 //! the rounding of the objective.
+//!
+//! # Files
+//! The metadata of every file has the keys `overparam.version`, `overparam.settings` (JSON), `overparam.outcome`,
+//! `overparam.device`, `overparam.cpu` and `overparam.instruction_set`. The outcome is `finished`, or `stopped` for a part of what
+//! was asked for: such a part goes to a file of its own, see [`Destination`]. A trace that was to have every iteration and is thinned
+//! from some iteration on has that one under `overparam.thinned_from`.
 
+mod destination;
 mod file;
 mod parquet;
 mod record;
 mod table;
 mod thinning;
 
-pub use file::{check, metadata, read, write, write_from, write_traces};
+pub use destination::{Destination, Place};
+pub use file::{Provenance, metadata, read, write, write_parts, write_to};
+pub(crate) use record::Record;
 pub(crate) use table::PART;
 pub use table::{points, summary, traces};
-pub(crate) use record::Record;
 pub(crate) use thinning::Thinning;
 
 /// What is recorded of one iteration. The columns of a trace, see the [module](self).

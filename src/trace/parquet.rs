@@ -183,6 +183,18 @@ pub(super) fn read_metadata<F: ChunkReader + 'static>(file: F) -> Result<BTreeMa
     quietly(read).unwrap_or_else(|| Err(damaged("a length or an offset in it is impossible")))
 }
 
+/// The number of rows of a Parquet file.
+///
+/// # Errors
+/// If the file is damaged.
+pub(super) fn read_height<F: ChunkReader + 'static>(file: F) -> Result<usize, String> {
+    let read = || {
+        let file = SerializedFileReader::new(file).map_err(describe)?;
+        usize::try_from(file.metadata().file_metadata().num_rows()).map_err(|_| damaged("a number of rows is negative"))
+    };
+    quietly(read).unwrap_or_else(|| Err(damaged("a length or an offset in it is impossible")))
+}
+
 fn read_columns<F: ChunkReader + 'static>(file: F) -> Result<DataFrame, String> {
     let file = SerializedFileReader::new(file).map_err(describe)?;
     let metadata = file.metadata();
@@ -341,7 +353,8 @@ fn read_values<T: Stored, V>(
     let mut found = Vec::new();
     let (mut values, mut levels) = (Vec::new(), Vec::new());
     while found.len() < rows {
-        (values.clear(), levels.clear());
+        values.clear();
+        levels.clear();
         let most = CHUNK.min(rows - found.len());
         let into = optional.then_some(&mut levels);
         let (records, _, _) = reader.read_records(most, into, None, &mut values).map_err(describe)?;

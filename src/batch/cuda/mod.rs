@@ -121,7 +121,10 @@ impl<R: Element> Image<R> {
                 Optimizer::Deep => packed(drawn),
             };
             let gain = if let Map::Logistic { gain } = map { gain } else { 1.0 };
-            let couplings = if function == Function::SpinGlass { pairs(dimensions.d, seed) } else { Vec::new() };
+            let couplings = match function {
+                Function::SpinGlass => pairs(dimensions.d, seed, &interrupt::requested).ok_or(Error::Interrupted)?,
+                _ => Vec::new(),
+            };
             Ok((parameters, gain, couplings))
         };
         let drawn = seeds.par_iter().map(draw).collect::<Result<Vec<_>, Error>>()?;
