@@ -207,13 +207,17 @@ fn on_the_cores<R: Real>(function: Function, dimensions: Dimensions, optimizer: 
     let work = if function == Function::SpinGlass { (3 * d + 2) * row } else { 2 * d * R::BLOCK + row };
     // And a snapshot of the parameters.
     let words = 2 * parameters + flow + n + d + work;
+    // While runs are built the start of their seed is held.
+    let start = (dimensions.parameters(Optimizer::Deep) * size_of::<R>()) as u64;
+    let seed = start.saturating_add(kernel::<R>(function, d));
+    Demand { run: (words * size_of::<R>()) as u64, seed }
+}
+
+/// The bytes that building a kernel takes: its couplings, while they are summed up in double precision.
+pub(crate) fn kernel<R: Real>(function: Function, d: usize) -> u64 {
     let triples = |d: u64| d * (d + 1) * (d + 2) / 6;
     let matrices = |d: u64| d * (d + 1) * (2 * d + 1) / 6;
-    // While runs are built the start of their seed is held, and couplings are summed up in double precision.
-    let start = (dimensions.parameters(Optimizer::Deep) * size_of::<R>()) as u64;
-    let drawing = couplings::<f64>(function, d, triples);
-    let seed = start.saturating_add(drawing).saturating_add(couplings::<R>(function, d, matrices));
-    Demand { run: (words * size_of::<R>()) as u64, seed }
+    couplings::<f64>(function, d, triples).saturating_add(couplings::<R>(function, d, matrices))
 }
 
 #[cfg(test)]

@@ -326,6 +326,8 @@ mod tests {
             .map(|run| (Stage::Sweep, run))
             .chain(comparison.timed.into_iter().map(|run| (Stage::Timed, run)))
             .collect();
+        let mut runs = runs;
+        (runs[0].1.settled_at, runs[0].1.thinned_from) = (Some(127), None);
         write(&runs, &path).unwrap();
         let again = read(&path).unwrap();
         assert_eq!(format!("{runs:?}"), format!("{again:?}"));

@@ -3,6 +3,7 @@
 use super::parquet::{self, Writer};
 use crate::backend::Backend;
 use crate::error::Error;
+use crate::memory;
 use crate::optimizer::Outcome;
 use crate::output::{Output, Sink};
 use crate::simd;
@@ -92,6 +93,12 @@ pub fn write_parts(
     output.write_unless_interrupted(|sink| fill(sink, output.path(), parts, provenance))
 }
 
+/// Bytes that a number takes while it is read.
+const DECODED: u64 = 16;
+
+/// Bytes that are taken to encode and compress one of a part that is written.
+const ENCODED: u64 = 3;
+
 /// Writes `parts`, of which there is at least one.
 fn fill(
     sink: &mut Sink<'_>,
@@ -102,6 +109,8 @@ fn fill(
     let failed = |error| failure(path, error);
     let mut parts = parts.into_iter();
     let Some(first) = parts.next().transpose()? else { return Ok(()) };
+    let bytes = ENCODED * first.estimated_size() as u64;
+    memory::ensure(|| format!("writing {}", path.display()), bytes, "allow more, or end what else takes memory")?;
     let mut writer = Writer::new(sink, &first, &provenance.metadata()).map_err(failed)?;
     writer.write(&first).map_err(failed)?;
     drop(first);
@@ -128,6 +137,9 @@ fn failure(path: &Path, error: ParquetError) -> Error {
 /// # Errors
 /// If it is missing or damaged, or has a column of another kind.
 pub fn read(path: &Path) -> Result<DataFrame, Error> {
+    let [rows, columns] = shape(path)?;
+    let bytes = (rows as u64).saturating_mul(DECODED).saturating_mul(columns as u64);
+    memory::ensure(|| format!("reading {rows} rows of {}", path.display()), bytes, "take fewer rows or columns")?;
     parquet::read(open(path)?).map_err(|problem| Error::Data { path: path.to_owned(), problem })
 }
 
@@ -139,9 +151,9 @@ pub fn metadata(path: &Path) -> Result<BTreeMap<String, String>, Error> {
     parquet::read_metadata(open(path)?).map_err(|problem| Error::Data { path: path.to_owned(), problem })
 }
 
-/// How many rows a Parquet file has.
-pub(super) fn height(path: &Path) -> Result<usize, Error> {
-    parquet::read_height(open(path)?).map_err(|problem| Error::Data { path: path.to_owned(), problem })
+/// How many rows and columns a Parquet file has.
+pub(super) fn shape(path: &Path) -> Result<[usize; 2], Error> {
+    parquet::read_shape(open(path)?).map_err(|problem| Error::Data { path: path.to_owned(), problem })
 }
 
 fn open(path: &Path) -> Result<File, Error> {

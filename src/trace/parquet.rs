@@ -183,14 +183,16 @@ pub(super) fn read_metadata<F: ChunkReader + 'static>(file: F) -> Result<BTreeMa
     quietly(read).unwrap_or_else(|| Err(damaged("a length or an offset in it is impossible")))
 }
 
-/// The number of rows of a Parquet file.
+/// The numbers of rows and of columns of a Parquet file.
 ///
 /// # Errors
 /// If the file is damaged.
-pub(super) fn read_height<F: ChunkReader + 'static>(file: F) -> Result<usize, String> {
+pub(super) fn read_shape<F: ChunkReader + 'static>(file: F) -> Result<[usize; 2], String> {
     let read = || {
         let file = SerializedFileReader::new(file).map_err(describe)?;
-        usize::try_from(file.metadata().file_metadata().num_rows()).map_err(|_| damaged("a number of rows is negative"))
+        let metadata = file.metadata().file_metadata();
+        let rows = usize::try_from(metadata.num_rows()).map_err(|_| damaged("a number of rows is negative"))?;
+        Ok([rows, metadata.schema_descr().num_columns()])
     };
     quietly(read).unwrap_or_else(|| Err(damaged("a length or an offset in it is impossible")))
 }
