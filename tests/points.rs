@@ -104,7 +104,7 @@ fn sweeps_and_figures_write_one_point_per_run() {
         assert_eq!(points.iter().map(DataFrame::height).sum::<usize>(), summary.height());
         let mut first = 0;
         for (table, function) in points.iter().zip(functions) {
-            for name in ["stage", "function", "optimizer", "seed", "learning_rate", "dtype", "best", "raw_best"] {
+            for name in ["function", "optimizer", "seed", "learning_rate", "best", "raw_best"] {
                 let of_summary = summary.column(name).unwrap().slice(first, table.height());
                 assert!(table.column(name).unwrap().equals_missing(&of_summary), "{name}");
             }

@@ -18,7 +18,7 @@ use std::time::Instant;
 /// Reproduce the paper: sweep learning rates, time both optimizers alone, draw the figures.
 ///
 /// Writes, as each function is done, the traces of its timed runs to OUT/traces/FUNCTION.parquet and the best points of all its runs to
-/// OUT/points/FUNCTION.parquet; then OUT/summary.parquet with one row per run, and OUT/figures/figure1, figure2 and figure3 as
+/// OUT/points/FUNCTION.parquet, in the order of the summary; then OUT/summary.parquet with one row per run, and OUT/figures/figure1, figure2 and figure3 as
 /// HTML, SVG and PNG. `overparam run --help` and `overparam sweep --help` say which columns these files have. Until the last function is done the summary is
 /// OUT/summary-unfinished.parquet, and stays so after Ctrl-C, SIGTERM or SIGHUP.
 ///
@@ -163,7 +163,11 @@ impl<'a> Files<'a> {
             let [traces, points] = outputs.map(|(_, outputs)| outputs).expect("they were prepared for every function");
             trace::write_to(traces, &trace::traces(&comparison.timed)?, &self.provenance)?;
             self.written.push(traces.path().display().to_string());
-            trace::write_to(points, &trace::points(comparison.function, rows(comparison))?, &self.provenance)?;
+            trace::write_to(
+                points,
+                &trace::points(comparison.function, rows(comparison).map(|(_, run)| run))?,
+                &self.provenance,
+            )?;
             self.written.push(points.path().display().to_string());
         }
         let table = trace::summary(comparisons.iter().flat_map(rows))?;

@@ -92,7 +92,7 @@ impl RunCommand {
             note!("the memory ended: from iteration {iteration} on the trace has log-spaced iterations only");
         }
         let written = destination.write_trace(&run).and_then(|place| {
-            let points = trace::points(function, [("single", &run)])?;
+            let points = trace::points(function, [&run])?;
             Ok((place, point.write(&points, run.outcome)?))
         });
         // Also where writing fails: the numbers are all that is left.

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 /// Run every learning rate with every seed; write one row per run and its best point, print which rate is best.
 ///
 /// The summary has the settings of every run, its `best` and `raw_best`, `iterations`, `seconds`, `outcome`, and `settled_at`: the
-/// iteration whose step changed no parameter, later ones being extrapolated. The points have one row per run as well: `best`, `raw_best`, the
+/// iteration whose step changed no parameter, later ones being extrapolated. The points have one row per run in the same order: `best`, `raw_best`, the
 /// point in the unit cube as x0, x1, … and in the function's box as u0, u1, …; `overparam evaluate` reads them.
 ///
 /// The table on standard output has one row per rate: the lowest `best` of its runs, and how many of them diverged. The best of a
@@ -130,9 +130,9 @@ impl SweepCommand {
         if runs.is_empty() {
             return Err(Error::Interrupted.into());
         }
-        let rows = || runs.iter().map(|run| (Stage::Sweep.name(), run));
-        let written = trace::summary(rows()).and_then(|summary| destination.write(&summary, outcome));
-        let written = written.and_then(|place| Ok((place, points.write(&trace::points(function, rows())?, outcome)?)));
+        let rows = runs.iter().map(|run| (Stage::Sweep.name(), run));
+        let written = trace::summary(rows).and_then(|summary| destination.write(&summary, outcome));
+        let written = written.and_then(|place| Ok((place, points.write(&trace::points(function, &runs)?, outcome)?)));
         // Also where writing fails: the numbers are all that is left.
         let printed = table(&sweep, &runs);
         let (place, points) = written?;

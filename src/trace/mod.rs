@@ -45,16 +45,16 @@
 //! | `settled_at` | u64 | the iteration whose step changed no parameter; later ones are extrapolated; null if there was none |
 //!
 //! # Points
-//! The best point of every run, one row per run:
+//! The best point of every run, one row per run in the order of the summary:
 //!
 //! | column | type | meaning |
 //! |---|---|---|
-//! | `stage`, `function`, `optimizer`, `seed`, `learning_rate`, `dtype` | | as in the summary |
+//! | `function`, `optimizer`, `seed`, `learning_rate` | | as above |
 //! | `best`, `raw_best` | f64 | the objective at the point |
 //! | `x0`, `x1`, … | f64 | the point in the unit cube; null if the objective was a number nowhere |
 //! | `u0`, `u1`, … | f64 | the same in the function's box: u = lo + (hi - lo) x |
 //!
-//! `overparam evaluate` reads such a file. With the `dtype` of the run, and for the spin glass its seed, it finds `best` again, up to
+//! `overparam evaluate` reads such a file. With the dtype of the run, and for the spin glass its seed, it finds `best` again, up to
 //! the rounding of the objective.
 //!
 //! # Files

@@ -87,9 +87,9 @@ where
 /// # Errors
 /// If Polars cannot make the table.
 pub fn summary<'a>(runs: impl IntoIterator<Item = (&'static str, &'a Run)>) -> Result<DataFrame, Error> {
-    let runs: Vec<(&str, &Run)> = runs.into_iter().collect();
+    let (stages, runs): (Vec<&str>, Vec<&Run>) = runs.into_iter().unzip();
     let columns = vec![
-        Column::new("stage".into(), runs.iter().map(|&(stage, _)| stage).collect::<Vec<_>>()),
+        Column::new("stage".into(), stages),
         text("function", &runs, |run| run.function.clone()),
         text("optimizer", &runs, |run| run.optimizer.name().to_owned()),
         count("seed", &runs, |run| run.seed),
@@ -109,50 +109,44 @@ pub fn summary<'a>(runs: impl IntoIterator<Item = (&'static str, &'a Run)>) -> R
         count("iterations", &runs, |run| run.iterations),
         real("seconds", &runs, |run| run.seconds),
         text("outcome", &runs, |run| run.outcome.name().to_owned()),
-        Column::new("settled_at".into(), runs.iter().map(|(_, run)| run.settled_at).collect::<Vec<_>>()),
+        Column::new("settled_at".into(), runs.iter().map(|run| run.settled_at).collect::<Vec<_>>()),
     ];
     DataFrame::new(runs.len(), columns).map_err(|source| Error::table("tabulate the runs", source))
 }
 
-/// The best points of runs of `function` of one shape, one row per run, each with the stage it belongs to. Columns: see the
-/// [module](super).
+/// The best points of runs of `function` of one shape, one row per run. Columns: see the [module](super).
 ///
 /// # Errors
 /// If Polars cannot make the table.
-pub fn points<'a>(
-    function: Function,
-    runs: impl IntoIterator<Item = (&'static str, &'a Run)>,
-) -> Result<DataFrame, Error> {
-    let runs: Vec<(&str, &Run)> = runs.into_iter().collect();
-    let d = runs.iter().map(|(_, run)| run.x.len()).max().unwrap_or(0);
+pub fn points<'a>(function: Function, runs: impl IntoIterator<Item = &'a Run>) -> Result<DataFrame, Error> {
+    let runs: Vec<&Run> = runs.into_iter().collect();
+    let d = runs.iter().map(|run| run.x.len()).max().unwrap_or(0);
     let [lower, upper] = function.describe(d.max(1)).domain;
     let mut columns = vec![
-        Column::new("stage".into(), runs.iter().map(|&(stage, _)| stage).collect::<Vec<_>>()),
         text("function", &runs, |run| run.function.clone()),
         text("optimizer", &runs, |run| run.optimizer.name().to_owned()),
         count("seed", &runs, |run| run.seed),
         real("learning_rate", &runs, |run| run.settings.learning_rate.initial),
-        text("dtype", &runs, |run| run.dtype.to_owned()),
         real("best", &runs, |run| run.best),
         real("raw_best", &runs, Run::raw_best),
     ];
     let coordinate = |name: String, i: usize, value: &dyn Fn(f64) -> f64| {
         let of = |run: &Run| run.x.get(i).filter(|_| run.best.is_finite()).map(|&x| value(x));
-        Column::new(name.into(), runs.iter().map(|(_, run)| of(run)).collect::<Vec<_>>())
+        Column::new(name.into(), runs.iter().map(|run| of(run)).collect::<Vec<_>>())
     };
     columns.extend((0..d).map(|i| coordinate(format!("x{i}"), i, &|x| x)));
     columns.extend((0..d).map(|i| coordinate(format!("u{i}"), i, &|x| x.mul_add(upper - lower, lower))));
     DataFrame::new(runs.len(), columns).map_err(|source| Error::table("tabulate the best points", source))
 }
 
-fn text(name: &str, runs: &[(&str, &Run)], value: impl Fn(&Run) -> String) -> Column {
-    Column::new(name.into(), runs.iter().map(|(_, run)| value(run)).collect::<Vec<_>>())
+fn text(name: &str, runs: &[&Run], value: impl Fn(&Run) -> String) -> Column {
+    Column::new(name.into(), runs.iter().map(|run| value(run)).collect::<Vec<_>>())
 }
 
-fn count(name: &str, runs: &[(&str, &Run)], value: impl Fn(&Run) -> u64) -> Column {
-    Column::new(name.into(), runs.iter().map(|(_, run)| value(run)).collect::<Vec<_>>())
+fn count(name: &str, runs: &[&Run], value: impl Fn(&Run) -> u64) -> Column {
+    Column::new(name.into(), runs.iter().map(|run| value(run)).collect::<Vec<_>>())
 }
 
-fn real(name: &str, runs: &[(&str, &Run)], value: impl Fn(&Run) -> f64) -> Column {
-    Column::new(name.into(), runs.iter().map(|(_, run)| value(run)).collect::<Vec<_>>())
+fn real(name: &str, runs: &[&Run], value: impl Fn(&Run) -> f64) -> Column {
+    Column::new(name.into(), runs.iter().map(|run| value(run)).collect::<Vec<_>>())
 }
