@@ -1,5 +1,7 @@
 //! The scalars that experiments run in.
 
+use crate::error::Error;
+use crate::interrupt;
 use crate::network::Products;
 use crate::objective::{Function, Kernel};
 use dfdx::prelude::{Cpu, Storage};
@@ -17,6 +19,14 @@ pub trait Element: Products + num_traits::Float + SampleUniform {
     /// The kernel of a scaled function, compiled once for each scalar and not again in every crate that uses this one.
     #[doc(hidden)]
     fn kernel(function: Function, dimension: usize, seed: u64) -> Arc<dyn Kernel<Self>>;
+
+    /// The same, or [`Error::Interrupted`] as soon as an [interrupt] is requested.
+    #[doc(hidden)]
+    fn kernel_unless_interrupted(
+        function: Function,
+        dimension: usize,
+        seed: u64,
+    ) -> Result<Arc<dyn Kernel<Self>>, Error>;
 }
 
 macro_rules! element {
@@ -27,7 +37,15 @@ macro_rules! element {
             }
 
             fn kernel(function: Function, dimension: usize, seed: u64) -> Arc<dyn Kernel<Self>> {
-                function.build(dimension, seed)
+                function.build(dimension, seed, &|| false).expect("nothing stops it")
+            }
+
+            fn kernel_unless_interrupted(
+                function: Function,
+                dimension: usize,
+                seed: u64,
+            ) -> Result<Arc<dyn Kernel<Self>>, Error> {
+                function.build(dimension, seed, &interrupt::requested).ok_or(Error::Interrupted)
             }
         }
     };

@@ -80,7 +80,7 @@ pub enum Error {
     },
 
     /// More memory than there is.
-    #[error("{what} takes {}, and {} of memory is free on the device {device}; {remedy}", size(*.needed), size(*.free))]
+    #[error("{what} takes {}, and {} of memory is free, limited by {limit}; {remedy}", size(*.needed), size(*.free))]
     Memory {
         /// What does not fit.
         what: String,
@@ -88,11 +88,15 @@ pub enum Error {
         needed: u64,
         /// The bytes that are free.
         free: u64,
-        /// Where.
-        device: &'static str,
+        /// What leaves no more, such as "the machine" or "ulimit -v".
+        limit: &'static str,
         /// What to do.
         remedy: &'static str,
     },
+
+    /// An [interrupt](crate::interrupt) was requested before there was anything to keep.
+    #[error("interrupted before there was a result")]
+    Interrupted,
 
     /// A computation that failed on its device.
     #[error("the device failed: {0}")]

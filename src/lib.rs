@@ -21,7 +21,7 @@
 //! - [`optimizer`]: shallow and deep, the learning-rate rule, their settings
 //! - [`experiment`]: single runs, sweeps over learning rates and seeds, the paper's protocol
 //! - [`Backend`]: the CPU or a GPU, where the runs of a sweep advance together: [`Sweep::run_batched`](experiment::Sweep::run_batched)
-//! - [`trace`]: what a run records, as DataFrames and Parquet
+//! - [`trace`]: what a run records, as DataFrames and Parquet; [`output`]: files that appear whole or not at all
 //! - [`figure`]: the paper's figures; [`notebook`]: what evcxr shows; [`progress`]: what runs now
 //!
 //! # What the paper leaves open
@@ -38,10 +38,12 @@ pub mod error;
 pub mod experiment;
 pub mod figure;
 pub mod interrupt;
+mod memory;
 pub mod network;
 pub mod notebook;
 pub mod objective;
 pub mod optimizer;
+pub mod output;
 mod parametrization;
 pub mod progress;
 pub mod rule;

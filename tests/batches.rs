@@ -37,6 +37,7 @@ fn found(run: &Run) -> impl PartialEq + std::fmt::Debug {
         run.x,
         run.iterations,
         run.outcome,
+        (run.settled_at, run.thinned_from),
         samples,
     )
 }
@@ -115,6 +116,8 @@ fn a_settled_run_ends_early_and_its_trace_goes_on() {
     sweep.rates = vec![3e6];
     let runs = batched_is_single::<f32>(&sweep);
     assert!(runs.iter().all(|run| run.iterations == 20_000 || run.outcome == Outcome::Diverged), "{runs:?}");
+    let settled: Vec<u64> = runs.iter().filter_map(|run| run.settled_at).collect();
+    assert!(!settled.is_empty() && settled.iter().all(|at| *at < 19_999), "{settled:?}");
 }
 
 #[test]

@@ -105,7 +105,7 @@ fn a_run_writes_its_trace_with_metadata() {
     let output = overparam(&folder, &arguments);
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(text(&output.stdout).contains("best objective"));
-    let path = folder.path().join("data/runs/rastrigin-shallow-3.parquet");
+    let path = folder.path().join("data/runs/rastrigin-shallow-3-iterations-500.parquet");
     let table = trace::read(&path).unwrap();
     let names: Vec<&str> = table.get_column_names().into_iter().map(|name| name.as_str()).collect();
     let expected =
@@ -135,7 +135,8 @@ fn a_sweep_ranks_the_rates() {
     let lines = text(&output.stdout);
     let shallow: Vec<&str> = lines.lines().filter(|line| line.starts_with("shallow")).collect();
     assert!(shallow[0].contains("1.000e0") && shallow[1].contains("1.000e-2"), "{lines}");
-    let table = trace::read(&folder.path().join("data/sweeps/sphere.parquet")).unwrap();
+    let table =
+        trace::read(&folder.path().join("data/sweeps/sphere-rates-1,0.01-seeds-2-iterations-200.parquet")).unwrap();
     assert_eq!(table.height(), 8);
 }
 
@@ -278,7 +279,7 @@ fn ctrl_c_leaves_the_earlier_summary() {
         .unwrap();
     std::thread::sleep(Duration::from_secs(1));
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(std::fs::read(folder.path().join("data/summary.parquet")).unwrap(), b"earlier");
     assert!(trace::read(&folder.path().join("data/summary-unfinished.parquet")).unwrap().height() > 0);
 }
@@ -327,9 +328,10 @@ fn ctrl_c_keeps_what_is_finished() {
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     let output = child.wait().map(|status| (status, std::io::read_to_string(child.stderr.take().unwrap()).unwrap()));
     let (status, error) = output.unwrap();
-    assert_eq!(status.code(), Some(1), "{error}");
+    assert_eq!(status.code(), Some(130), "{error}");
     assert!(error.contains("interrupted"), "{error}");
-    let summary = trace::read(&folder.path().join("data/sweeps/rastrigin.parquet")).unwrap();
+    let part = "data/sweeps/rastrigin-rates-1,0.1-seeds-8-iterations-2000000-unfinished.parquet";
+    let summary = trace::read(&folder.path().join(part)).unwrap();
     let outcomes = summary.column("outcome").unwrap().str().unwrap();
     assert!(outcomes.iter().any(|outcome| outcome == Some("stopped")), "{summary}");
     assert!(summary.height() < 32, "{}", summary.height());

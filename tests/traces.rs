@@ -62,6 +62,30 @@ fn tables_hold_what_the_runs_found() {
 }
 
 #[test]
+fn what_is_extrapolated_is_marked() {
+    let sphere = Function::Sphere.objective::<5, f64>(0);
+    let run = |iterations| {
+        let settings = Settings::default().learning_rate(1e9).iterations(iterations);
+        Shape::<6, 3, 4, 2, 5>::run(&sphere, Optimizer::Shallow, 1, &settings).unwrap()
+    };
+    let runs = [run(5_000), run(100)];
+    let settled = runs[0].settled_at.expect("a step of this size drives the sigmoid into its ends");
+    assert_eq!((runs[0].iterations, runs[1].settled_at), (5_000, None));
+    assert!(runs[0].to_string().contains(&format!("settled at iteration {settled}")), "{}", runs[0]);
+    let traces = trace::traces(&runs).unwrap();
+    let iterations = traces.column("iteration").unwrap().u64().unwrap().iter().flatten();
+    let seeds_first = runs[0].samples.len();
+    let expected: Vec<bool> =
+        iterations.enumerate().map(|(row, iteration)| row < seeds_first && iteration > settled).collect();
+    assert!(expected.contains(&true) && expected.contains(&false));
+    let marked: Vec<bool> = traces.column("extrapolated").unwrap().bool().unwrap().iter().flatten().collect();
+    assert_eq!(marked, expected);
+    let summary = trace::summary(runs.iter().map(|run| ("single", run))).unwrap();
+    let column: Vec<Option<u64>> = summary.column("settled_at").unwrap().u64().unwrap().iter().collect();
+    assert_eq!(column, [Some(settled), None]);
+}
+
+#[test]
 fn thinning_keeps_the_first_the_last_and_the_best() {
     let sphere = Function::Sphere.objective::<5, f64>(0);
     let settings = Settings::default().iterations(3_000);

@@ -27,11 +27,13 @@ pub(super) struct Cores<R: Real> {
 impl<R: Element> Cores<R> {
     pub(super) fn new(batch: &Batch<'_>) -> Result<Self, Error> {
         let (function, dimensions) = (batch.function, batch.dimensions);
-        let draw = |&seed: &u64| -> (Start<R>, Arc<dyn Kernel<R>>) {
-            (dimensions.draw(seed, batch.settings.initialization), R::kernel(function, dimensions.d, seed))
+        let draw = |&seed: &u64| {
+            let kernel: Arc<dyn Kernel<R>> = R::kernel_unless_interrupted(function, dimensions.d, seed)?;
+            let start: Start<R> = dimensions.draw(seed, batch.settings.initialization);
+            Ok((start, kernel))
         };
         let (seeds, index_of) = batch.seeds();
-        let drawn: Vec<_> = seeds.par_iter().map(draw).collect();
+        let drawn = seeds.par_iter().map(draw).collect::<Result<Vec<_>, Error>>()?;
         let run = |(&trial, index): (&Trial, usize)| {
             let (drawn, kernel) = &drawn[index];
             let network = dimensions.network(drawn, batch.settings.activation);

@@ -11,6 +11,7 @@ mod plan;
 
 pub(crate) use cuda::Gpu;
 pub use plan::Plan;
+pub(crate) use plan::kernel;
 
 use crate::backend::Backend;
 use crate::element::Element;
@@ -72,8 +73,8 @@ impl Sweep {
     /// the CPU bit for bit, on a GPU to rounding.
     ///
     /// A run's `seconds` are those since the start of its batch, which has the cores or the GPU to itself. `progressed` is
-    /// called now and then with the share of the whole sweep that is done. Batches after the first that are not begun when an
-    /// interrupt is requested are left out.
+    /// called now and then with the share of the whole sweep that is done. Batches that are not begun when an interrupt is
+    /// requested are left out.
     ///
     /// ```
     /// use overparam::prelude::*;
@@ -101,12 +102,15 @@ impl Sweep {
             for &size in batches {
                 let (trials, later) = rest.split_at(size);
                 rest = later;
-                if interrupt::requested() && done > 0 {
+                if interrupt::requested() {
                     break;
                 }
                 let (function, dimensions, settings) = (self.function, self.dimensions, &self.settings);
                 let batch = Batch { function, dimensions, optimizer, settings, trials };
-                let mut engine = engine::<R>(backend, &batch)?;
+                let mut engine = match engine::<R>(backend, &batch) {
+                    Err(Error::Interrupted) => break,
+                    engine => engine?,
+                };
                 while let Some(iterations) = engine.advance()? {
                     progressed((done as f64 + size as f64 * (iterations as f64 / limit)) / self.len() as f64);
                 }

@@ -4,14 +4,15 @@ use super::{Gpu, cuda};
 use crate::backend::Backend;
 use crate::error::{Error, size};
 use crate::experiment::{Dimensions, Sweep};
+use crate::memory::{self, Free};
 use crate::objective::Function;
 use crate::optimizer::{Optimizer, Settings};
 use crate::simd::{Panels, Real};
-use crate::trace::{Sample, Thinning};
+use crate::trace::{PART, Sample, Thinning};
 use std::fmt;
 
-/// The share of the free memory that batches may take: allocations are rounded up, and others allocate as well.
-const SHARE: f64 = 0.9;
+/// Bytes that a row of a trace takes, once more, while its part of the table is written.
+const ROW: u64 = 400;
 
 /// Couplings of the spin glass, of larger dimensions, are not even counted: their number would overflow.
 const MOST_DIMENSIONS: usize = 100_000;
@@ -93,9 +94,12 @@ impl Sweep {
             return Err(Error::Setting { name: "the shape", expected: "one that a machine's memory can hold", given });
         }
         self.rates.iter().try_for_each(|&rate| self.settings.learning_rate(rate).validate())?;
-        self.check_traces()?;
+        let kept = self.ensure_traces()?;
         let room = Room::of(backend)?;
-        let available = (SHARE * room.free as f64) as u64;
+        let mut available = room.free.available();
+        if backend == Backend::Cpu {
+            available = available.saturating_sub(kept);
+        }
         let (of_a_seed, mut needed) = (self.rates.len(), 0);
         let split = |&optimizer: &Optimizer| {
             let demand = match backend {
@@ -107,7 +111,7 @@ impl Sweep {
                     what: format!("one {optimizer} run of {} with {}", self.function, self.dimensions),
                     needed: demand.run.saturating_add(demand.seed),
                     free: available,
-                    device: backend.name(),
+                    limit: room.free.limit,
                     remedy: "take a smaller d or n, or f32 instead of f64",
                 })?;
             needed = needed.max(largest);
@@ -121,7 +125,8 @@ impl Sweep {
     /// machine's memory.
     pub(crate) fn ensure_room<R: Real>(&self) -> Result<(), Error> {
         let Plan { available, .. } = self.plan::<R>(Backend::Cpu)?;
-        let threads = rayon::current_num_threads().min(self.len()) as u64;
+        // A single run takes this thread, and starts no others.
+        let threads = if self.len() > 1 { rayon::current_num_threads().min(self.len()) as u64 } else { 1 };
         for &optimizer in &self.optimizers {
             let Demand { run, seed } = on_the_cores::<R>(self.function, self.dimensions, optimizer);
             let needed = run.saturating_add(seed).saturating_mul(threads);
@@ -130,7 +135,7 @@ impl Sweep {
                     what: format!("{threads} runs at a time of {} with {}", self.function, self.dimensions),
                     needed,
                     free: available,
-                    device: Backend::Cpu.name(),
+                    limit: Free::now().limit,
                     remedy: "take fewer jobs, a smaller d or n, or f32 instead of f64",
                 });
             }
@@ -138,27 +143,22 @@ impl Sweep {
         Ok(())
     }
 
-    /// Finds out whether the traces of all runs fit into the memory of this machine: splitting does not help there.
-    fn check_traces(&self) -> Result<(), Error> {
-        let needed = trace(&self.settings).saturating_mul(self.len() as u64);
-        let free = available_memory();
-        if needed <= free {
-            return Ok(());
-        }
-        Err(Error::Memory {
-            what: format!("keeping the traces of {} runs", self.len()),
-            needed,
-            free,
-            device: Backend::Cpu.name(),
-            remedy: "thin the traces, or take fewer iterations, rates or seeds",
-        })
+    /// Finds out whether the traces of all runs fit into the memory of this machine, which splitting does not help, and returns
+    /// their bytes.
+    fn ensure_traces(&self) -> Result<u64, Error> {
+        let samples = samples(&self.settings).saturating_mul(self.len() as u64);
+        let kept = samples.saturating_mul(size_of::<Sample>() as u64);
+        let needed = kept.saturating_add(samples.min(PART as u64) * ROW);
+        let what = || format!("keeping the traces of {} runs", self.len());
+        memory::ensure(what, needed, "thin the traces, or take fewer iterations, rates or seeds")?;
+        Ok(needed)
     }
 }
 
 /// What a backend has room for.
 struct Room {
-    /// Bytes of memory.
-    free: u64,
+    /// Memory.
+    free: Free,
     /// Bytes of memory that a GPU's block of threads shares.
     shared: usize,
 }
@@ -166,8 +166,9 @@ struct Room {
 impl Room {
     fn of(backend: Backend) -> Result<Self, Error> {
         match backend {
-            Backend::Cpu => Ok(Self { free: available_memory(), shared: 0 }),
-            Backend::Cuda => Gpu::open().map(|Gpu { free, shared, .. }| Self { free, shared }),
+            Backend::Cpu => Ok(Self { free: Free::now(), shared: 0 }),
+            Backend::Cuda => Gpu::open()
+                .map(|Gpu { free, shared, .. }| Self { free: Free { bytes: free, limit: "the GPU" }, shared }),
         }
     }
 }
@@ -180,12 +181,11 @@ pub(super) fn couplings<R: Real>(function: Function, d: usize, count: impl Fn(u6
     count(d.min(MOST_DIMENSIONS) as u64).saturating_mul(size_of::<R>() as u64)
 }
 
-/// The bytes of a trace.
-fn trace(settings: &Settings) -> u64 {
+/// The samples of a trace. Of a run that is limited by time it is not known how many iterations it takes: a thinned trace hardly
+/// grows, and one of every iteration is thinned once the memory ends.
+fn samples(settings: &Settings) -> u64 {
     let (iterations, seconds) = settings.budget.limits();
-    // Of runs limited by time it is not known; thinned ones keep hardly more.
-    let iterations = if seconds.is_finite() { 1_000_000 } else { iterations };
-    Thinning::new(settings.thinned).count(iterations).saturating_mul(size_of::<Sample>() as u64)
+    Thinning::new(settings.thinned || seconds.is_finite()).count(iterations)
 }
 
 /// The bytes that a batch takes on the cores.
@@ -207,20 +207,17 @@ fn on_the_cores<R: Real>(function: Function, dimensions: Dimensions, optimizer: 
     let work = if function == Function::SpinGlass { (3 * d + 2) * row } else { 2 * d * R::BLOCK + row };
     // And a snapshot of the parameters.
     let words = 2 * parameters + flow + n + d + work;
-    let triples = |d: u64| d * (d + 1) * (d + 2) / 6;
-    let matrices = |d: u64| d * (d + 1) * (2 * d + 1) / 6;
-    // While runs are built the start of their seed is held, and couplings are summed up in double precision.
+    // While runs are built the start of their seed is held.
     let start = (dimensions.parameters(Optimizer::Deep) * size_of::<R>()) as u64;
-    let drawing = couplings::<f64>(function, d, triples);
-    let seed = start.saturating_add(drawing).saturating_add(couplings::<R>(function, d, matrices));
+    let seed = start.saturating_add(kernel::<R>(function, d));
     Demand { run: (words * size_of::<R>()) as u64, seed }
 }
 
-/// What Linux says is available to new programs without swapping; elsewhere there is no limit.
-fn available_memory() -> u64 {
-    let table = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let kilobytes = table.lines().find_map(|line| line.strip_prefix("MemAvailable:")?.trim().strip_suffix(" kB"));
-    kilobytes.and_then(|kilobytes| kilobytes.parse::<u64>().ok()).map_or(u64::MAX, |kilobytes| 1024 * kilobytes)
+/// The bytes that building a kernel takes: its couplings, while they are summed up in double precision.
+pub(crate) fn kernel<R: Real>(function: Function, d: usize) -> u64 {
+    let triples = |d: u64| d * (d + 1) * (d + 2) / 6;
+    let matrices = |d: u64| d * (d + 1) * (2 * d + 1) / 6;
+    couplings::<f64>(function, d, triples).saturating_add(couplings::<R>(function, d, matrices))
 }
 
 #[cfg(test)]
@@ -279,8 +276,9 @@ mod tests {
     #[test]
     fn traces_are_counted_and_must_fit() {
         let settings = Settings::default();
-        assert_eq!(trace(&Settings { thinned: false, ..settings }), 10_000 * 48);
-        assert!((200..400).contains(&(trace(&settings) / 48)));
+        assert_eq!(samples(&Settings { thinned: false, ..settings }), 10_000);
+        assert!((200..400).contains(&samples(&settings)));
+        assert!((1_000..2_000).contains(&samples(&settings.seconds(1e9))));
         let mut endless = sweep(Function::Sphere, 50);
         endless.settings = Settings { thinned: false, ..settings }.iterations(u64::MAX);
         let error = endless.plan::<f64>(Backend::Cpu).unwrap_err().to_string();

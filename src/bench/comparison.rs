@@ -6,10 +6,10 @@ use crate::error::Error;
 use crate::experiment::{Dtype, Protocol};
 use crate::objective::{Couplings, Function};
 use crate::optimizer::{Optimizer, Settings};
+use crate::output::TemporaryFolder;
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use tempfile::TempDir;
 
 /// The learning rate of all descents that are timed.
 const RATE: f64 = 0.01;
@@ -55,7 +55,7 @@ pub struct Measurement {
 /// The programs, and the files that tell them where to start.
 pub struct Comparison {
     peers: BTreeMap<Program, Peer>,
-    folder: TempDir,
+    folder: TemporaryFolder,
     /// The dimension of the couplings written so far.
     couplings: Option<usize>,
 }
@@ -67,7 +67,7 @@ impl Comparison {
     /// If there is no temporary folder to write to.
     pub fn new(peers: BTreeMap<Program, Peer>) -> Result<Self, Error> {
         let folder =
-            tempfile::tempdir().map_err(|error| Error::file("create", Path::new("a temporary folder"), error))?;
+            TemporaryFolder::new().map_err(|error| Error::file("create", Path::new("a temporary folder"), error))?;
         Ok(Self { peers, folder, couplings: None })
     }
 

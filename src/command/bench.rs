@@ -1,12 +1,15 @@
 //! `overparam bench`
 
+use super::signals;
 use anyhow::{Context, Result};
 use clap::Args;
+use overparam::Error;
 use overparam::bench::scaling::{Point, Series, idle_memory};
 use overparam::bench::{self, Case, Comparison, Measurement, Peak, Peer, Program, Target};
 use overparam::figure::{self, Exporter, Plot};
+use overparam::output::Output;
 use overparam::prelude::Dtype;
-use overparam::{Error, trace};
+use overparam::trace::{self, Provenance};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,6 +20,7 @@ use std::time::Instant;
 /// All programs make the same descents from the same start. They must agree after 100 iterations in f64 before they are timed, in
 /// turns. A program whose command is not given is left out. Writes OUT/bench.parquet, OUT/scaling.parquet and figures of both.
 #[derive(Args)]
+#[command(allow_negative_numbers = true)]
 pub struct Bench {
     /// The command of the JAX peer, such as "python benches/peers/jax_peer.py"
     #[arg(long)]
@@ -46,6 +50,14 @@ impl Bench {
         let clock = Instant::now();
         // Found out now rather than after the first minutes.
         let mut exporter = Exporter::new(self.out.join("figures")).map_err(Error::from)?;
+        let prepare = |wanted: bool, name: &str| {
+            let figures = ["html", "svg", "png"].map(|kind| self.out.join(format!("figures/{name}.{kind}")));
+            let files = figures.into_iter().chain([self.out.join(format!("{name}.parquet"))]);
+            files.filter(|_| wanted).map(Output::prepare).collect::<Result<Vec<_>, _>>().map(|mut files| files.pop())
+        };
+        signals::leave_nothing()?;
+        let compared = prepare(!self.only_scaling, "bench")?;
+        let scaled = prepare(self.scaling || self.only_scaling, "scaling")?;
         let peak = Peak::measure();
         say!(
             "one core at its peak ({}): {:.1} GFLOP/s f32, {:.1} GFLOP/s f64, memory copy {:.1} GB/s",
@@ -54,24 +66,25 @@ impl Bench {
             peak.f64_gflop_per_s,
             peak.copy_gb_per_s
         );
-        if !self.only_scaling {
+        if let Some(output) = compared {
             let measurements = self.compare(&peak)?;
             let table = bench::ratios(&measurements, &peak)?;
-            let path = self.out.join("bench.parquet");
             let settings = json!({ "quick": self.quick, "peak_gflop_per_s": [peak.f32_gflop_per_s, peak.f64_gflop_per_s],
                 "copy_gb_per_s": peak.copy_gb_per_s });
-            trace::write(&table, &path, &settings.to_string())?;
-            judge(&measurements)?;
-            say!("table: {}", path.display());
+            let written = trace::write_to(&output, &table, &Provenance::new(settings.to_string()));
+            let printed = judge(&measurements);
+            written?;
+            printed?;
+            say!("table: {}", output.path().display());
             if measurements.iter().any(|measurement| measurement.program != Program::Overparam) {
                 draw(&mut exporter, figure::ratios(&table).map_err(Error::from)?, "bench")?;
             }
         }
-        if self.scaling || self.only_scaling {
+        if let Some(output) = scaled {
             let table = bench::scalings(&scale(&peak)?)?;
-            let path = self.out.join("scaling.parquet");
-            trace::write(&table, &path, &json!({ "copy_gb_per_s": peak.copy_gb_per_s }).to_string())?;
-            say!("table: {}", path.display());
+            let settings = json!({ "copy_gb_per_s": peak.copy_gb_per_s }).to_string();
+            trace::write_to(&output, &table, &Provenance::new(settings))?;
+            say!("table: {}", output.path().display());
             draw(&mut exporter, figure::scaling(&table).map_err(Error::from)?, "scaling")?;
         }
         say!("done in {:.0} s", clock.elapsed().as_secs_f64());
@@ -185,9 +198,10 @@ fn scale(peak: &Peak) -> Result<Vec<Point>> {
     );
     let mut all = Vec::new();
     for series in Series::all() {
+        let mut printed = Ok(());
         let points = series.measure(&overparam, Dtype::F64, &mut |point| {
             let speed = point.flop_per_iteration as f64 / point.times.least * 1e-3;
-            println!(
+            let line = super::print(format_args!(
                 "{:<36} {:>8} {:>8} {:>7} {:>7} {:>12.1} {speed:>8.1} {:>7.0} {:>5.2} {:>10.3} {:>8}",
                 point.series,
                 point.dimensions.n,
@@ -199,8 +213,10 @@ fn scale(peak: &Peak) -> Result<Vec<Point>> {
                 point.times.median / point.us_side_by_side,
                 point.data_bytes as f64 * 1e-6,
                 point.memory_multiple(idle).map_or("-".to_owned(), |multiple| format!("{multiple:.1}"))
-            );
+            ));
+            printed = std::mem::replace(&mut printed, Ok(())).and(line);
         })?;
+        printed?;
         say!("{:<36} time grows as operations^{:.2}", series.name, Point::growth(&points).exponent);
         all.extend(points);
     }
@@ -213,7 +229,7 @@ fn draw(exporter: &mut Exporter, plot: Plot, name: &str) -> Result<()> {
         say!("figure: {}", path.display());
     }
     if let Some(reason) = written.skipped {
-        eprintln!("note: {reason}");
+        note!("{reason}");
     }
     Ok(())
 }

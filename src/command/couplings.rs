@@ -1,19 +1,30 @@
 //! `overparam couplings`
 
+use super::settings::count;
+use super::signals;
 use anyhow::Result;
 use clap::Args;
-use overparam::{Couplings, Error, trace};
+use overparam::output::Output;
+use overparam::trace::{self, Provenance};
+use overparam::{Couplings, Error};
 use polars::prelude::{Column, DataFrame};
 use std::path::PathBuf;
 
-/// Write the couplings J of the spin glass: a row a triple i, j, k (from 0, k fastest), with its standard normal.
+/// Rows that are held at once.
+const PART: usize = 1 << 20;
+
+/// Write the couplings J of the spin glass that belong to a seed.
+///
+/// The file has one row per triple, d³ in all, with the columns `i`, `j`, `k` (u32, from 0, k fastest) and `coupling` (f64), a
+/// standard normal. The Hamiltonian is H = Σ J_ijk s_i s_j s_k / d for spins s on the sphere of radius √d.
 #[derive(Args)]
+#[command(allow_negative_numbers = true)]
 pub struct CouplingsCommand {
     /// The seed that they belong to
-    #[arg(long)]
+    #[arg(long, value_parser = count::<u64>)]
     seed: u64,
     /// Dimensions d: spins
-    #[arg(long)]
+    #[arg(long, value_parser = count::<usize>)]
     dimension: usize,
     /// The Parquet file to write
     #[arg(long)]
@@ -27,18 +38,26 @@ impl CouplingsCommand {
             let expected = "from 1 to 512 (there are d³ rows)";
             return Err(Error::Setting { name: "the dimension", expected, given: d.to_string() }.into());
         }
-        trace::check(&self.output)?;
+        signals::leave_nothing()?;
+        let output = Output::prepare(&self.output)?;
         let rows = d.pow(3);
-        let index =
-            |place: fn(usize, usize) -> usize| -> Vec<u32> { (0..rows).map(|row| place(row, d) as u32).collect() };
-        let columns = vec![
-            Column::new("i".into(), index(|row, d| row / d / d)),
-            Column::new("j".into(), index(|row, d| row / d % d)),
-            Column::new("k".into(), index(|row, d| row % d)),
-            Column::new("coupling".into(), Couplings::draw(self.seed, d).collect::<Vec<_>>()),
-        ];
+        let mut couplings = Couplings::draw(self.seed, d);
+        let parts = (0..rows).step_by(PART).map(|first| {
+            let numbers = first..rows.min(first + PART);
+            let index = |place: fn(usize, usize) -> usize| -> Vec<u32> {
+                numbers.clone().map(|row| place(row, d) as u32).collect()
+            };
+            let columns = vec![
+                Column::new("i".into(), index(|row, d| row / d / d)),
+                Column::new("j".into(), index(|row, d| row / d % d)),
+                Column::new("k".into(), index(|row, d| row % d)),
+                Column::new("coupling".into(), couplings.by_ref().take(numbers.len()).collect::<Vec<_>>()),
+            ];
+            DataFrame::new(numbers.len(), columns)
+                .map_err(|source| Error::Table { action: "tabulate the couplings".to_owned(), source })
+        });
         let settings = serde_json::json!({ "seed": self.seed, "dimension": d }).to_string();
-        trace::write(&DataFrame::new(rows, columns)?, &self.output, &settings)?;
+        trace::write_parts(&output, parts, &Provenance::new(settings))?;
         say!("{rows} couplings in {}", self.output.display());
         Ok(())
     }

@@ -1,18 +1,22 @@
 //! `overparam evaluate`
 
 use super::settings::{self, DtypeName};
+use super::signals;
 use anyhow::Result;
 use clap::Args;
 use overparam::experiment::Dtype;
-use overparam::{Element, Error, Function, trace};
+use overparam::output::Output;
+use overparam::trace::{self, Provenance};
+use overparam::{Element, Error, Function};
 use polars::prelude::{Column, DataFrame, DataType};
 use std::path::{Path, PathBuf};
 
 /// Evaluate an objective and its gradient at points from a file.
 ///
-/// Reads a table with the columns x0, x1, … (a row a point, coordinates in [0, 1]; their number is d) and writes it with the
+/// Reads a table with the columns x0, x1, … (one row per point, coordinates in [0, 1]; their number is d) and writes it with the
 /// columns `raw`, `scaled` and the gradient of the scaled objective in x as g0, g1, …
 #[derive(Args)]
+#[command(allow_negative_numbers = true)]
 pub struct Evaluate {
     /// The objective, see `overparam list`
     function: String,
@@ -23,9 +27,9 @@ pub struct Evaluate {
     #[arg(long)]
     output: PathBuf,
     /// The seed of the couplings of the spin glass
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = settings::count::<u64>)]
     seed: u64,
-    /// The scalar to compute in
+    /// The precision of all numbers
     #[arg(long, value_enum, default_value = "f64")]
     dtype: DtypeName,
 }
@@ -33,7 +37,8 @@ pub struct Evaluate {
 impl Evaluate {
     pub fn execute(self) -> Result<()> {
         let function = settings::function(&self.function)?;
-        trace::check(&self.output)?;
+        signals::leave_nothing()?;
+        let output = Output::prepare(&self.output)?;
         let same = |path: &Path| path.canonicalize().ok();
         if same(&self.points).is_some_and(|points| same(&self.output) == Some(points)) {
             let problem = "expected another file to write than the one with the points".to_owned();
@@ -52,7 +57,7 @@ impl Evaluate {
         let dtype = Dtype::from(self.dtype).name();
         let settings =
             serde_json::json!({ "function": function.name(), "seed": self.seed, "dtype": dtype }).to_string();
-        trace::write(&DataFrame::new(rows, table)?, &self.output, &settings)?;
+        trace::write_parts(&output, [Ok(DataFrame::new(rows, table)?)], &Provenance::new(settings))?;
         say!("{rows} points of {function} in {}", self.output.display());
         Ok(())
     }

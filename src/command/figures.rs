@@ -1,40 +1,50 @@
 //! `overparam figures`
 
+use super::earlier::Earlier;
 use super::settings::{self, Device, DtypeName, ProtocolName};
-use super::{threads, watch_for_interrupts};
+use super::{signals, threads};
 use anyhow::{Result, bail};
 use clap::Args;
 use overparam::experiment::Stage;
 use overparam::figure::{Exporter, Plot, figure1, figure2, figure3};
+use overparam::output::Output;
 use overparam::prelude::*;
-use overparam::{Error, interrupt, progress, trace};
+use overparam::trace::{self, Destination, Provenance};
+use overparam::{Error, interrupt, progress};
+use polars::prelude::DataFrame;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Reproduce the paper: sweep learning rates, time both optimizers alone, draw the figures.
 ///
-/// Writes DATA/traces/FUNCTION.parquet as each function is done, DATA/summary.parquet with a row a run, and
-/// DATA/figures/figure1, figure2 and figure3 as HTML, SVG and PNG. Until the last function is done the summary is
-/// DATA/summary-unfinished.parquet.
+/// Writes, as each function is done, the traces of its timed runs to OUT/traces/FUNCTION.parquet and the best points of all its runs to
+/// OUT/points/FUNCTION.parquet, in the order of the summary; then OUT/summary.parquet with one row per run, and OUT/figures/figure1, figure2 and figure3 as
+/// HTML, SVG and PNG. `overparam run --help` and `overparam sweep --help` say which columns these files have. Until the last function is done the summary is
+/// OUT/summary-unfinished.parquet, and stays so after Ctrl-C, SIGTERM or SIGHUP.
+///
+/// With --functions, the other functions that are in OUT with the same settings stay in the summary and in the figures. Results of
+/// other settings in OUT are replaced only by larger ones: of the same settings and functions or more, with as many seeds and
+/// iterations or more. Anything else needs another folder, --out.
 #[derive(Args)]
+#[command(allow_negative_numbers = true)]
 pub struct Figures {
     /// What is compared and how
     #[arg(long, value_enum, default_value_t)]
     protocol: ProtocolName,
-    /// A tenth of the iterations and three seeds: a first look in seconds
+    /// A tenth of the iterations and three seeds, of spin-glass two: a first look in seconds
     #[arg(long)]
     quick: bool,
-    /// How many seeds, counted from 0 [default: what the protocol says]
-    #[arg(long)]
+    /// How many seeds, counted from 0 [default: 10, of spin-glass 3]
+    #[arg(long, value_parser = settings::count::<u64>)]
     seeds: Option<u64>,
-    /// The scalar to compute in [default: f64]
+    /// The precision of all numbers [default: f64]
     #[arg(long, value_enum)]
     dtype: Option<DtypeName>,
     /// Only these functions, comma-separated [default: all nine]
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', value_parser = settings::word)]
     functions: Option<Vec<String>>,
-    /// Threads of the sweep [default: one a core]; timed runs are alone always
-    #[arg(long)]
+    /// Threads of the sweep [default: one per core]; timed runs are alone always
+    #[arg(long, value_parser = settings::count::<usize>)]
     jobs: Option<usize>,
     #[command(flatten)]
     device: Device,
@@ -57,7 +67,7 @@ impl Figures {
         }
         protocol.validate()?;
         let mut functions = match &self.functions {
-            Some(names) => names.iter().map(|name| settings::function(name.trim())).collect::<Result<Vec<_>, _>>()?,
+            Some(names) => names.iter().map(|name| settings::function(name)).collect::<Result<Vec<_>, _>>()?,
             None => Function::ALL.to_vec(),
         };
         let mut seen = Vec::new();
@@ -69,27 +79,40 @@ impl Figures {
         });
         let threads = threads(self.jobs)?;
         let backend = self.device.backend()?;
+        signals::finish_early()?;
         // Found out now rather than after the first minutes.
         let mut exporter = Exporter::new(self.out.join("figures")).map_err(Error::from)?;
-        let mut files =
-            Files { backend, out: &self.out, settings: serde_json::to_string(&protocol)?, written: Vec::new() };
-        files.check()?;
-        watch_for_interrupts()?;
+        let mut files = Files::prepare(&self.out, backend, &protocol, &functions)?;
         let clock = Instant::now();
-        let comparisons = threads.install(|| compare(&protocol, &functions, &mut files))?;
+        let (comparisons, saved) = threads.install(|| compare(&protocol, &functions, &mut files))?;
         let comparisons = comparisons.iter().filter(|comparison| !comparison.timed.is_empty());
         let comparisons: Vec<&Comparison> = comparisons.collect();
+        let (mut drawn, mut printed) = (Ok(()), Ok(()));
         if !comparisons.is_empty() && !interrupt::requested() {
-            draw(&comparisons, &mut exporter, &mut files)?;
-            table(&comparisons)?;
+            if saved.is_ok() {
+                drawn = draw(&comparisons, &mut exporter, &mut files);
+            }
+            // Also where writing fails: the numbers are all that is left.
+            printed = table(&comparisons);
         }
-        say!("\nwritten in {:.0} s:", clock.elapsed().as_secs_f64());
-        for path in &files.written {
-            say!("  {}", path.display());
+        saved?;
+        drawn?;
+        printed?;
+        if !files.written.is_empty() {
+            say!("\nwritten in {:.0} s:", clock.elapsed().as_secs_f64());
+        }
+        for written in &files.written {
+            say!("  {written}");
         }
         if interrupt::requested() {
-            let done = comparisons.len();
-            bail!("interrupted: {done} of {} functions were reached; what is finished is written", functions.len());
+            let done = comparisons.iter().filter(|comparison| is_complete(comparison)).count();
+            let total = functions.len();
+            match files.unfinished {
+                Some(place) => {
+                    bail!("interrupted: {done} of {total} functions are finished; their runs are in {place}")
+                }
+                None => bail!("interrupted: {done} of {total} functions are finished"),
+            }
         }
         Ok(())
     }
@@ -97,45 +120,83 @@ impl Figures {
 
 /// The output folder and what was written to it.
 struct Files<'a> {
-    backend: Backend,
-    out: &'a Path,
-    settings: String,
-    written: Vec<PathBuf>,
+    provenance: Provenance,
+    protocol: &'a Protocol,
+    /// What an earlier command left there with the same settings.
+    earlier: Earlier,
+    /// For every function the traces of its timed runs and the best points of all runs.
+    outputs: Vec<(Function, [Output; 2])>,
+    summary: Destination,
+    /// Where the summary of an unfinished command is.
+    unfinished: Option<String>,
+    written: Vec<String>,
 }
 
-impl Files<'_> {
+impl<'a> Files<'a> {
+    /// Tries every file.
+    ///
     /// # Errors
-    /// If the folder cannot be written to.
-    fn check(&self) -> Result<(), Error> {
-        let failed = |source| Error::File { action: "write to", path: self.out.to_owned(), source };
-        std::fs::create_dir_all(self.out.join("traces")).map_err(failed)?;
-        tempfile::tempfile_in(self.out).map_err(failed)?;
-        Ok(())
+    /// If one of them could not be written, or results would be lost that the new ones do not replace.
+    fn prepare(out: &Path, backend: Backend, protocol: &'a Protocol, functions: &[Function]) -> Result<Self, Error> {
+        let settings = settings_of(functions.iter().map(|function| function.name()), protocol);
+        let provenance = Provenance { backend, ..Provenance::new(settings) };
+        let summary = Destination::prepare(&out.join("summary.parquet"), provenance.settings.clone(), backend)?;
+        for figure in ["figure1", "figure2", "figure3"] {
+            for kind in ["html", "svg", "png"] {
+                Output::prepare(out.join(format!("figures/{figure}.{kind}")))?;
+            }
+        }
+        let prepare = |function: &Function| -> Result<_, Error> {
+            let output = |folder| Output::prepare(out.join(format!("{folder}/{function}.parquet")));
+            Ok((*function, [output("traces")?, output("points")?]))
+        };
+        let outputs = functions.iter().map(prepare).collect::<Result<Vec<_>, Error>>()?;
+        let earlier = Earlier::find(out, &provenance, protocol, functions)?;
+        Ok(Self { provenance, protocol, earlier, outputs, summary, unfinished: None, written: Vec::new() })
     }
 
     /// Writes what is known after another function: its traces, and the summary of all so far, which takes the place of an
     /// earlier one when it is `finished`.
     fn save(&mut self, comparisons: &[Comparison], finished: bool) -> Result<(), Error> {
-        let unfinished = self.out.join("summary-unfinished.parquet");
-        let summary = if finished { self.out.join("summary.parquet") } else { unfinished.clone() };
         if let Some(comparison) = comparisons.last().filter(|comparison| is_complete(comparison)) {
-            let path = self.out.join(format!("traces/{}.parquet", comparison.function));
-            trace::write_from(self.backend, &trace::traces(&comparison.timed)?, &path, &self.settings)?;
-            self.written.push(path);
+            let outputs = self.outputs.iter().find(|(function, _)| *function == comparison.function);
+            let [traces, points] = outputs.map(|(_, outputs)| outputs).expect("they were prepared for every function");
+            trace::write_to(traces, &trace::traces(&comparison.timed)?, &self.provenance)?;
+            self.written.push(traces.path().display().to_string());
+            trace::write_to(
+                points,
+                &trace::points(comparison.function, rows(comparison).map(|(_, run)| run))?,
+                &self.provenance,
+            )?;
+            self.written.push(points.path().display().to_string());
         }
-        let rows = comparisons.iter().flat_map(|comparison| {
-            let sweep = comparison.sweep.iter().map(|run| (Stage::Sweep.name(), run));
-            sweep.chain(comparison.timed.iter().map(|run| (Stage::Timed.name(), run)))
-        });
-        trace::write_from(self.backend, &trace::summary(rows)?, &summary, &self.settings)?;
-        self.written.retain(|path| *path != unfinished);
-        self.written.push(summary);
-        if finished && unfinished.exists() {
-            let failed = |source| Error::File { action: "remove", path: unfinished.clone(), source };
-            std::fs::remove_file(&unfinished).map_err(failed)?;
+        let table = trace::summary(comparisons.iter().flat_map(rows))?;
+        if table.height() == 0 {
+            return Ok(());
         }
+        if !finished {
+            let place = self.summary.write(&table, Outcome::Stopped)?.to_string();
+            self.unfinished = Some(place);
+            return Ok(());
+        }
+        let functions = comparisons.iter().map(|comparison| comparison.function.name());
+        let settings = settings_of(functions.chain(self.earlier.functions()), self.protocol);
+        let place = self.summary.write_with(&self.earlier.with_summary(table)?, Outcome::Finished, &settings)?;
+        self.written.push(place.to_string());
+        self.unfinished = None;
         Ok(())
     }
+}
+
+/// What goes into the metadata.
+fn settings_of<'a>(functions: impl Iterator<Item = &'a str>, protocol: &Protocol) -> String {
+    serde_json::json!({ "functions": functions.collect::<Vec<_>>(), "protocol": protocol }).to_string()
+}
+
+/// The runs of a comparison, with the stages they belong to.
+fn rows(comparison: &Comparison) -> impl Iterator<Item = (&'static str, &Run)> {
+    let sweep = comparison.sweep.iter().map(|run| (Stage::Sweep.name(), run));
+    sweep.chain(comparison.timed.iter().map(|run| (Stage::Timed.name(), run)))
 }
 
 /// Whether all timed runs were taken and none was cut short: only then do they replace what an earlier command wrote.
@@ -143,18 +204,22 @@ fn is_complete(comparison: &Comparison) -> bool {
     !comparison.timed.is_empty() && comparison.timed.iter().all(|run| run.outcome != Outcome::Stopped)
 }
 
-/// Compares the optimizers on every function in turn and saves after each.
-fn compare(protocol: &Protocol, functions: &[Function], files: &mut Files<'_>) -> Result<Vec<Comparison>> {
+/// Compares the optimizers on every function in turn and saves after each, until that fails.
+fn compare(
+    protocol: &Protocol,
+    functions: &[Function],
+    files: &mut Files<'_>,
+) -> Result<(Vec<Comparison>, Result<(), Error>)> {
     let total: usize = functions.iter().map(|&function| protocol.runs(function)).sum();
     let bar = progress::bar(total as u64);
-    let mut comparisons = Vec::new();
+    let (mut comparisons, mut saved) = (Vec::new(), Ok(()));
     for &function in functions {
-        if interrupt::requested() {
+        if interrupt::requested() || saved.is_err() {
             break;
         }
         bar.set_message(format!("{function}: sweep"));
         bar.tick();
-        let comparison = protocol.compare_on(files.backend, function, &|stage, _| {
+        let comparison = protocol.compare_on(files.provenance.backend, function, &|stage, _| {
             if stage == Stage::Timed {
                 bar.set_message(format!("{function}: timed runs, alone"));
             }
@@ -162,19 +227,22 @@ fn compare(protocol: &Protocol, functions: &[Function], files: &mut Files<'_>) -
         })?;
         comparisons.push(comparison);
         let finished = comparisons.len() == functions.len() && !interrupt::requested();
-        files.save(&comparisons, finished)?;
+        saved = files.save(&comparisons, finished);
     }
-    if interrupt::requested() {
+    if interrupt::requested() || saved.is_err() {
         bar.abandon()
     } else {
         bar.finish_with_message("runs done, drawing")
     }
-    Ok(comparisons)
+    Ok((comparisons, saved))
 }
 
 fn draw(comparisons: &[&Comparison], exporter: &mut Exporter, files: &mut Files<'_>) -> Result<()> {
     let traces = trace::traces(comparisons.iter().flat_map(|comparison| &comparison.timed))?;
-    let drawn = |function| comparisons.iter().any(|comparison| comparison.function == function);
+    let traces: DataFrame = files.earlier.with_traces(traces)?;
+    let names = comparisons.iter().map(|comparison| comparison.function.name());
+    let names: Vec<&str> = names.chain(files.earlier.functions()).collect();
+    let drawn = |function: Function| names.contains(&function.name());
     let mut figures: Vec<(&str, Plot)> =
         vec![("figure1", figure1()), ("figure2", figure2(&traces).map_err(Error::from)?)];
     if drawn(Function::Rastrigin) || drawn(Function::SpinGlass) {
@@ -182,9 +250,9 @@ fn draw(comparisons: &[&Comparison], exporter: &mut Exporter, files: &mut Files<
     }
     for (name, plot) in figures {
         let written = exporter.write(&plot, name).map_err(Error::from)?;
-        files.written.extend(written.files);
+        files.written.extend(written.files.iter().map(|path| path.display().to_string()));
         if let Some(reason) = written.skipped {
-            eprintln!("note: {reason}");
+            note!("{reason}");
         }
     }
     Ok(())
@@ -201,14 +269,21 @@ fn table(comparisons: &[&Comparison]) -> Result<()> {
     say!("\n{name:<16} {shallow:<34} {deep:<34} {lower:<8} {shallow_time:>10} {deep_time:>10}  {rate}");
     for comparison in comparisons {
         let [shallow, deep] = Optimizer::ALL.map(|optimizer| comparison.timed(optimizer).collect::<Vec<_>>());
-        let [shallow_best, deep_best] = [&shallow, &deep].map(|runs| Spread::of(runs.iter().map(|run| answer(run))));
+        let diverged = |run: &Run| run.outcome == Outcome::Diverged;
+        let [shallow_best, deep_best] =
+            [&shallow, &deep].map(|runs| Spread::of(runs.iter().filter(|run| !diverged(run)).map(|run| run.best)));
+        // A NaN, where all diverged, is above all numbers.
         let lower = match shallow_best.median.total_cmp(&deep_best.median) {
             std::cmp::Ordering::Less => "shallow",
+            std::cmp::Ordering::Equal if shallow_best.median.is_nan() => "neither",
             std::cmp::Ordering::Equal => "tie",
             std::cmp::Ordering::Greater => "deep",
         };
         let time = |runs: &[&Run]| {
             let seconds = shallow.iter().zip(runs).map(|(shallow, run)| {
+                if diverged(shallow) || diverged(run) {
+                    return f64::INFINITY;
+                }
                 let start = shallow.samples.first().map_or(shallow.best, |sample| sample.min);
                 run.seconds_to(start + REACHED * (shallow.best - start)).unwrap_or(f64::INFINITY)
             });
@@ -226,7 +301,7 @@ fn table(comparisons: &[&Comparison]) -> Result<()> {
         );
     }
     say!(
-        "scaled objective F of the timed runs, over seeds; seconds: median time to {:.1} % of the shallow optimizer's descent",
+        "scaled objective F of the timed runs that did not diverge, over seeds; seconds: median time to {:.1} % of the shallow optimizer's descent",
         100.0 * REACHED
     );
     Ok(())
@@ -239,11 +314,6 @@ fn rates(comparison: &Comparison, optimizer: Optimizer) -> String {
         Some([low, high]) if low == high => format!("{low:.1e}"),
         Some([low, high]) => format!("{low:.1e} … {high:.1e}"),
     }
-}
-
-/// What a run counts for: a diverged one for nothing.
-fn answer(run: &Run) -> f64 {
-    if run.outcome == Outcome::Diverged { f64::INFINITY } else { run.best }
 }
 
 /// Median and range.
@@ -271,6 +341,9 @@ impl Spread {
 
 impl std::fmt::Display for Spread {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.median.is_nan() {
+            return formatter.write_str("all diverged");
+        }
         write!(formatter, "{:.3e} ({:.2e} … {:.2e})", self.median, self.low, self.high)
     }
 }

@@ -4,14 +4,19 @@ use anyhow::Result;
 use clap::Args;
 use overparam::prelude::*;
 
-/// Some minima are sums of a 1-D search a coordinate; more of them than this take minutes.
+/// Some minima are sums of a 1-D search per coordinate; more of them than this take minutes.
 const MOST_DIMENSIONS: usize = 1_000_000;
 
-/// List the objectives.
+/// List the objectives: name, box, minimum, source.
+///
+/// The columns are the name; the box of the raw coordinates u, which x in [0, 1] is mapped to; the smallest raw value in the box; where it
+/// is taken, or how it is known; and the source of the definition. The minimum of the spin glass is that of the energy per spin
+/// in the limit of large d.
 #[derive(Args)]
+#[command(allow_negative_numbers = true)]
 pub struct List {
     /// Dimensions d that the minimum is given for
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 50, value_parser = super::settings::count::<usize>)]
     d: usize,
 }
 

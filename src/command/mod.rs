@@ -2,26 +2,32 @@
 
 /// Prints a line, and returns from the function with the error if standard output cannot take it.
 macro_rules! say {
-    ($($text:tt)*) => {
-        std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($text)*)))?
-    };
+    ($($text:tt)*) => { $crate::command::print(format_args!($($text)*))? };
+}
+
+/// Prints a note on standard error, where it may go unread.
+macro_rules! note {
+    ($($text:tt)*) => { $crate::command::remark(format_args!("note: {}", format_args!($($text)*))) };
 }
 
 mod bench;
 mod couplings;
+mod earlier;
 mod evaluate;
 mod figures;
 mod list;
+mod naming;
 mod run;
 mod settings;
+pub mod signals;
 mod sweep;
 mod time;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use clap::{Parser, Subcommand};
-use overparam::{Error, interrupt};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use overparam::Error;
+use std::fmt::Arguments;
+use std::io::{self, Write};
 
 /// Easing non-convex optimization by over-parametrizing it with a neural network.
 ///
@@ -30,7 +36,7 @@ use signal_hook::iterator::Signals;
 /// `overparam figures --quick`.
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true)]
-pub struct Arguments {
+pub struct CommandLine {
     /// The instruction set to compute with: baseline, avx2, avx512 or neon [default: the widest of this processor]
     ///
     /// Results are the same bits on every processor that has it.
@@ -40,28 +46,21 @@ pub struct Arguments {
     command: Command,
 }
 
+/// The subcommands. What each does and writes is said at its arguments: a comment here would hide that from `--help`.
 #[derive(Subcommand)]
 enum Command {
-    /// List the objectives: name, box, minimum, source.
     List(list::List),
-    /// Run one optimizer once; write its trace, print a summary.
     Run(run::RunCommand),
-    /// Run every learning rate with every seed; write a row a run, print which rate is best.
     Sweep(sweep::SweepCommand),
-    /// Reproduce the paper: sweep, timed runs, tables and figures.
     Figures(figures::Figures),
-    /// Evaluate an objective and its gradient at points from a file.
     Evaluate(evaluate::Evaluate),
-    /// Time one optimizer on one thread; print one line of JSON.
     Time(time::Time),
-    /// Time this crate beside JAX and PyTorch, beside the peak of a core, and at growing shapes.
     Bench(bench::Bench),
-    /// Write the couplings J of the spin glass that belong to a seed.
     Couplings(couplings::CouplingsCommand),
 }
 
 /// Runs a subcommand.
-pub fn execute(arguments: Arguments) -> Result<()> {
+pub fn execute(arguments: CommandLine) -> Result<()> {
     if let Some(name) = arguments.instruction_set {
         overparam::use_instruction_set(&name)?;
     }
@@ -83,28 +82,26 @@ pub fn is_usage(error: &anyhow::Error) -> bool {
     matches!(kind, Some(Error::Unknown { .. } | Error::Setting { .. } | Error::Backend { .. }))
 }
 
-/// From here on Ctrl-C ends running descents and lets the command write what is finished; a second one ends at once.
-fn watch_for_interrupts() -> Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot watch for Ctrl-C")?;
-    std::thread::spawn(move || {
-        for _ in signals.forever() {
-            if interrupt::requested() {
-                std::process::exit(130);
-            }
-            interrupt::request();
-        }
-    });
-    Ok(())
+/// Prints a line on standard output.
+pub fn print(text: Arguments<'_>) -> Result<()> {
+    writeln!(io::stdout(), "{text}").context("cannot print to standard output")
+}
+
+/// Prints a line on standard error, if it can be printed: nobody is left to hear of it if not.
+pub fn remark(text: Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// More threads than this are a slip of the keyboard.
 const MOST_JOBS: usize = 1024;
 
-/// A pool of `jobs` threads, or of one a core.
+/// A pool of `jobs` threads, or of one per core.
 fn threads(jobs: Option<usize>) -> Result<rayon::ThreadPool> {
     if let Some(jobs) = jobs.filter(|jobs| !(1..=MOST_JOBS).contains(jobs)) {
-        let expected = "from 1 to 1024; one a core is the default and the fastest";
+        let expected = "from 1 to 1024; one per core is the default and the fastest";
         return Err(Error::Setting { name: "the number of jobs", expected, given: jobs.to_string() }.into());
     }
-    rayon::ThreadPoolBuilder::new().num_threads(jobs.unwrap_or(0)).build().context("cannot start the worker threads")
+    rayon::ThreadPoolBuilder::new().num_threads(jobs.unwrap_or(0)).build().map_err(|error| {
+        anyhow!("cannot start the worker threads: {error}; take fewer jobs, or allow more threads (ulimit -u, ulimit -v, pids.max)")
+    })
 }

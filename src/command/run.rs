@@ -1,15 +1,24 @@
 //! `overparam run`
 
+use super::naming::{Name, beside, distinct, number};
 use super::settings::{self, Device, Overrides};
-use super::watch_for_interrupts;
+use super::{signals, threads};
 use anyhow::{Result, bail};
 use clap::Args;
 use overparam::prelude::*;
-use overparam::trace;
+use overparam::trace::{self, Destination};
 use std::path::PathBuf;
 
-/// Run one optimizer once; write its trace, print a summary.
+/// Run one optimizer once; write its trace and its best point, print a summary.
+///
+/// The trace has one row per recorded iteration: `function`, `optimizer`, `seed`, `learning_rate`, `iteration`, `seconds`, the
+/// scaled objective as `objective_min` and `objective_mean` over the embeddings and `best` so far, `raw_best` in the function's own units,
+/// `step_size`, and `extrapolated`, true in the rows after the run settled. The point is one row: `best`, `raw_best`, the
+/// point in the unit cube as x0, x1, … and in the function's box as u0, u1, …; `overparam evaluate` reads it.
+///
+/// After Ctrl-C, SIGTERM or SIGHUP the trace and the point so far go to NAME-unfinished.parquet beside the files, which are left as they were.
 #[derive(Args)]
+#[command(allow_negative_numbers = true)]
 pub struct RunCommand {
     /// What to minimize, see `overparam list`
     function: String,
@@ -17,23 +26,26 @@ pub struct RunCommand {
     #[arg(long, default_value = "deep")]
     optimizer: String,
     /// The first step size
-    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 1.0, value_parser = settings::number)]
     rate: f64,
     /// The seed of the start, and of the couplings of the spin glass
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = settings::count::<u64>)]
     seed: u64,
-    /// Iterations to take [default: what the protocol says]
-    #[arg(long, conflicts_with = "seconds")]
+    /// Iterations to take [default: the protocol's; paper: 10000, of spin-glass 1000]
+    #[arg(long, conflicts_with = "seconds", value_parser = settings::count::<u64>)]
     iterations: Option<u64>,
     /// Wall time to take instead of a number of iterations
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long, value_parser = settings::number)]
     seconds: Option<f64>,
-    /// Keep every iteration in the trace, not only log-spaced ones
+    /// Keep every iteration in the trace, not only log-spaced ones. With --seconds, once the memory ends, later iterations are log-spaced
     #[arg(long)]
     every: bool,
-    /// Where the trace goes [default: data/runs/FUNCTION-OPTIMIZER-SEED.parquet]
+    /// Where the trace goes [default: data/runs/FUNCTION-OPTIMIZER-SEED.parquet, with every setting that is not the default]
     #[arg(long)]
     output: Option<PathBuf>,
+    /// Where the best point goes [default: the trace's name, ending in -point.parquet]
+    #[arg(long)]
+    point: Option<PathBuf>,
     #[command(flatten)]
     device: Device,
     #[command(flatten)]
@@ -50,24 +62,50 @@ impl RunCommand {
             settings = settings.seconds(seconds);
         }
         settings.thinned = !self.every;
-        let output = self
-            .output
-            .unwrap_or_else(|| PathBuf::from(format!("data/runs/{function}-{optimizer}-{}.parquet", self.seed)));
         settings.validate()?;
         let backend = self.device.backend()?;
-        trace::check(&output)?;
-        watch_for_interrupts()?;
-        let run = protocol.run_on(backend, function, optimizer, self.seed, &settings)?;
-        trace::write_from(
-            backend,
-            &mut run.trace()?,
-            &output,
-            &serde_json::json!({ "protocol": protocol, "settings": settings }).to_string(),
-        )?;
-        say!("{run}\ntrace           {}", output.display());
-        if run.outcome == Outcome::Stopped {
-            bail!("interrupted after {} iterations; the trace up to there is in {}", run.iterations, output.display());
+        let output = self.output.unwrap_or_else(|| {
+            let parts = vec![function.to_string(), optimizer.to_string(), self.seed.to_string()];
+            let mut name = Name::new(parts, &protocol, backend);
+            name.setting("rate", number(self.rate), number(1.0));
+            let usual = name.base().iterations(function);
+            match self.seconds {
+                Some(seconds) => name.push(format!("seconds-{}", number(seconds))),
+                None => name.setting("iterations", protocol.iterations(function), usual),
+            }
+            if self.every {
+                name.push("every");
+            }
+            name.file("data/runs")
+        });
+        let experiment = serde_json::json!({ "function": function.name(), "optimizer": optimizer.name(), "seed": self.seed,
+            "protocol": protocol, "settings": settings });
+        signals::finish_early()?;
+        let point = self.point.unwrap_or_else(|| beside(&output, "-point"));
+        distinct(&output, &point)?;
+        let destination = Destination::prepare(&output, experiment.to_string(), backend)?;
+        let point = Destination::prepare(&point, experiment.to_string(), backend)?;
+        let run = || protocol.run_on(backend, function, optimizer, self.seed, &settings);
+        // A single run on the CPU is all on this thread.
+        let run = if backend == Backend::Cpu { run() } else { threads(Some(1))?.install(run) }?;
+        if let Some(iteration) = run.thinned_from.filter(|_| self.every) {
+            note!("the memory ended: from iteration {iteration} on the trace has log-spaced iterations only");
         }
+        let written = destination.write_trace(&run).and_then(|place| {
+            let points = trace::points(function, [&run])?;
+            Ok((place, point.write(&points, run.outcome)?))
+        });
+        // Also where writing fails: the numbers are all that is left.
+        let printed = super::print(format_args!("{run}"));
+        let (place, point) = written?;
+        if run.outcome == Outcome::Stopped {
+            bail!(
+                "interrupted after {} iterations; the trace up to there is in {place}, the best point in {point}",
+                run.iterations
+            );
+        }
+        printed?;
+        say!("trace           {place}\nbest point      {point}");
         Ok(())
     }
 }

@@ -28,7 +28,7 @@ impl ProtocolName {
 /// Where to compute.
 #[derive(Args)]
 pub struct Device {
-    /// Where to compute: cpu, cuda, or auto for a GPU where there is one. A single run is far too small for a GPU
+    /// Device to compute on: cpu, cuda, or auto for a GPU where there is one. A single run is far too small for a GPU
     #[arg(long, default_value = "cpu")]
     device: String,
 }
@@ -39,7 +39,7 @@ impl Device {
         let backend: Backend = self.device.parse()?;
         backend.ensure()?;
         if self.device != backend.name() {
-            eprintln!("note: computing on {}", backend.describe());
+            note!("computing on {}", backend.describe());
         }
         Ok(backend)
     }
@@ -77,16 +77,16 @@ enum InitializationName {
 /// What may differ from the protocol.
 #[derive(Args)]
 pub struct Overrides {
-    /// Where everything that is not given comes from
+    /// The settings that are not given: those of the paper, or of the published program deep-convexity
     #[arg(long, value_enum, default_value_t)]
     pub protocol: ProtocolName,
-    /// The scalar to compute in [default: f64]
+    /// The precision of all numbers [default: f64]
     #[arg(long, value_enum)]
     dtype: Option<DtypeName>,
-    /// How x is kept in the unit cube; clamp is for the shallow optimizer only
+    /// How x is kept in the unit cube; clamp is for the shallow optimizer only [default: the protocol's; paper: sigmoid]
     #[arg(long, value_enum)]
     squash: Option<SquashName>,
-    /// How the network is drawn
+    /// Distribution that the network is drawn from [default: the protocol's; paper: gaussian]
     #[arg(long, value_enum)]
     initialization: Option<InitializationName>,
     /// The update rule: gradient-descent, momentum, nesterov, rmsprop, adam, adamw or lbfgs [default: gradient-descent]
@@ -101,20 +101,20 @@ pub struct Overrides {
     /// Move the weights of the network alone and leave its embeddings as they were drawn
     #[arg(long)]
     frozen_embeddings: bool,
-    /// Embeddings n, points optimized at once [paper: 50]
-    #[arg(long)]
+    /// Embeddings n, points optimized at once [default: the protocol's; paper: 50]
+    #[arg(long, value_parser = count::<usize>)]
     n: Option<usize>,
-    /// Dimensions d of the objective [paper: 50]
-    #[arg(long)]
+    /// Dimensions d of the objective [default: the protocol's; paper: 50]
+    #[arg(long, value_parser = count::<usize>)]
     d: Option<usize>,
-    /// Dimensions k of an embedding [default: as many as hidden neurons]
-    #[arg(long)]
+    /// Dimensions k of an embedding [default: as many as neurons of a hidden layer]
+    #[arg(long, value_parser = count::<usize>)]
     k: Option<usize>,
-    /// Neurons of a hidden layer [paper: 10]
-    #[arg(long)]
+    /// Neurons of a hidden layer [default: the protocol's; paper: 10]
+    #[arg(long, value_parser = count::<usize>)]
     hidden: Option<usize>,
-    /// Hidden layers [paper: 1]
-    #[arg(long)]
+    /// Hidden layers [default: the protocol's; paper: 1]
+    #[arg(long, value_parser = count::<usize>)]
     layers: Option<usize>,
 }
 
@@ -162,10 +162,63 @@ impl Overrides {
 
 /// A function by name.
 pub fn function(name: &str) -> Result<Function, Error> {
-    name.parse()
+    name.trim().parse()
 }
 
 /// An optimizer by name.
 pub fn optimizer(name: &str) -> Result<Optimizer, Error> {
-    name.parse()
+    name.trim().parse()
+}
+
+/// A word of a list, such as one of `a, b`.
+pub fn word(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("expected names separated by single commas, such as sphere,levy".to_owned()),
+        word => Ok(word.to_owned()),
+    }
+}
+
+/// A number, alone or of a list such as `1, 0.1`.
+pub fn number(text: &str) -> Result<f64, String> {
+    text.trim()
+        .parse()
+        .map_err(|_| "expected a number such as 0.1 or 1e-3; those of a list are separated by single commas".to_owned())
+}
+
+/// Counts up to this are told apart by f64.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// A whole number, also as `1e6`.
+pub fn count<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
+    let text = text.trim();
+    let short = || {
+        let value = text.parse::<f64>().ok()?;
+        (value.fract() == 0.0 && (0.0..=EXACT).contains(&value)).then_some(value as u64)
+    };
+    let value = text.parse::<u64>().ok().or_else(short).and_then(|value| T::try_from(value).ok());
+    value.ok_or_else(|| "expected a whole number, 0 or more, such as 1000 or 1e3".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_counts_are_read_as_people_write_them() {
+        for (text, value) in [("1", 1.0), (" 0.1", 0.1), ("1e-3 ", 1e-3), ("-2", -2.0), ("+.5", 0.5)] {
+            assert_eq!(number(text), Ok(value), "{text}");
+        }
+        for text in ["", " ", "1;2", "1 2", "0,1", "one", "1e"] {
+            assert!(number(text).unwrap_err().starts_with("expected a number"), "{text}");
+        }
+        for (text, value) in
+            [("0", 0), (" 7 ", 7), ("1e6", 1_000_000), ("2.5e3", 2500), ("18446744073709551615", u64::MAX)]
+        {
+            assert_eq!(count::<u64>(text), Ok(value), "{text}");
+        }
+        for text in ["", "-1", "1.5", "1e30", "NaN", "inf", "18446744073709551616", "1,000", "0x10"] {
+            assert!(count::<u64>(text).unwrap_err().starts_with("expected a whole number"), "{text}");
+        }
+        assert_eq!((word(" levy "), word(" ").is_err()), (Ok("levy".to_owned()), true));
+    }
 }

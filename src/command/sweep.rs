@@ -1,39 +1,54 @@
 //! `overparam sweep`
 
+use super::naming::{Name, beside, distinct};
 use super::settings::{self, Device, Overrides};
-use super::{threads, watch_for_interrupts};
+use super::{signals, threads};
 use anyhow::{Result, bail};
 use clap::Args;
 use overparam::prelude::*;
-use overparam::{Error, interrupt, progress, trace};
+use overparam::trace::{self, Destination};
+use overparam::{Error, progress};
 use std::path::PathBuf;
 
-/// Run every learning rate with every seed; write a row a run, print which rate is best.
+/// Run every learning rate with every seed; write one row per run and its best point, print which rate is best.
+///
+/// The summary has the settings of every run, its `best` and `raw_best`, `iterations`, `seconds`, `outcome`, and `settled_at`: the
+/// iteration whose step changed no parameter, later ones being extrapolated. The points have one row per run in the same order: `best`, `raw_best`, the
+/// point in the unit cube as x0, x1, … and in the function's box as u0, u1, …; `overparam evaluate` reads them.
+///
+/// The table on standard output has one row per rate: the lowest `best` of its runs, and how many of them diverged. The best of a
+/// diverged run is that before it diverged; it never counts when a rate is chosen, and rates with a diverged run come last.
+///
+/// After Ctrl-C, SIGTERM or SIGHUP the rows so far go to NAME-unfinished.parquet beside the files, which are left as they were.
 #[derive(Args)]
+#[command(allow_negative_numbers = true)]
 pub struct SweepCommand {
     /// What to minimize, see `overparam list`
     function: String,
     /// shallow or deep [default: both]
     #[arg(long)]
     optimizer: Option<String>,
-    /// First step sizes, comma-separated [default: what the protocol says]
-    #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
+    /// First step sizes, comma-separated [default: the protocol's; paper: 1, 0.1, … 1e-10]
+    #[arg(long, value_delimiter = ',', value_parser = settings::number)]
     rates: Option<Vec<f64>>,
-    /// How many seeds, counted from 0 [default: what the protocol says]
-    #[arg(long)]
+    /// How many seeds, counted from 0 [default: 10, of spin-glass 3]
+    #[arg(long, value_parser = settings::count::<u64>)]
     seeds: Option<u64>,
-    /// Iterations of every run [default: what the protocol says]
-    #[arg(long)]
+    /// Iterations of every run [default: the protocol's; paper: 10000, of spin-glass 1000]
+    #[arg(long, value_parser = settings::count::<u64>)]
     iterations: Option<u64>,
-    /// Let all runs advance together instead of one a thread, as they always do on a GPU
+    /// Let all runs advance together instead of one per thread, as they always do on a GPU
     #[arg(long)]
     batched: bool,
-    /// Threads [default: one a core]
-    #[arg(long)]
+    /// Threads [default: one per core]
+    #[arg(long, value_parser = settings::count::<usize>)]
     jobs: Option<usize>,
-    /// Where the summary goes [default: data/sweeps/FUNCTION.parquet]
+    /// Where the summary goes [default: data/sweeps/FUNCTION.parquet, with every setting that is not the default]
     #[arg(long)]
     output: Option<PathBuf>,
+    /// Where the best points go [default: the summary's name, ending in -points.parquet]
+    #[arg(long)]
+    points: Option<PathBuf>,
     #[command(flatten)]
     device: Device,
     #[command(flatten)]
@@ -61,16 +76,36 @@ impl SweepCommand {
         }
         let threads = threads(self.jobs)?;
         let backend = self.device.backend()?;
-        let output = self.output.unwrap_or_else(|| PathBuf::from(format!("data/sweeps/{function}.parquet")));
-        trace::check(&output)?;
-        watch_for_interrupts()?;
         let batched = self.batched || backend != Backend::Cpu;
+        let output = self.output.unwrap_or_else(|| {
+            let mut parts = vec![function.to_string()];
+            if let [optimizer] = sweep.optimizers[..] {
+                parts.push(optimizer.to_string());
+            }
+            let mut name = Name::new(parts, &protocol, backend);
+            let base = name.base().clone();
+            name.list("rates", &protocol.rates, &base.rates);
+            name.setting("seeds", sweep.seeds.len(), base.seeds(function).len());
+            name.setting("iterations", protocol.iterations(function), base.iterations(function));
+            if batched {
+                name.push("batched");
+            }
+            name.file("data/sweeps")
+        });
+        let optimizers: Vec<_> = sweep.optimizers.iter().map(|optimizer| optimizer.name()).collect();
+        let experiment = serde_json::json!({ "function": function.name(), "optimizers": optimizers, "batched": batched,
+            "protocol": protocol });
+        signals::finish_early()?;
+        let points = self.points.unwrap_or_else(|| beside(&output, "-points"));
+        distinct(&output, &points)?;
+        let destination = Destination::prepare(&output, experiment.to_string(), backend)?;
+        let points = Destination::prepare(&points, experiment.to_string(), backend)?;
         if batched {
             let plan = match protocol.dtype {
                 Dtype::F32 => sweep.plan::<f32>(backend),
                 Dtype::F64 => sweep.plan::<f64>(backend),
             }?;
-            eprintln!("note: {plan}");
+            note!("{plan}");
         }
         let bar = progress::bar(sweep.len() as u64);
         bar.set_message(function.name());
@@ -85,31 +120,40 @@ impl SweepCommand {
                 (true, Dtype::F64) => sweep.run_batched::<f64>(backend, &progressed),
             }
         })?;
-        if interrupt::requested() {
-            bar.abandon()
-        } else {
+        let finished = runs.len() == sweep.len() && runs.iter().all(|run| run.outcome != Outcome::Stopped);
+        let outcome = if finished { Outcome::Finished } else { Outcome::Stopped };
+        if finished {
             bar.finish()
+        } else {
+            bar.abandon()
         }
-        let summary = trace::summary(runs.iter().map(|run| ("sweep", run)))?;
-        trace::write_from(backend, &summary, &output, &serde_json::to_string(&protocol)?)?;
-        let order = match protocol.choice {
-            Choice::PerFunction => print_rates(&sweep, &runs)?,
-            Choice::PerSeed => print_best_of_seeds(&sweep, &runs)?,
+        if runs.is_empty() {
+            return Err(Error::Interrupted.into());
+        }
+        let rows = runs.iter().map(|run| (Stage::Sweep.name(), run));
+        let written = trace::summary(rows).and_then(|summary| destination.write(&summary, outcome));
+        let written = written.and_then(|place| Ok((place, points.write(&trace::points(function, &runs)?, outcome)?)));
+        // Also where writing fails: the numbers are all that is left.
+        let printed = match protocol.choice {
+            Choice::PerFunction => print_rates(&sweep, &runs),
+            Choice::PerSeed => print_best_of_seeds(&sweep, &runs),
         };
-        say!("{order}; {} runs in {}", runs.len(), output.display());
-        if interrupt::requested() {
-            bail!("interrupted: {} of {} runs are in {}", runs.len(), sweep.len(), output.display());
+        let (place, points) = written?;
+        if !finished {
+            bail!("interrupted: {} of {} runs are in {place}, their best points in {points}", runs.len(), sweep.len());
         }
+        let order = printed?;
+        say!("{order}; {} runs in {place}, their best points in {points}", runs.len());
         Ok(())
     }
 }
 
 /// Prints every rate with what it reached over the seeds. Returns the order of the lines.
 fn print_rates(sweep: &Sweep, runs: &[Run]) -> Result<&'static str> {
-    say!("{:<10} {:>10} {:>14} {:>9}", "optimizer", "rate", "minimum", "diverged");
+    say!("{:<10} {:>10} {:>14} {:>9}", "optimizer", "rate", "best", "diverged");
     for &optimizer in &sweep.optimizers {
-        for Candidate { rate, minimum, diverged } in Candidate::rank(runs, optimizer) {
-            say!("{optimizer:<10} {rate:>10.3e} {minimum:>14.6e} {diverged:>9}");
+        for Candidate { rate, best, diverged, .. } in Candidate::rank(runs, optimizer) {
+            say!("{optimizer:<10} {rate:>10.3e} {best:>14.6e} {diverged:>9}");
         }
     }
     Ok("best first")
@@ -117,13 +161,13 @@ fn print_rates(sweep: &Sweep, runs: &[Run]) -> Result<&'static str> {
 
 /// Prints for every seed its best rate, what that reached, and how many of the seed's runs diverged.
 fn print_best_of_seeds(sweep: &Sweep, runs: &[Run]) -> Result<&'static str> {
-    say!("{:<10} {:>6} {:>10} {:>14} {:>9}", "optimizer", "seed", "best rate", "minimum", "diverged");
+    say!("{:<10} {:>6} {:>10} {:>14} {:>9}", "optimizer", "seed", "best rate", "best", "diverged");
     for &optimizer in &sweep.optimizers {
         for &seed in &sweep.seeds {
             let candidates = Candidate::rank(runs.iter().filter(|run| run.seed == seed), optimizer);
             let diverged: usize = candidates.iter().map(|candidate| candidate.diverged).sum();
-            if let Some(&Candidate { rate, minimum, .. }) = candidates.first() {
-                say!("{optimizer:<10} {seed:>6} {rate:>10.3e} {minimum:>14.6e} {diverged:>9}");
+            if let Some(&Candidate { rate, best, .. }) = candidates.first() {
+                say!("{optimizer:<10} {seed:>6} {rate:>10.3e} {best:>14.6e} {diverged:>9}");
             }
         }
     }

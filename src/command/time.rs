@@ -7,10 +7,12 @@ use serde_json::json;
 
 /// Time one optimizer on one thread; print one line of JSON.
 ///
-/// `us_per_iteration` is the median over repeats, after one that is not counted, of a run's microseconds an iteration, with the
-/// learning-rate rule and the recording of minimum and mean that every run has. `flop_per_iteration` counts by formula, an
-/// elementary function as one; `gflop_per_s` is their ratio. `peak_memory_bytes` is that of the whole process.
+/// The JSON has the settings, and: `us_per_iteration`, the median over repeats, after one that is not counted, of a run's
+/// microseconds per iteration, with the learning-rate rule and the recording of minimum and mean that every run has;
+/// `least_us_per_iteration`, that of the fastest repeat; `flop_per_iteration`, counted by formula, an elementary function as one;
+/// `gflop_per_s`, the ratio of `flop_per_iteration` to `us_per_iteration`; `peak_memory_bytes` of the whole process; `instruction_set`.
 #[derive(Args)]
+#[command(allow_negative_numbers = true)]
 pub struct Time {
     /// What to minimize, see `overparam list`
     #[arg(long)]
@@ -19,13 +21,13 @@ pub struct Time {
     #[arg(long)]
     optimizer: String,
     /// Iterations of every repeat
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value_t = 10_000, value_parser = settings::count::<u64>)]
     iterations: u64,
     /// Repeats that are counted
-    #[arg(long, default_value_t = 9)]
+    #[arg(long, default_value_t = 9, value_parser = settings::count::<usize>)]
     repeats: usize,
     /// The first step size: small enough that the run goes on moving
-    #[arg(long, default_value_t = 1e-3, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 1e-3, value_parser = settings::number)]
     rate: f64,
     #[command(flatten)]
     overrides: Overrides,

@@ -281,7 +281,7 @@ impl Protocol {
     /// One run in the shape and the dtype of this protocol.
     ///
     /// # Errors
-    /// If a setting is outside its range, or the run does not fit into memory.
+    /// If a setting is outside its range, the run does not fit into memory, or an interrupt is requested before the first iteration.
     pub fn run(&self, function: Function, optimizer: Optimizer, seed: u64, settings: &Settings) -> Result<Run, Error> {
         self.run_on(Backend::Cpu, function, optimizer, seed, settings)
     }
@@ -300,8 +300,14 @@ impl Protocol {
     ) -> Result<Run, Error> {
         let d = self.dimensions.d;
         match self.dtype {
-            Dtype::F32 => self.single(backend, function, &|| f32::kernel(function, d, seed), optimizer, seed, settings),
-            Dtype::F64 => self.single(backend, function, &|| f64::kernel(function, d, seed), optimizer, seed, settings),
+            Dtype::F32 => {
+                let kernel = || f32::kernel_unless_interrupted(function, d, seed);
+                self.single(backend, function, &kernel, optimizer, seed, settings)
+            }
+            Dtype::F64 => {
+                let kernel = || f64::kernel_unless_interrupted(function, d, seed);
+                self.single(backend, function, &kernel, optimizer, seed, settings)
+            }
         }
     }
 
@@ -310,7 +316,7 @@ impl Protocol {
         &self,
         backend: Backend,
         function: Function,
-        kernel: &dyn Fn() -> Arc<dyn Kernel<R>>,
+        kernel: &dyn Fn() -> Result<Arc<dyn Kernel<R>>, Error>,
         optimizer: Optimizer,
         seed: u64,
         settings: &Settings,
@@ -321,10 +327,10 @@ impl Protocol {
         let sweep = self.alone(function, optimizer, seed, settings);
         if backend == Backend::Cpu {
             sweep.ensure_runs::<R>()?;
-            return single::run(self.dimensions, function.name(), kernel(), optimizer, seed, settings);
+            return single::run(self.dimensions, function.name(), kernel()?, optimizer, seed, settings);
         }
-        let mut runs = sweep.run_batched::<R>(backend, &|_| {})?;
-        Ok(runs.pop().expect("one optimizer, one rate and one seed are one run, and the first batch is begun always"))
+        // One optimizer, one rate and one seed are one run, unless it is not begun.
+        sweep.run_batched::<R>(backend, &|_| {})?.pop().ok_or(Error::Interrupted)
     }
 
     /// A sweep of one run.
@@ -412,8 +418,14 @@ impl Protocol {
             let [Some(shallow), Some(deep)] = Optimizer::ALL.map(|optimizer| comparison.rate(optimizer, seed)) else {
                 continue;
             };
-            let kernel = OnceCell::new();
-            let kernel = || kernel.get_or_init(|| R::kernel(function, self.dimensions.d, seed)).clone();
+            let built: OnceCell<Arc<dyn Kernel<R>>> = OnceCell::new();
+            let kernel = || match built.get() {
+                Some(kernel) => Ok(kernel.clone()),
+                None => {
+                    let kernel = R::kernel_unless_interrupted(function, self.dimensions.d, seed)?;
+                    Ok(built.get_or_init(|| kernel).clone())
+                }
+            };
             let mut alone = |optimizer, settings: Settings| -> Result<f64, Error> {
                 let run = match known(Stage::Timed, optimizer, settings.learning_rate.initial, seed) {
                     Some(run) => run,
@@ -427,9 +439,14 @@ impl Protocol {
                 comparison.timed.push(run);
                 Ok(seconds)
             };
-            let seconds = alone(Optimizer::Shallow, settings.learning_rate(shallow))?;
-            let settings = settings.learning_rate(deep);
-            alone(Optimizer::Deep, if self.equal_time { settings.seconds(seconds) } else { settings })?;
+            let both = alone(Optimizer::Shallow, settings.learning_rate(shallow)).and_then(|seconds| {
+                let settings = settings.learning_rate(deep);
+                alone(Optimizer::Deep, if self.equal_time { settings.seconds(seconds) } else { settings })
+            });
+            match both {
+                Err(Error::Interrupted) => break,
+                both => both?,
+            };
         }
         Ok(comparison)
     }

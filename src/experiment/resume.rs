@@ -216,6 +216,7 @@ fn write(runs: &[(Stage, Run)], path: &Path) -> Result<(), Error> {
     let samples = |name: &str, value: fn(&Sample) -> f64| list(name, &|run| run.samples.iter().map(value).collect());
     let columns = [
         Column::new("settings".into(), settings),
+        Column::new("thinned_from".into(), runs.iter().map(|(_, run)| run.thinned_from).collect::<Vec<_>>()),
         list("x", &|run| run.x.clone()),
         list("range", &|run| run.scale.to_vec()),
         samples("sample_iteration", |sample| sample.iteration as f64),
@@ -296,6 +297,8 @@ fn read_row(table: &DataFrame, row: usize) -> PolarsResult<Option<(Stage, Run)>>
         iterations: count("iterations")?,
         seconds: real("seconds")?,
         outcome,
+        settled_at: table.column("settled_at")?.u64()?.get(row),
+        thinned_from: table.column("thinned_from")?.u64()?.get(row),
         samples: samples.collect(),
         scale,
     };
@@ -323,6 +326,8 @@ mod tests {
             .map(|run| (Stage::Sweep, run))
             .chain(comparison.timed.into_iter().map(|run| (Stage::Timed, run)))
             .collect();
+        let mut runs = runs;
+        (runs[0].1.settled_at, runs[0].1.thinned_from) = (Some(127), None);
         write(&runs, &path).unwrap();
         let again = read(&path).unwrap();
         assert_eq!(format!("{runs:?}"), format!("{again:?}"));

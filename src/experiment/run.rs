@@ -26,9 +26,9 @@ pub struct Run {
     pub dtype: &'static str,
     /// Where it was computed: `"cpu"` or `"cuda"`.
     pub device: &'static str,
-    /// The smallest scaled objective over all embeddings and all iterations.
+    /// The smallest scaled objective over all embeddings and all iterations; of a diverged run, before it diverged.
     pub best: f64,
-    /// Where it was found: d coordinates in [0, 1].
+    /// Where it was found: d coordinates in [0, 1]; all 0 if `best` is infinite, the objective having been a number nowhere.
     pub x: Vec<f64>,
     /// Iterations taken.
     pub iterations: u64,
@@ -36,6 +36,12 @@ pub struct Run {
     pub seconds: f64,
     /// How it ended.
     pub outcome: Outcome,
+    /// The iteration whose step changed no parameter: all later samples, `iterations` and `seconds` are extrapolated. None if
+    /// every iteration was computed.
+    pub settled_at: Option<u64>,
+    /// The iteration from which on only log-spaced ones are recorded: 0 if the settings say so, a later one if every
+    /// iteration was to be recorded and the memory ended, None if every iteration is recorded.
+    pub thinned_from: Option<u64>,
     /// The recorded iterations.
     pub samples: Vec<Sample>,
     /// Offset and width of the raw function: f = offset + width F.
@@ -56,7 +62,7 @@ impl Origin {
     /// What `descent` found, on the objective called `function`.
     pub(crate) fn run<R: Real>(self, function: String, settings: &Settings, descent: Descent<R>) -> Run {
         let Self { backend, dimensions, optimizer, seed, scale } = self;
-        let Descent { best, iterations, seconds, outcome, trace } = descent;
+        let Descent { best, iterations, seconds, outcome, settled_at, thinned_from, trace } = descent;
         Run {
             function,
             optimizer,
@@ -70,6 +76,8 @@ impl Origin {
             iterations,
             seconds,
             outcome,
+            settled_at,
+            thinned_from,
             samples: trace,
             scale,
         }
@@ -107,6 +115,10 @@ impl fmt::Display for Run {
         writeln!(formatter, "{optimizer} optimizer on {function}, seed {seed}, {dtype}, {dimensions}")?;
         writeln!(formatter, "best objective  {best:.6e} (raw {:.6})", self.raw_best())?;
         let pace = seconds / *iterations as f64 * 1e6;
-        write!(formatter, "{iterations} iterations in {seconds:.3} s ({pace:.1} µs each), {}", self.outcome.name())
+        write!(formatter, "{iterations} iterations in {seconds:.3} s ({pace:.1} µs each), {}", self.outcome.name())?;
+        match self.settled_at {
+            Some(settled) => write!(formatter, "; settled at iteration {settled}, later ones are extrapolated"),
+            None => Ok(()),
+        }
     }
 }

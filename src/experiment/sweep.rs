@@ -31,8 +31,10 @@ pub struct Sweep {
 pub struct Candidate {
     /// The first step size α₀.
     pub rate: f64,
-    /// The lowest minimum over the seeds.
+    /// The lowest objective over the runs that did not diverge, by which rates are chosen; infinite if all diverged.
     pub minimum: f64,
+    /// The lowest objective over all runs, of those that diverged before they did: the lowest `best` of the summary.
+    pub best: f64,
     /// Runs that diverged.
     pub diverged: usize,
 }
@@ -80,17 +82,19 @@ impl Sweep {
         let rates: Vec<(Optimizer, f64)> = rates.collect();
         // Seed by seed, so that no more couplings are held than there are threads.
         let one = |seed: u64| -> Result<Vec<Option<Run>>, Error> {
-            let kernel: Arc<dyn Kernel<R>> = R::kernel(self.function, self.dimensions.d, seed);
+            let kernel: Option<Arc<dyn Kernel<R>>> =
+                match R::kernel_unless_interrupted(self.function, self.dimensions.d, seed) {
+                    Err(Error::Interrupted) => None,
+                    kernel => Some(kernel?),
+                };
             let run = |&(optimizer, rate)| {
                 if let Some(run) = known(optimizer, rate, seed) {
                     return Ok(Some(run));
                 }
-                if crate::interrupt::requested() {
-                    return Ok(None);
-                }
+                let Some(kernel) = kernel.clone().filter(|_| !crate::interrupt::requested()) else { return Ok(None) };
                 let settings = self.settings.learning_rate(rate);
                 let name = self.function.name();
-                let run = single::run(self.dimensions, name, kernel.clone(), optimizer, seed, &settings)?;
+                let run = single::run(self.dimensions, name, kernel, optimizer, seed, &settings)?;
                 finished(&run);
                 Ok(Some(run))
             };
@@ -107,16 +111,17 @@ impl Sweep {
 }
 
 impl Candidate {
-    /// One candidate a rate of the runs of `optimizer`, the best first: the lowest minimum over the seeds. Among equals the
+    /// One candidate per rate of the runs of `optimizer`, the best first: the lowest minimum over the seeds. Among equals the
     /// larger rate comes first, for it gets there sooner. A rate with a diverged run comes after all without one.
     pub fn rank<'a>(runs: impl IntoIterator<Item = &'a Run>, optimizer: Optimizer) -> Vec<Self> {
         let mut candidates: Vec<Self> = Vec::new();
         for run in runs.into_iter().filter(|run| run.optimizer == optimizer) {
             let rate = run.settings.learning_rate.initial;
             let index = candidates.iter().position(|candidate| candidate.rate == rate).unwrap_or_else(|| {
-                candidates.push(Self { rate, minimum: f64::INFINITY, diverged: 0 });
+                candidates.push(Self { rate, minimum: f64::INFINITY, best: f64::INFINITY, diverged: 0 });
                 candidates.len() - 1
             });
+            candidates[index].best = candidates[index].best.min(run.best);
             match run.outcome {
                 Outcome::Diverged => candidates[index].diverged += 1,
                 Outcome::Finished | Outcome::Stopped => {
@@ -127,7 +132,10 @@ impl Candidate {
         }
         candidates.sort_by(|a, b| {
             let diverged = (a.diverged > 0).cmp(&(b.diverged > 0));
-            diverged.then(a.minimum.total_cmp(&b.minimum)).then(b.rate.total_cmp(&a.rate))
+            diverged
+                .then(a.minimum.total_cmp(&b.minimum))
+                .then(a.best.total_cmp(&b.best))
+                .then(b.rate.total_cmp(&a.rate))
         });
         candidates
     }

@@ -47,7 +47,7 @@ where
     sweep.ensure_runs::<R>()?;
     let &Sweep { function, dimensions, ref seeds, ref optimizers, ref settings, .. } = sweep;
     let (seed, optimizer) = (seeds[0], optimizers[0]);
-    let kernel = R::kernel(function, dimensions.d, seed);
+    let kernel = R::kernel_unless_interrupted(function, dimensions.d, seed)?;
     let once = || -> Result<f64, Error> {
         let run = single::run(dimensions, function.name(), kernel.clone(), optimizer, seed, settings)?;
         Ok(run.seconds / run.iterations as f64 * 1e6)

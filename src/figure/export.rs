@@ -3,14 +3,15 @@
 //! A figure appears under its name whole or not at all, and a machine without a browser still gets the HTML.
 
 use std::{
-    fs, io,
-    path::{Path, PathBuf},
+    fs,
+    io::{self, Write},
+    path::PathBuf,
 };
 
 use plotly::Plot;
-use tempfile::NamedTempFile;
 
 use super::{Browser, Error};
+use crate::output::Output;
 
 /// A page that shows `plot` on its own: plotly.js is inside, nothing is loaded.
 ///
@@ -91,22 +92,15 @@ impl Exporter {
 
     fn put(&self, name: &str, extension: &str, bytes: &[u8]) -> Result<PathBuf, Error> {
         let path = self.folder.join(format!("{name}.{extension}"));
-        write_whole(&self.folder, &path, bytes).map_err(|source| Error::Write { path: path.clone(), source })?;
-        Ok(path)
+        let whole = Output::prepare(&path).and_then(|output| {
+            output.write(|sink| sink.write_all(bytes).map_err(|source| crate::Error::file("write", &path, source)))
+        });
+        match whole {
+            Ok(()) => Ok(path),
+            Err(crate::Error::File { path, source, .. }) => Err(Error::Write { path, source }),
+            Err(other) => Err(Error::Write { path, source: io::Error::other(other.to_string()) }),
+        }
     }
-}
-
-/// Writes beside the target, syncs, and renames: a reader sees the old file or the new one.
-fn write_whole(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut builder = tempfile::Builder::new();
-    // A temporary file is private by default; this one becomes a file like any other, as far as the umask lets it.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file: NamedTempFile = builder.tempfile_in(folder)?;
-    io::Write::write_all(&mut file, bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -93,7 +93,7 @@ pub(super) fn sweep(runs: &[Run]) -> String {
     for (optimizer, candidates) in ranked(runs) {
         for candidate in candidates {
             let values =
-                [colored(optimizer), number(candidate.rate), number(candidate.minimum), candidate.diverged.to_string()];
+                [colored(optimizer), number(candidate.rate), number(candidate.best), candidate.diverged.to_string()];
             row(&mut table, &header, &values);
         }
     }
@@ -101,7 +101,7 @@ pub(super) fn sweep(runs: &[Run]) -> String {
     let curves: Vec<Curve> = ranked(runs)
         .map(|(optimizer, mut candidates)| {
             candidates.sort_by(|a, b| a.rate.total_cmp(&b.rate));
-            let points = candidates.iter().map(|candidate| (candidate.rate, candidate.minimum)).collect();
+            let points = candidates.iter().map(|candidate| (candidate.rate, candidate.best)).collect();
             Curve { points, color: color(optimizer), bold: true }
         })
         .collect();
@@ -118,8 +118,8 @@ pub(super) fn sweep(runs: &[Run]) -> String {
 pub(super) fn sweep_text(runs: &[Run]) -> String {
     let mut text = format!("{:<10} {:>13} {:>14} {:>9}\n", "optimizer", "learning rate", "lowest F", "diverged");
     for (optimizer, candidates) in ranked(runs) {
-        for Candidate { rate, minimum, diverged } in candidates {
-            text.push_str(&format!("{optimizer:<10} {rate:>13.3e} {minimum:>14.6e} {diverged:>9}\n"));
+        for Candidate { rate, best, diverged, .. } in candidates {
+            text.push_str(&format!("{optimizer:<10} {rate:>13.3e} {best:>14.6e} {diverged:>9}\n"));
         }
     }
     text.trim_end().to_owned()

@@ -34,6 +34,11 @@ pub(crate) trait Definition<R: Real>: Sized + Send + Sync + 'static {
     /// The function in `dimension` dimensions, with what it needs to draw drawn from `seed`.
     fn new(dimension: usize, seed: u64) -> Self;
 
+    /// The same, or nothing as soon as `stop` says so: for a function whose drawing takes long.
+    fn new_unless(dimension: usize, seed: u64, _stop: &dyn Fn() -> bool) -> Option<Self> {
+        Some(Self::new(dimension, seed))
+    }
+
     /// The range in `dimension` dimensions.
     fn extremes(dimension: usize) -> Extremes;
 

@@ -82,11 +82,15 @@ struct Fused<F> {
     range: [f64; 2],
 }
 
-/// The kernel of the function `F`.
-pub(super) fn build<R: Real, F: Definition<R>>(dimension: usize, seed: u64) -> Arc<dyn Kernel<R>> {
+/// The kernel of the function `F`, or nothing as soon as `stop` says so.
+pub(super) fn build<R: Real, F: Definition<R>>(
+    dimension: usize,
+    seed: u64,
+    stop: &dyn Fn() -> bool,
+) -> Option<Arc<dyn Kernel<R>>> {
     let extremes = F::extremes(dimension);
     let range = [extremes.minimum, extremes.maximum];
-    Arc::new(Fused { function: F::new(dimension, seed), dimension, range })
+    Some(Arc::new(Fused { function: F::new_unless(dimension, seed, stop)?, dimension, range }))
 }
 
 impl<R: Real, F: Definition<R>> Kernel<R> for Fused<F> {
@@ -650,7 +654,7 @@ mod tests {
 
     /// At corners, near them, in the middle, near it and in between.
     fn is_a_bound<F: Definition<f64>>(dimension: usize) {
-        let kernel = build::<f64, F>(dimension, 0);
+        let kernel = build::<f64, F>(dimension, 0, &|| false).unwrap();
         let irregular = |i: usize| (i as f64 * 0.618_033_988_749_894_9).fract();
         let mut x: Vec<f64> = (0..2_000 * dimension).map(irregular).collect();
         x.extend((0..500 * dimension).map(|i| irregular(i).round()));

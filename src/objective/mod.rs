@@ -21,8 +21,10 @@ pub use scaled::{Composed, Evaluation, Scaled};
 pub(crate) use spin_glass::pairs;
 pub use spin_glass::{Couplings, GROUND_STATE_ENERGY, THRESHOLD_ENERGY};
 
+use crate::batch;
 use crate::element::Element;
 use crate::error::Error;
+use crate::memory;
 use crate::simd::Real;
 use dfdx::prelude::{Const, Cpu, Device, OwnedTape, Tensor};
 use std::fmt;
@@ -135,10 +137,15 @@ macro_rules! functions {
                 }
             }
 
-            /// The kernel of the scaled function.
-            pub(crate) fn build<R: Real>(self, dimension: usize, seed: u64) -> Arc<dyn Kernel<R>> {
+            /// The kernel of the scaled function, or nothing as soon as `stop` says so.
+            pub(crate) fn build<R: Real>(
+                self,
+                dimension: usize,
+                seed: u64,
+                stop: &dyn Fn() -> bool,
+            ) -> Option<Arc<dyn Kernel<R>>> {
                 match self {
-                    $(Function::$variant => kernel::build::<R, $module::$variant<R>>(dimension, seed),)+
+                    $(Function::$variant => kernel::build::<R, $module::$variant<R>>(dimension, seed, stop),)+
                 }
             }
 
@@ -214,6 +221,10 @@ impl Function {
             let expected = "at most 512 for the spin glass, which has d³ couplings";
             return Err(Error::Setting { name: "the dimension", expected, given: dimension.to_string() });
         }
+        // What is found, and as much again for whoever tabulates it.
+        let bytes = batch::kernel::<R>(self, dimension).saturating_add(4 * size_of_val(points) as u64);
+        let what = || format!("evaluating {} points of {dimension} coordinates", points.len() / dimension);
+        memory::ensure(what, bytes, "take fewer points or a smaller dimension")?;
         scaled::evaluate(&*R::kernel(self, dimension, seed), points, dimension)
     }
 

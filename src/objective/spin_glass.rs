@@ -70,23 +70,30 @@ fn place_of_triple(mut triple: [usize; 3], d: usize) -> usize {
     from(0) - from(i) + of_i_from(i) - of_i_from(j) + k - j
 }
 
-/// For every triple i ≤ j ≤ k the sum of the couplings of its permutations: all that matters of J, in a sixth of its memory.
-fn sums_over_permutations(seed: u64, d: usize) -> Vec<f64> {
+/// For every triple i ≤ j ≤ k the sum of the couplings of its permutations: all that matters of J, in a sixth of its memory. Nothing
+/// as soon as `stop` says so.
+fn sums_over_permutations(seed: u64, d: usize, stop: &dyn Fn() -> bool) -> Option<Vec<f64>> {
     let mut sums = vec![0.0; d * (d + 1) * (d + 2) / 6];
     let mut couplings = Couplings::draw(seed, d);
     for (i, j) in (0..d).flat_map(|i| (0..d).map(move |j| (i, j))) {
+        if stop() {
+            return None;
+        }
         for (k, coupling) in couplings.by_ref().take(d).enumerate() {
             sums[place_of_triple([i, j, k], d)] += coupling;
         }
     }
-    sums
+    Some(sums)
 }
 
-/// S_ijk, the mean over the permutations, for all i, j and k in row-major order.
-fn symmetrized(seed: u64, d: usize) -> Vec<f64> {
-    let sums = sums_over_permutations(seed, d);
+/// S_ijk, the mean over the permutations, for all i, j and k in row-major order. Nothing as soon as `stop` says so.
+fn symmetrized(seed: u64, d: usize, stop: &dyn Fn() -> bool) -> Option<Vec<f64>> {
+    let sums = sums_over_permutations(seed, d, stop)?;
     let mut symmetric = Vec::with_capacity(d * d * d);
     for (i, j) in (0..d).flat_map(|i| (0..d).map(move |j| (i, j))) {
+        if stop() {
+            return None;
+        }
         symmetric.extend((0..d).map(|k| {
             let permutations = match (i == j, j == k, k == i) {
                 (true, true, _) => 1.0,
@@ -96,7 +103,7 @@ fn symmetrized(seed: u64, d: usize) -> Vec<f64> {
             sums[place_of_triple([i, j, k], d)] / permutations
         }));
     }
-    symmetric
+    Some(symmetric)
 }
 
 /// How many entries the matrices M_i of d dimensions have.
@@ -105,14 +112,15 @@ fn entries(d: usize) -> usize {
 }
 
 /// The couplings for a product over pairs: a row a pair j ≤ k, j slowest, doubled where j < k; column i of d holds S_ijk.
-pub(crate) fn pairs<R: Real>(d: usize, seed: u64) -> Vec<R> {
-    let symmetric = symmetrized(seed, d);
+/// Nothing as soon as `stop` says so.
+pub(crate) fn pairs<R: Real>(d: usize, seed: u64, stop: &dyn Fn() -> bool) -> Option<Vec<R>> {
+    let symmetric = symmetrized(seed, d, stop)?;
     let mut pairs = Vec::with_capacity(d * (d + 1) / 2 * d);
     for (j, k) in (0..d).flat_map(|j| (j..d).map(move |k| (j, k))) {
         let twice = if j < k { 2.0 } else { 1.0 };
         pairs.extend((0..d).map(|i| R::of(twice * symmetric[(j * d + k) * d + i])));
     }
-    pairs
+    Some(pairs)
 }
 
 pub(crate) struct SpinGlass<R: Real = f64> {
@@ -131,16 +139,23 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
         Some(CudaSource { parts: &[include_str!("spin_glass.cu")], work: |n, d| n * d + n * CudaSource::PARTS + n });
 
     fn new(dimension: usize, seed: u64) -> Self {
-        let sums = sums_over_permutations(seed, dimension);
+        Self::new_unless(dimension, seed, &|| false).expect("nothing stops it")
+    }
+
+    fn new_unless(dimension: usize, seed: u64, stop: &dyn Fn() -> bool) -> Option<Self> {
+        let sums = sums_over_permutations(seed, dimension, stop)?;
         let mut matrices = Vec::with_capacity(entries(dimension));
         for i in 0..dimension {
+            if stop() {
+                return None;
+            }
             matrices.extend(grouped(dimension - i, dimension - i).map(|(j, k)| {
                 // What is off the diagonal is there twice.
                 let twice = if j == k { 2.0 } else { 1.0 };
                 R::of(twice * sums[place_of_triple([i, i + j, i + k], dimension)])
             }));
         }
-        Self { matrices }
+        Some(Self { matrices })
     }
 
     fn extremes(_: usize) -> Extremes {
@@ -218,7 +233,7 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
         seed: u64,
     ) -> TapedValues<N, R, Dev> {
         let device = u.device().clone();
-        let couplings = symmetrized(seed, D).into_iter().map(R::of).collect();
+        let couplings = symmetrized(seed, D, &|| false).expect("nothing stops it").into_iter().map(R::of).collect();
         let couplings = device.tensor_from_vec(couplings, (Const::<D>, D * D));
         // A tiny offset keeps the projection finite at u = 0.
         let squares = u.with_empty_tape().square().sum::<_, Axis<1>>() + R::of(1e-30);

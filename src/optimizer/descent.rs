@@ -7,11 +7,8 @@ use crate::interrupt;
 use crate::objective::Best;
 use crate::rule::Rule;
 use crate::simd::Real;
-use crate::trace::{Sample, Thinning};
+use crate::trace::{Record, Sample, Thinning};
 use std::time::Instant;
-
-/// How often the loop looks for interrupts.
-const CHECK_EVERY: u64 = 16;
 
 /// How often the loop asks whether anything moves still. A snapshot of the parameters and a look at it cost about one iteration.
 const SETTLED_EVERY: u64 = 128;
@@ -39,6 +36,10 @@ pub(crate) struct Descent<R> {
     pub iterations: u64,
     pub seconds: f64,
     pub outcome: Outcome,
+    /// The iteration whose step changed no parameter; later ones are extrapolated.
+    pub settled_at: Option<u64>,
+    /// The iteration from which on the trace is thinned.
+    pub thinned_from: Option<u64>,
     pub trace: Vec<Sample>,
 }
 
@@ -61,7 +62,9 @@ pub(crate) struct Progress<R: Real> {
     thinning: Thinning,
     values: Vec<R>,
     best: Best<R>,
-    trace: Vec<Sample>,
+    trace: Record,
+    /// The iteration from which on the trace is thinned.
+    thinned_from: Option<u64>,
     /// The parameters before the last iteration that was watched.
     snapshot: Vec<R>,
     clock: Instant,
@@ -69,6 +72,8 @@ pub(crate) struct Progress<R: Real> {
     iteration: u64,
     /// How it ended, once it has.
     outcome: Option<Outcome>,
+    /// The iteration whose step changed no parameter, if one was seen.
+    settled_at: Option<u64>,
 }
 
 impl<R: Real> Progress<R> {
@@ -80,11 +85,13 @@ impl<R: Real> Progress<R> {
             thinning: Thinning::new(settings.thinned),
             values: vec![R::ZERO; points],
             best: Best::none(dimension),
-            trace: Vec::new(),
+            trace: Record::default(),
+            thinned_from: settings.thinned.then_some(0),
             snapshot: Vec::new(),
             clock: Instant::now(),
             iteration: 0,
             outcome: None,
+            settled_at: None,
         }
     }
 
@@ -105,10 +112,10 @@ impl<R: Real> Progress<R> {
             let sample = move |seconds| Sample { iteration, seconds, min, mean, best, step_size };
             let diverged = !mean.is_finite();
             let late = seconds.is_finite() && self.clock.elapsed().as_secs_f64() >= seconds;
-            let stopped = iteration.is_multiple_of(CHECK_EVERY) && interrupt::requested();
+            let stopped = interrupt::requested();
             let last = iteration + 1 == limit || diverged || late || stopped;
             if self.thinning.keeps(iteration) || last {
-                self.trace.push(sample(self.clock.elapsed().as_secs_f64()));
+                self.record(sample(self.clock.elapsed().as_secs_f64()));
             }
             self.schedule.observe(mean);
             self.iteration += 1;
@@ -141,7 +148,24 @@ impl<R: Real> Progress<R> {
     pub(crate) fn finish(self) -> Descent<R> {
         let seconds = self.trace.last().map_or(0.0, |sample| sample.seconds);
         let outcome = self.outcome.unwrap_or(Outcome::Stopped);
-        Descent { best: self.best, iterations: self.iteration, seconds, outcome, trace: self.trace }
+        Descent {
+            best: self.best,
+            iterations: self.iteration,
+            seconds,
+            outcome,
+            settled_at: self.settled_at,
+            thinned_from: self.thinned_from,
+            trace: self.trace.finish(),
+        }
+    }
+
+    /// Keeps a sample. Where every iteration is kept and the memory ends, later ones are thinned.
+    fn record(&mut self, sample: Sample) {
+        if self.thinned_from.is_none() && !self.trace.has_room(1) {
+            self.thinning.thin();
+            self.thinned_from = Some(sample.iteration + 1);
+        }
+        self.trace.push(sample);
     }
 
     /// Completes the trace of a run whose last step, at `settled`, changed no bit of any parameter.
@@ -151,12 +175,13 @@ impl<R: Real> Progress<R> {
     /// they are added; that they cancel to the last bit at one step size and not at a smaller one is conceivable, as it is that a
     /// series for smaller steps rounds the other way. Neither was ever seen.)
     fn complete(&mut self, settled: Sample, limit: u64, seconds: f64) {
+        self.settled_at = Some(settled.iteration);
         let pace = settled.seconds / (settled.iteration + 1) as f64;
         let limit = limit.min((seconds / pace).ceil() as u64).max(settled.iteration + 2);
         for iteration in settled.iteration + 1..limit {
             if self.thinning.keeps(iteration) || iteration + 1 == limit {
                 let seconds = pace * (iteration + 1) as f64;
-                self.trace.push(Sample { iteration, seconds, step_size: self.schedule.step_size(), ..settled });
+                self.record(Sample { iteration, seconds, step_size: self.schedule.step_size(), ..settled });
             }
             if iteration.is_multiple_of(COMPLETION_CHECK_EVERY) && interrupt::requested() {
                 (self.iteration, self.outcome) = (iteration + 1, Some(Outcome::Stopped));
@@ -258,6 +283,10 @@ mod tests {
                 assert_eq!((settled.iterations, whole.iterations, all), (iterations, iterations, iterations));
                 assert_eq!(values(&settled.trace), values(&whole.trace));
                 assert_eq!((settled.outcome, settled.best.value), (whole.outcome, whole.best.value));
+                assert_eq!((whole.settled_at, whole.thinned_from), (None, thinned.then_some(0)));
+                // The parabola counts its steps: no iteration after the one that settled was computed.
+                let computed = settled.settled_at.map_or(iterations, |settled| settled + 1);
+                assert_eq!(computed, steps, "{iterations} iterations");
                 assert!(settled.trace.is_sorted_by(|a, b| a.seconds <= b.seconds));
                 assert_eq!(settled.trace.last().map(|sample| sample.seconds), Some(settled.seconds));
             }
@@ -269,5 +298,6 @@ mod tests {
         let (settled, steps) = run(false, &Settings::default().learning_rate(0.3).seconds(0.01));
         assert!(settled.seconds >= 0.01 && settled.iterations > steps, "{} s, {steps} steps", settled.seconds);
         assert_eq!(settled.trace.last().map(|sample| sample.iteration + 1), Some(settled.iterations));
+        assert_eq!(settled.settled_at, Some(steps - 1));
     }
 }

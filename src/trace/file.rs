@@ -1,44 +1,123 @@
-//! Parquet files that appear whole or not at all, and say where they come from.
+//! Parquet files that say where they come from.
 
 use super::parquet::{self, Writer};
 use crate::backend::Backend;
 use crate::error::Error;
+use crate::memory;
+use crate::optimizer::Outcome;
+use crate::output::{Output, Sink};
 use crate::simd;
 use ::parquet::errors::ParquetError;
 use polars::prelude::DataFrame;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// Writes `table` to `path` as Parquet compressed with zstd. `settings` (JSON) go into the file's metadata under
-/// `overparam.settings`, beside the crate's version, the device, the CPU and its instruction set.
-///
-/// # Errors
-/// If the folder cannot be written or the disk is full; `path` then is what it was before.
-pub fn write(table: &DataFrame, path: &Path, settings: &str) -> Result<(), Error> {
-    write_from(Backend::Cpu, table, path, settings)
+/// Where a table comes from: what is in the metadata of its file.
+#[derive(Clone, Debug)]
+pub struct Provenance {
+    /// The settings, as JSON.
+    pub settings: String,
+    /// The device that it was computed on.
+    pub backend: Backend,
+    /// [`Outcome::Stopped`] for a part of what was asked for, after an interruption.
+    pub outcome: Outcome,
+    /// Of a trace that ceased to record every iteration when the memory ended: the iteration from which on it is thinned.
+    pub thinned_from: Option<u64>,
 }
 
-/// [`write()`] for results that were computed on `backend`.
+impl Provenance {
+    /// A finished table, computed on the CPU.
+    pub fn new(settings: impl Into<String>) -> Self {
+        Self { settings: settings.into(), backend: Backend::Cpu, outcome: Outcome::Finished, thinned_from: None }
+    }
+
+    /// The metadata of a file that is written now, as keys and values.
+    pub fn metadata(&self) -> Vec<(&'static str, String)> {
+        let mut metadata = vec![
+            (VERSION, env!("CARGO_PKG_VERSION").to_owned()),
+            (SETTINGS, self.settings.clone()),
+            (OUTCOME, self.outcome.name().to_owned()),
+            (DEVICE, self.backend.describe()),
+            ("overparam.cpu", cpu()),
+            ("overparam.instruction_set", simd::instruction_set().to_owned()),
+        ];
+        metadata.extend(self.thinned_from.map(|iteration| (THINNED_FROM, iteration.to_string())));
+        metadata
+    }
+}
+
+/// Keys of the metadata.
+pub(super) const VERSION: &str = "overparam.version";
+pub(super) const SETTINGS: &str = "overparam.settings";
+pub(super) const OUTCOME: &str = "overparam.outcome";
+const THINNED_FROM: &str = "overparam.thinned_from";
+pub(super) const DEVICE: &str = "overparam.device";
+
+/// Writes `table`, computed on the CPU, to `path` as Parquet compressed with zstd. `settings` (JSON) go into the file's metadata
+/// under `overparam.settings`, beside the crate's version, the outcome, the device, the CPU and its instruction set.
+///
+/// # Errors
+/// If the file cannot be written or the disk is full; `path` then is what it was before.
+pub fn write(table: &DataFrame, path: &Path, settings: &str) -> Result<(), Error> {
+    write_to(&Output::prepare(path)?, table, &Provenance::new(settings))
+}
+
+/// [`write()`] to an output prepared before, for results that are not those of a finished computation on the CPU.
 ///
 /// # Errors
 /// As [`write()`].
-pub fn write_from(backend: Backend, table: &DataFrame, path: &Path, settings: &str) -> Result<(), Error> {
-    let metadata = [
-        ("overparam.version", env!("CARGO_PKG_VERSION").to_owned()),
-        ("overparam.settings", settings.to_owned()),
-        ("overparam.device", backend.describe()),
-        ("overparam.cpu", cpu()),
-        ("overparam.instruction_set", simd::instruction_set().to_owned()),
-    ];
-    write_whole(path, |file| {
-        let written = Writer::new(file, table, &metadata).and_then(|mut writer| {
-            writer.write(table)?;
-            writer.finish()
-        });
-        written.map_err(|error| failure(path, error))
-    })
+pub fn write_to(output: &Output, table: &DataFrame, provenance: &Provenance) -> Result<(), Error> {
+    write_all(output, [Ok(table.clone())], provenance)
+}
+
+/// Writes tables of the same columns, one below the other, whatever is requested meanwhile.
+pub(super) fn write_all(
+    output: &Output,
+    parts: impl IntoIterator<Item = Result<DataFrame, Error>>,
+    provenance: &Provenance,
+) -> Result<(), Error> {
+    output.write(|sink| fill(sink, output.path(), parts, provenance))
+}
+
+/// Writes tables of the same columns, one below the other, each made when the ones before it are written. Ends without a file as
+/// soon as an [interrupt](crate::interrupt) is requested.
+///
+/// # Errors
+/// As [`write()`], that of a part, or [`Error::Interrupted`].
+pub fn write_parts(
+    output: &Output,
+    parts: impl IntoIterator<Item = Result<DataFrame, Error>>,
+    provenance: &Provenance,
+) -> Result<(), Error> {
+    output.write_unless_interrupted(|sink| fill(sink, output.path(), parts, provenance))
+}
+
+/// Bytes that a number takes while it is read.
+const DECODED: u64 = 16;
+
+/// Bytes that are taken to encode and compress one of a part that is written.
+const ENCODED: u64 = 3;
+
+/// Writes `parts`, of which there is at least one.
+fn fill(
+    sink: &mut Sink<'_>,
+    path: &Path,
+    parts: impl IntoIterator<Item = Result<DataFrame, Error>>,
+    provenance: &Provenance,
+) -> Result<(), Error> {
+    let failed = |error| failure(path, error);
+    let mut parts = parts.into_iter();
+    let Some(first) = parts.next().transpose()? else { return Ok(()) };
+    let bytes = ENCODED * first.estimated_size() as u64;
+    memory::ensure(|| format!("writing {}", path.display()), bytes, "allow more, or end what else takes memory")?;
+    let mut writer = Writer::new(sink, &first, &provenance.metadata()).map_err(failed)?;
+    writer.write(&first).map_err(failed)?;
+    drop(first);
+    for part in parts {
+        writer.write(&part?).map_err(failed)?;
+    }
+    writer.finish().map_err(failed)
 }
 
 /// Why a table could not be written.
@@ -53,47 +132,14 @@ fn failure(path: &Path, error: ParquetError) -> Error {
     }
 }
 
-/// Finds out whether a file `path` could be written, before the work that is to fill it begins. Missing folders are made.
-///
-/// # Errors
-/// If it could not.
-pub fn check(path: &Path) -> Result<(), Error> {
-    refuse_other_than_file(path)?;
-    let failed = |source| Error::file("write", path, source);
-    let target = target_of(path);
-    let folder = folder_of(&target);
-    std::fs::create_dir_all(folder).map_err(failed)?;
-    tempfile::tempfile_in(folder).map_err(failed)?;
-    Ok(())
-}
-
-/// A rename would replace a device, and fail on a folder only once everything is computed.
-fn refuse_other_than_file(path: &Path) -> Result<(), Error> {
-    if path.exists() && !path.is_file() {
-        let problem = "expected the name of a file to write, and this is a folder or a device".to_owned();
-        return Err(Error::Data { path: path.to_owned(), problem });
-    }
-    Ok(())
-}
-
-/// Where a link leads that a rename would replace; other paths as they are.
-fn target_of(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
-}
-
-/// The folder that the file `path` is in.
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
-}
-
 /// Reads a Parquet file: columns of numbers, truth values and text. Integers of 8 and 16 bits become 32, half precision and decimals f64.
 ///
 /// # Errors
 /// If it is missing or damaged, or has a column of another kind.
 pub fn read(path: &Path) -> Result<DataFrame, Error> {
+    let [rows, columns] = shape(path)?;
+    let bytes = (rows as u64).saturating_mul(DECODED).saturating_mul(columns as u64);
+    memory::ensure(|| format!("reading {rows} rows of {}", path.display()), bytes, "take fewer rows or columns")?;
     parquet::read(open(path)?).map_err(|problem| Error::Data { path: path.to_owned(), problem })
 }
 
@@ -105,30 +151,13 @@ pub fn metadata(path: &Path) -> Result<BTreeMap<String, String>, Error> {
     parquet::read_metadata(open(path)?).map_err(|problem| Error::Data { path: path.to_owned(), problem })
 }
 
-fn open(path: &Path) -> Result<File, Error> {
-    File::open(path).map_err(|source| Error::file("read", path, source))
+/// How many rows and columns a Parquet file has.
+pub(super) fn shape(path: &Path) -> Result<[usize; 2], Error> {
+    parquet::read_shape(open(path)?).map_err(|problem| Error::Data { path: path.to_owned(), problem })
 }
 
-/// Creates the file `path` with what `fill` writes: under a temporary name beside it, synced, then renamed. Missing
-/// folders are made.
-fn write_whole(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>) -> Result<(), Error>) -> Result<(), Error> {
-    let failed = |source| Error::file("write", path, source);
-    refuse_other_than_file(path)?;
-    let target = target_of(path);
-    let folder = folder_of(&target);
-    std::fs::create_dir_all(folder).map_err(failed)?;
-    let mut builder = tempfile::Builder::new();
-    // What File::create would ask for; the umask takes its part from it.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let file = builder.prefix(".overparam-").tempfile_in(folder).map_err(failed)?;
-    let mut buffer = BufWriter::new(file.as_file());
-    fill(&mut buffer)?;
-    buffer.flush().map_err(failed)?;
-    drop(buffer);
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(&target).map_err(|error| failed(error.error))?;
-    Ok(())
+fn open(path: &Path) -> Result<File, Error> {
+    File::open(path).map_err(|source| Error::file("read", path, source))
 }
 
 /// The processor's name, where the system tells it.

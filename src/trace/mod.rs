@@ -1,7 +1,7 @@
 //! What a run records, as Polars DataFrames and as Parquet files that explain themselves.
 //!
 //! # Traces
-//! One row a recorded iteration of a run:
+//! One row per recorded iteration of a run:
 //!
 //! | column | type | meaning |
 //! |---|---|---|
@@ -16,15 +16,20 @@
 //! | `best` | f64 | the smallest scaled objective over all embeddings and all iterations so far |
 //! | `raw_best` | f64 | the same in the function's own units; for the spin glass the energy per spin |
 //! | `step_size` | f64 | the step size of this iteration |
+//! | `extrapolated` | bool | the run had settled before this iteration, which was not computed |
 //!
-//! A run whose last step changed no bit of any parameter has settled: nothing but the step size can change any more, so it
-//! ends there. Its later rows, its `iterations` and its `seconds` are completed as if it had gone on, at the pace it kept.
+//! A run has settled when a step changes no bit of any parameter: from then on nothing but the step size can change, so it
+//! ends there. Its later rows are extrapolated, as if it had gone on at the pace it kept; so are its `iterations` and its `seconds` in the
+//! summary, whose column `settled_at` has the iteration of that step. On the CPU steps are compared at every 128th iteration.
+//!
+//! Of a run that records every iteration for longer than the free memory lasts, later rows are log-spaced: from the iteration
+//! [`Run::thinned_from`](crate::experiment::Run::thinned_from) on. `overparam run` says so.
 //!
 //! The runs of a batch start together and advance together: their `seconds` are those of the batch. On a GPU they are measured
 //! where a launch ends, and spread evenly over the iterations in between.
 //!
 //! # Summary
-//! One row a run:
+//! One row per run:
 //!
 //! | column | type | meaning |
 //! |---|---|---|
@@ -33,18 +38,43 @@
 //! | `dtype`, `device`, `squash`, `initialization` | string | how it was computed; `device` is `cpu` or `cuda` |
 //! | `n`, `d`, `k`, `hidden`, `layers` | u64 | embeddings, dimensions, dimensions of an embedding, neurons of a layer, hidden layers |
 //! | `parameters` | u64 | variables that the optimizer moves |
-//! | `best`, `raw_best` | f64 | the answer, as above |
+//! | `best`, `raw_best` | f64 | the smallest objective of the run; of a diverged one, before it diverged |
 //! | `iterations` | u64 | iterations taken |
 //! | `seconds` | f64 | wall time |
-//! | `outcome` | string | `finished`, `diverged` or `stopped` |
+//! | `outcome` | string | `finished`, `diverged` or `stopped`; a diverged run never counts when rates or optimizers are compared |
+//! | `settled_at` | u64 | the iteration whose step changed no parameter; later ones are extrapolated; null if there was none |
+//!
+//! # Points
+//! The best point of every run, one row per run in the order of the summary:
+//!
+//! | column | type | meaning |
+//! |---|---|---|
+//! | `function`, `optimizer`, `seed`, `learning_rate` | | as above |
+//! | `best`, `raw_best` | f64 | the objective at the point |
+//! | `x0`, `x1`, … | f64 | the point in the unit cube; null if the objective was a number nowhere |
+//! | `u0`, `u1`, … | f64 | the same in the function's box: u = lo + (hi - lo) x |
+//!
+//! `overparam evaluate` reads such a file. With the dtype of the run, and for the spin glass its seed, it finds `best` again, up to
+//! the rounding of the objective.
+//!
+//! # Files
+//! The metadata of every file has the keys `overparam.version`, `overparam.settings` (JSON), `overparam.outcome`,
+//! `overparam.device`, `overparam.cpu` and `overparam.instruction_set`. The outcome is `finished`, or `stopped` for a part of what
+//! was asked for: such a part goes to a file of its own, see [`Destination`]. A trace that was to have every iteration and is thinned
+//! from some iteration on has that one under `overparam.thinned_from`.
 
+mod destination;
 mod file;
 mod parquet;
+mod record;
 mod table;
 mod thinning;
 
-pub use file::{check, metadata, read, write, write_from};
-pub use table::{summary, traces};
+pub use destination::{Destination, Place};
+pub use file::{Provenance, metadata, read, write, write_parts, write_to};
+pub(crate) use record::Record;
+pub(crate) use table::PART;
+pub use table::{points, summary, traces};
 pub(crate) use thinning::Thinning;
 
 /// What is recorded of one iteration. The columns of a trace, see the [module](self).

@@ -126,7 +126,16 @@ fn put_column<W: Write + Send>(
         DataType::UInt64 => put!(u64, Int64Type, |value| value.cast_signed()),
         DataType::Float32 => put!(f32, FloatType, |value| value),
         DataType::Float64 => put!(f64, DoubleType, |value| value),
-        _ => put!(str, ByteArrayType, ByteArray::from),
+        _ => {
+            // Text that is repeated row by row is held once.
+            let mut last = ByteArray::from("");
+            put!(str, ByteArrayType, |text: &str| {
+                if last.data() != text.as_bytes() {
+                    last = ByteArray::from(text);
+                }
+                last.clone()
+            })
+        }
     };
     into.close()
 }
@@ -170,6 +179,20 @@ pub(super) fn read_metadata<F: ChunkReader + 'static>(file: F) -> Result<BTreeMa
         let file = SerializedFileReader::new(file).map_err(describe)?;
         let entries = file.metadata().file_metadata().key_value_metadata().into_iter().flatten();
         Ok(entries.map(|entry| (entry.key.clone(), entry.value.clone().unwrap_or_default())).collect())
+    };
+    quietly(read).unwrap_or_else(|| Err(damaged("a length or an offset in it is impossible")))
+}
+
+/// The numbers of rows and of columns of a Parquet file.
+///
+/// # Errors
+/// If the file is damaged.
+pub(super) fn read_shape<F: ChunkReader + 'static>(file: F) -> Result<[usize; 2], String> {
+    let read = || {
+        let file = SerializedFileReader::new(file).map_err(describe)?;
+        let metadata = file.metadata().file_metadata();
+        let rows = usize::try_from(metadata.num_rows()).map_err(|_| damaged("a number of rows is negative"))?;
+        Ok([rows, metadata.schema_descr().num_columns()])
     };
     quietly(read).unwrap_or_else(|| Err(damaged("a length or an offset in it is impossible")))
 }
@@ -332,7 +355,8 @@ fn read_values<T: Stored, V>(
     let mut found = Vec::new();
     let (mut values, mut levels) = (Vec::new(), Vec::new());
     while found.len() < rows {
-        (values.clear(), levels.clear());
+        values.clear();
+        levels.clear();
         let most = CHUNK.min(rows - found.len());
         let into = optional.then_some(&mut levels);
         let (records, _, _) = reader.read_records(most, into, None, &mut values).map_err(describe)?;

@@ -3,24 +3,56 @@
 use super::Sample;
 use crate::error::Error;
 use crate::experiment::Run;
+use crate::objective::Function;
 use polars::prelude::*;
+
+/// Rows of a part of a table, which is tabulated and written at once.
+pub(crate) const PART: usize = 1 << 17;
+
+/// Samples of a run, one after the other.
+type Piece<'a> = (&'a Run, &'a [Sample]);
 
 /// The traces of `runs`, one after the other. Columns: see the [module](super).
 ///
 /// # Errors
-/// If Polars cannot allocate the columns.
+/// If Polars cannot make the table.
 pub fn traces<'a>(runs: impl IntoIterator<Item = &'a Run>) -> Result<DataFrame, Error> {
-    let rows: Vec<(&Run, &Sample)> =
-        runs.into_iter().flat_map(|run| run.samples.iter().map(move |sample| (run, sample))).collect();
+    let pieces: Vec<Piece<'_>> = runs.into_iter().map(|run| (run, &run.samples[..])).collect();
+    table_of(&pieces)
+}
+
+/// The same in tables of at most [`PART`] rows, each made when it is asked for. There is at least one.
+pub(super) fn parts<'a>(runs: impl IntoIterator<Item = &'a Run>) -> impl Iterator<Item = Result<DataFrame, Error>> {
+    let mut parts: Vec<Vec<Piece<'a>>> = vec![Vec::new()];
+    let mut room = PART;
+    for run in runs {
+        let mut samples = &run.samples[..];
+        while !samples.is_empty() {
+            if room == 0 {
+                parts.push(Vec::new());
+                room = PART;
+            }
+            let (piece, rest) = samples.split_at(room.min(samples.len()));
+            parts.last_mut().expect("there is at least one").push((run, piece));
+            (samples, room) = (rest, room - piece.len());
+        }
+    }
+    parts.into_iter().map(|pieces| table_of(&pieces))
+}
+
+fn table_of(pieces: &[Piece<'_>]) -> Result<DataFrame, Error> {
+    let rows = pieces.iter().map(|(_, samples)| samples.len()).sum();
     let text = |name: &str, value: &dyn Fn(&Run) -> String| {
-        Column::new(name.into(), rows.iter().map(|(run, _)| value(run)).collect::<Vec<_>>())
+        let mut column = StringChunkedBuilder::new(name.into(), rows);
+        for (run, samples) in pieces {
+            let value = value(run);
+            samples.iter().for_each(|_| column.append_value(&value));
+        }
+        column.finish().into_column()
     };
-    let count = |name: &str, value: &dyn Fn(&Run, &Sample) -> u64| {
-        Column::new(name.into(), rows.iter().map(|(run, sample)| value(run, sample)).collect::<Vec<_>>())
-    };
-    let real = |name: &str, value: &dyn Fn(&Run, &Sample) -> f64| {
-        Column::new(name.into(), rows.iter().map(|(run, sample)| value(run, sample)).collect::<Vec<_>>())
-    };
+    let count = |name: &str, value: &dyn Fn(&Run, &Sample) -> u64| numbers(name, pieces, rows, value);
+    let real = |name: &str, value: &dyn Fn(&Run, &Sample) -> f64| numbers(name, pieces, rows, value);
+    let truth = |name: &str, value: &dyn Fn(&Run, &Sample) -> bool| numbers(name, pieces, rows, value);
     let columns = vec![
         text("function", &|run| run.function.clone()),
         text("optimizer", &|run| run.optimizer.name().to_owned()),
@@ -33,46 +65,88 @@ pub fn traces<'a>(runs: impl IntoIterator<Item = &'a Run>) -> Result<DataFrame, 
         real("best", &|_, sample| sample.best),
         real("raw_best", &|run, sample| run.raw(sample.best)),
         real("step_size", &|_, sample| sample.step_size),
+        truth("extrapolated", &|run, sample| run.settled_at.is_some_and(|settled| sample.iteration > settled)),
     ];
-    DataFrame::new(rows.len(), columns).map_err(|source| Error::table("tabulate the traces", source))
+    DataFrame::new(rows, columns).map_err(|source| Error::table("tabulate the traces", source))
 }
 
-/// One row a run, each with the stage it belongs to. Columns: see the [module](super).
+/// A column with the value of every sample.
+fn numbers<T>(name: &str, pieces: &[Piece<'_>], rows: usize, value: &dyn Fn(&Run, &Sample) -> T) -> Column
+where
+    Series: NamedFrom<Vec<T>, [T]>,
+{
+    let mut values = Vec::with_capacity(rows);
+    for (run, samples) in pieces {
+        values.extend(samples.iter().map(|sample| value(run, sample)));
+    }
+    Column::new(name.into(), values)
+}
+
+/// One row per run, each with the stage it belongs to. Columns: see the [module](super).
 ///
 /// # Errors
-/// If Polars cannot allocate the columns.
+/// If Polars cannot make the table.
 pub fn summary<'a>(runs: impl IntoIterator<Item = (&'static str, &'a Run)>) -> Result<DataFrame, Error> {
-    let runs: Vec<(&str, &Run)> = runs.into_iter().collect();
-    let text = |name: &str, value: &dyn Fn(&Run) -> String| {
-        Column::new(name.into(), runs.iter().map(|(_, run)| value(run)).collect::<Vec<_>>())
-    };
-    let count = |name: &str, value: &dyn Fn(&Run) -> u64| {
-        Column::new(name.into(), runs.iter().map(|(_, run)| value(run)).collect::<Vec<_>>())
-    };
-    let real = |name: &str, value: &dyn Fn(&Run) -> f64| {
-        Column::new(name.into(), runs.iter().map(|(_, run)| value(run)).collect::<Vec<_>>())
-    };
+    let (stages, runs): (Vec<&str>, Vec<&Run>) = runs.into_iter().unzip();
     let columns = vec![
-        Column::new("stage".into(), runs.iter().map(|&(stage, _)| stage).collect::<Vec<_>>()),
-        text("function", &|run| run.function.clone()),
-        text("optimizer", &|run| run.optimizer.name().to_owned()),
-        count("seed", &|run| run.seed),
-        real("learning_rate", &|run| run.settings.learning_rate.initial),
-        text("dtype", &|run| run.dtype.to_owned()),
-        text("device", &|run| run.device.to_owned()),
-        text("squash", &|run| run.settings.squash.name().to_owned()),
-        text("initialization", &|run| run.settings.initialization.name().to_owned()),
-        count("n", &|run| run.dimensions.n as u64),
-        count("d", &|run| run.dimensions.d as u64),
-        count("k", &|run| run.dimensions.k as u64),
-        count("hidden", &|run| run.dimensions.hidden as u64),
-        count("layers", &|run| run.dimensions.layers as u64),
-        count("parameters", &|run| run.dimensions.parameters(run.optimizer) as u64),
-        real("best", &|run| run.best),
-        real("raw_best", &|run| run.raw_best()),
-        count("iterations", &|run| run.iterations),
-        real("seconds", &|run| run.seconds),
-        text("outcome", &|run| run.outcome.name().to_owned()),
+        Column::new("stage".into(), stages),
+        text("function", &runs, |run| run.function.clone()),
+        text("optimizer", &runs, |run| run.optimizer.name().to_owned()),
+        count("seed", &runs, |run| run.seed),
+        real("learning_rate", &runs, |run| run.settings.learning_rate.initial),
+        text("dtype", &runs, |run| run.dtype.to_owned()),
+        text("device", &runs, |run| run.device.to_owned()),
+        text("squash", &runs, |run| run.settings.squash.name().to_owned()),
+        text("initialization", &runs, |run| run.settings.initialization.name().to_owned()),
+        count("n", &runs, |run| run.dimensions.n as u64),
+        count("d", &runs, |run| run.dimensions.d as u64),
+        count("k", &runs, |run| run.dimensions.k as u64),
+        count("hidden", &runs, |run| run.dimensions.hidden as u64),
+        count("layers", &runs, |run| run.dimensions.layers as u64),
+        count("parameters", &runs, |run| run.dimensions.parameters(run.optimizer) as u64),
+        real("best", &runs, |run| run.best),
+        real("raw_best", &runs, Run::raw_best),
+        count("iterations", &runs, |run| run.iterations),
+        real("seconds", &runs, |run| run.seconds),
+        text("outcome", &runs, |run| run.outcome.name().to_owned()),
+        Column::new("settled_at".into(), runs.iter().map(|run| run.settled_at).collect::<Vec<_>>()),
     ];
     DataFrame::new(runs.len(), columns).map_err(|source| Error::table("tabulate the runs", source))
+}
+
+/// The best points of runs of `function` of one shape, one row per run. Columns: see the [module](super).
+///
+/// # Errors
+/// If Polars cannot make the table.
+pub fn points<'a>(function: Function, runs: impl IntoIterator<Item = &'a Run>) -> Result<DataFrame, Error> {
+    let runs: Vec<&Run> = runs.into_iter().collect();
+    let d = runs.iter().map(|run| run.x.len()).max().unwrap_or(0);
+    let [lower, upper] = function.describe(d.max(1)).domain;
+    let mut columns = vec![
+        text("function", &runs, |run| run.function.clone()),
+        text("optimizer", &runs, |run| run.optimizer.name().to_owned()),
+        count("seed", &runs, |run| run.seed),
+        real("learning_rate", &runs, |run| run.settings.learning_rate.initial),
+        real("best", &runs, |run| run.best),
+        real("raw_best", &runs, Run::raw_best),
+    ];
+    let coordinate = |name: String, i: usize, value: &dyn Fn(f64) -> f64| {
+        let of = |run: &Run| run.x.get(i).filter(|_| run.best.is_finite()).map(|&x| value(x));
+        Column::new(name.into(), runs.iter().map(|run| of(run)).collect::<Vec<_>>())
+    };
+    columns.extend((0..d).map(|i| coordinate(format!("x{i}"), i, &|x| x)));
+    columns.extend((0..d).map(|i| coordinate(format!("u{i}"), i, &|x| x.mul_add(upper - lower, lower))));
+    DataFrame::new(runs.len(), columns).map_err(|source| Error::table("tabulate the best points", source))
+}
+
+fn text(name: &str, runs: &[&Run], value: impl Fn(&Run) -> String) -> Column {
+    Column::new(name.into(), runs.iter().map(|run| value(run)).collect::<Vec<_>>())
+}
+
+fn count(name: &str, runs: &[&Run], value: impl Fn(&Run) -> u64) -> Column {
+    Column::new(name.into(), runs.iter().map(|run| value(run)).collect::<Vec<_>>())
+}
+
+fn real(name: &str, runs: &[&Run], value: impl Fn(&Run) -> f64) -> Column {
+    Column::new(name.into(), runs.iter().map(|run| value(run)).collect::<Vec<_>>())
 }

@@ -25,6 +25,11 @@ impl Thinning {
         keeps
     }
 
+    /// Keeps no longer every iteration.
+    pub(crate) fn thin(&mut self) {
+        self.thinned = true;
+    }
+
     /// The first iteration that is kept among those not asked about.
     pub(crate) fn next(&self) -> u64 {
         self.next

@@ -2,8 +2,20 @@
 
 /* What all runs are told. */
 enum { FACTOR, PATIENCE, THRESHOLD, FLOOR, LEAST_CHANGE, GRADIENT_SCALE, LOWER, UPPER, MINIMUM, MAXIMUM, INFINITE };
-/* Where a run stands. */
-enum { STEP_SIZE, BEST_MEAN, FAILURES, BEST, ITERATIONS, LAST_MIN, LAST_MEAN, LAST_STEP_SIZE, DIVERGED, PROGRESS };
+/* Where a run stands. SETTLED is the first iteration whose step changed no parameter, plus 1; 0 before there is one. */
+enum {
+  STEP_SIZE,
+  BEST_MEAN,
+  FAILURES,
+  BEST,
+  ITERATIONS,
+  LAST_MIN,
+  LAST_MEAN,
+  LAST_STEP_SIZE,
+  DIVERGED,
+  SETTLED,
+  PROGRESS
+};
 /* What a trace keeps of an iteration. */
 enum { SAMPLE_MIN, SAMPLE_MEAN, SAMPLE_BEST, SAMPLE_STEP_SIZE, SAMPLE };
 
@@ -173,7 +185,7 @@ KERNEL descend(long long first, long long count, const double *settings, const d
     return;
   /* Every thread keeps these for itself, and all of them come to the same. */
   double step_size = run[STEP_SIZE], best_mean = run[BEST_MEAN], failures = run[FAILURES];
-  double mean = 0, last_step_size = 0;
+  double mean = 0, last_step_size = 0, settled_at = run[SETTLED];
   REAL best = C(run[BEST]), min = 0;
   int slot = 0, settled = 0, diverged = 0;
   const double gain = gains[BLOCK], reciprocal = 1 / (settings[MAXIMUM] - settings[MINIMUM]);
@@ -240,6 +252,8 @@ KERNEL descend(long long first, long long count, const double *settings, const d
       SYNC();
       /* A step that changes no parameter is followed by none that does: the step size never grows. */
       settled = !moved;
+      if (settled && settled_at == 0)
+        settled_at = iteration + 1;
     }
     last_step_size = step_size;
     if (slot < slots && iteration == kept[slot]) {
@@ -277,5 +291,6 @@ KERNEL descend(long long first, long long count, const double *settings, const d
     run[LAST_MEAN] = mean;
     run[LAST_STEP_SIZE] = last_step_size;
     run[DIVERGED] = diverged;
+    run[SETTLED] = settled_at;
   }
 }

@@ -76,7 +76,7 @@ impl Gpu {
                 what: format!("a batch of {runs} runs"),
                 needed: (size_of_val(&image.parameters[..]) + size_of_val(&image.couplings[..])) as u64,
                 free: result::mem_get_info().map_or(0, |(free, _)| free as u64),
-                device: "cuda",
+                limit: "the GPU",
                 remedy: "end what else computes on the GPU, or take fewer rates or seeds",
             },
             _ => failed(error),

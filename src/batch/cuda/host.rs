@@ -293,7 +293,12 @@ fn diverged_runs_stand_still_and_settled_ones_go_on() {
     // With a step far below its resolution, nothing moves from the start.
     let trials = [Trial { rate: 1e-30, seed: 1 }];
     for optimizer in Optimizer::ALL {
-        agree::<f32>(&Batch { trials: &trials, ..batch(Function::Sphere, optimizer, &settings) }, THREE_THREADS, 1e-6);
+        let of = Batch { trials: &trials, ..batch(Function::Sphere, optimizer, &settings) };
+        agree::<f32>(&of, THREE_THREADS, 1e-6);
+        // Here every step is compared, on the cores those of every 128th iteration.
+        let settled = |found: Vec<Descent<f32>>| found.into_iter().map(|run| run.settled_at).collect::<Vec<_>>();
+        assert_eq!(settled(on_the_host::<f32>(&of, ONE_THREAD)), [Some(0)]);
+        assert_eq!(settled(drive(Box::new(cpu::Cores::<f32>::new(&of).unwrap()))), [Some(127)]);
     }
 }
 

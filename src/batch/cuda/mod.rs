@@ -23,7 +23,7 @@ use crate::interrupt;
 use crate::objective::{Best, Function, Map, pairs};
 use crate::optimizer::{Descent, Optimizer, Outcome, Settings};
 use crate::simd::Real;
-use crate::trace::{Sample, Thinning};
+use crate::trace::{Record, Sample, Thinning};
 use rayon::prelude::*;
 use source::{Source, block_bytes};
 use std::time::Instant;
@@ -47,8 +47,9 @@ mod progress {
     pub const LAST_MEAN: usize = 6;
     pub const LAST_STEP_SIZE: usize = 7;
     pub const DIVERGED: usize = 8;
+    pub const SETTLED: usize = 9;
     /// How many there are.
-    pub const COUNT: usize = 9;
+    pub const COUNT: usize = 10;
 }
 
 /// Numbers of a sample, as the kernel's `samples` have them: minimum, mean, best, step size.
@@ -96,13 +97,15 @@ pub(super) struct Launches<M> {
     settings: Settings,
     dimension: usize,
     thinning: Thinning,
+    /// The first iteration after the last that is kept only because every one is.
+    thinned_from: Option<u64>,
     clock: Instant,
     /// Iterations taken.
     iteration: u64,
     /// Iterations of the next launch.
     span: u64,
     progress: Vec<f64>,
-    runs: Vec<(Vec<Sample>, Option<Outcome>)>,
+    runs: Vec<(Record, Option<Outcome>)>,
 }
 
 impl<R: Element> Image<R> {
@@ -119,7 +122,10 @@ impl<R: Element> Image<R> {
                 Optimizer::Deep => packed(drawn),
             };
             let gain = if let Map::Logistic { gain } = map { gain } else { 1.0 };
-            let couplings = if function == Function::SpinGlass { pairs(dimensions.d, seed) } else { Vec::new() };
+            let couplings = match function {
+                Function::SpinGlass => pairs(dimensions.d, seed, &interrupt::requested).ok_or(Error::Interrupted)?,
+                _ => Vec::new(),
+            };
             Ok((parameters, gain, couplings))
         };
         let drawn = seeds.par_iter().map(draw).collect::<Result<Vec<_>, Error>>()?;
@@ -183,16 +189,21 @@ impl<M> Launches<M> {
             settings: *batch.settings,
             dimension: batch.dimensions.d,
             thinning: Thinning::new(batch.settings.thinned),
+            thinned_from: batch.settings.thinned.then_some(0),
             clock: Instant::now(),
             iteration: 0,
             span: FIRST_LAUNCH,
-            runs: vec![(Vec::new(), None); batch.trials.len()],
+            runs: batch.trials.iter().map(|_| (Record::default(), None)).collect(),
         })
     }
 
     /// The next launch: its first iteration, the one after its last, and those kept of them.
     fn next(&mut self) -> (u64, u64, Vec<u64>) {
         let first = self.iteration;
+        if self.thinned_from.is_none() && !self.runs.iter_mut().all(|(trace, _)| trace.has_room(SLOTS + 1)) {
+            self.thinning.thin();
+            self.thinned_from = Some(first);
+        }
         let end = first.saturating_add(self.span).min(self.settings.budget.limits().0);
         let mut kept = Vec::new();
         while kept.len() < SLOTS && self.thinning.next() < end {
@@ -249,12 +260,15 @@ impl<R: Real, M: Machine<R>> Engine<R> for Launches<M> {
     fn finish(mut self: Box<Self>) -> Result<Vec<Descent<R>>, Error> {
         let points = self.machine.best()?;
         let states = self.progress.chunks_exact(progress::COUNT).zip(points.chunks_exact(self.dimension));
+        let thinned_from = self.thinned_from;
         let descents = self.runs.into_iter().zip(states).map(|((trace, outcome), (state, x))| Descent {
             best: Best { value: R::of(state[progress::BEST]), x: x.to_vec() },
             iterations: state[progress::ITERATIONS] as u64,
             seconds: trace.last().map_or(0.0, |sample| sample.seconds),
             outcome: outcome.unwrap_or(Outcome::Stopped),
-            trace,
+            settled_at: (state[progress::SETTLED] as u64).checked_sub(1),
+            thinned_from,
+            trace: trace.finish(),
         });
         Ok(descents.collect())
     }

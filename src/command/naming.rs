@@ -1,0 +1,121 @@
+//! Names of files that tell experiments apart.
+
+use overparam::Error;
+use overparam::prelude::*;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
+/// A list that takes more letters than this is named by its length and a hash.
+const LONGEST_LIST: usize = 60;
+
+/// The name of an experiment's file: what it is, then every setting that differs from those of its protocol.
+pub struct Name {
+    parts: Vec<String>,
+    /// The settings of the protocol as they are by default.
+    base: Protocol,
+}
+
+impl Name {
+    /// The name of an experiment called `parts` with `protocol`, so far without what its command alone knows.
+    pub fn new(mut parts: Vec<String>, protocol: &Protocol, backend: Backend) -> Self {
+        let paper = Protocol::paper();
+        let base = if protocol.name == paper.name { paper } else { Protocol::deep_convexity() };
+        // All fields of a protocol that a command can change; what else may differ goes into a hash.
+        let known = Protocol {
+            dimensions: protocol.dimensions,
+            dtype: protocol.dtype,
+            squash: protocol.squash,
+            initialization: protocol.initialization,
+            rates: protocol.rates.clone(),
+            iterations: protocol.iterations,
+            seeds: protocol.seeds,
+            glass_iterations: protocol.glass_iterations,
+            glass_seeds: protocol.glass_seeds,
+            ..base.clone()
+        };
+        if base.name != Protocol::paper().name {
+            parts.push(base.name.clone());
+        }
+        let Dimensions { n, d, k, hidden, layers } = protocol.dimensions;
+        let usual = base.dimensions;
+        let sizes = [("n", n, usual.n), ("d", d, usual.d), ("hidden", hidden, usual.hidden)];
+        // k is as large as a layer where nobody says otherwise.
+        let sizes = sizes.into_iter().chain([("k", k, hidden), ("layers", layers, usual.layers)]);
+        parts.extend(sizes.filter(|(_, size, usual)| size != usual).map(|(name, size, _)| format!("{name}-{size}")));
+        let words = [
+            (protocol.dtype.name(), base.dtype.name()),
+            (protocol.squash.name(), base.squash.name()),
+            (protocol.initialization.name(), base.initialization.name()),
+            (backend.name(), Backend::Cpu.name()),
+        ];
+        parts.extend(words.into_iter().filter(|(word, usual)| word != usual).map(|(word, _)| word.to_owned()));
+        if *protocol != known {
+            parts.push(format!("{:08x}", hash(&format!("{protocol:?}"))));
+        }
+        Self { parts, base }
+    }
+
+    /// The settings of the protocol as they are by default.
+    pub fn base(&self) -> &Protocol {
+        &self.base
+    }
+
+    /// Adds `word`.
+    pub fn push(&mut self, word: impl Display) {
+        self.parts.push(word.to_string());
+    }
+
+    /// Adds a setting if it is not the `usual` one.
+    pub fn setting<T: PartialEq + Display>(&mut self, name: &str, value: T, usual: T) {
+        if value != usual {
+            self.parts.push(format!("{name}-{value}"));
+        }
+    }
+
+    /// Adds a list of numbers if it is not the `usual` one.
+    pub fn list(&mut self, name: &str, values: &[f64], usual: &[f64]) {
+        if values != usual {
+            let list = values.iter().map(|&value| number(value)).collect::<Vec<_>>().join(",");
+            let short = list.len() <= LONGEST_LIST;
+            let list = if short { list } else { format!("{}-{:08x}", values.len(), hash(&list)) };
+            self.parts.push(format!("{name}-{list}"));
+        }
+    }
+
+    /// The file of this name in `folder`.
+    pub fn file(&self, folder: &str) -> PathBuf {
+        Path::new(folder).join(format!("{}.parquet", self.parts.join("-")))
+    }
+}
+
+/// `NAME-point.parquet` for `NAME.parquet` and the `ending` "-point".
+pub fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push(ending);
+    name.push(".parquet");
+    path.with_file_name(name)
+}
+
+/// Finds out whether two files to write are two.
+///
+/// # Errors
+/// If they are one.
+pub fn distinct(first: &Path, second: &Path) -> Result<(), Error> {
+    let place = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).ok();
+    if place(first) != place(second) {
+        return Ok(());
+    }
+    let problem = "expected two files to write, and both are this one: name another".to_owned();
+    Err(Error::Data { path: second.to_owned(), problem })
+}
+
+/// The shortest text that means `value`.
+pub fn number(value: f64) -> String {
+    let (plain, scientific) = (value.to_string(), format!("{value:e}"));
+    if plain.len() <= scientific.len() + 2 { plain } else { scientific }
+}
+
+/// FNV-1a, in 32 bits: the same in every version of this program.
+fn hash(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
