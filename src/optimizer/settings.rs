@@ -51,7 +51,7 @@ impl Squash {
     }
 }
 
-/// Where the shallow optimizer starts. The deep one starts from its network always.
+/// The start of the shallow optimizer. The deep one starts from its network always.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ShallowStart {
@@ -93,7 +93,7 @@ pub struct Settings {
     pub squash: Squash,
     /// How the network is drawn.
     pub initialization: Initialization,
-    /// Where the shallow optimizer starts.
+    /// The start of the shallow optimizer.
     pub shallow_start: ShallowStart,
     /// The gradient that is descended on is this factor times that of the scaled objective; 1 in the paper. The trace is
     /// in units of the scaled objective all the same.
