@@ -79,11 +79,12 @@ fn the_shapes_of_the_paper_and_of_the_published_program() {
 }
 
 #[test]
-fn every_squash_initialization_and_rule() {
+fn every_squash_start_and_rule() {
     for squash in [Squash::ScaledTanh, Squash::Clamp] {
         let mut sweep = sweep(Function::Levy, SMALL, 200);
         sweep.settings.squash = squash;
         sweep.settings.initialization = Initialization::PytorchUniform;
+        sweep.settings.shallow_start = ShallowStart::Own;
         sweep.settings.learning_rate = LearningRate::DEEP_CONVEXITY;
         sweep.settings.gradient_scale = 7.0;
         sweep.settings.thinned = false;

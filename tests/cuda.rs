@@ -81,22 +81,31 @@ fn shapes_that_outgrow_shared_memory() {
 #[test]
 fn squashes_and_rules() {
     if there_is_a_gpu("squashes and rules") {
-        for squash in Squash::ALL {
+        for (squash, least_change) in Squash::ALL.into_iter().flat_map(|squash| [(squash, 0.0), (squash, 5e-2)]) {
             let mut sweep = sweep(Function::StyblinskiTang, Dimensions::PAPER, 200);
             sweep.settings.squash = squash;
-            sweep.settings.learning_rate = LearningRate {
-                initial: 1.0,
-                factor: 0.5,
-                patience: 2,
-                threshold: 1e-4,
-                floor: 1e-2,
-                least_change: 5e-2,
-            };
+            sweep.settings.shallow_start = if least_change > 0.0 { ShallowStart::Own } else { ShallowStart::Shared };
+            sweep.settings.learning_rate =
+                LearningRate { initial: 1.0, factor: 0.5, patience: 2, threshold: 1e-4, floor: 1e-2, least_change };
             if squash == Squash::Clamp {
                 sweep.optimizers = vec![Optimizer::Shallow];
             }
             agree::<f64>(&sweep, 1e-12);
         }
+    }
+}
+
+/// The published rule at a millionth, where the change of the step size is the least one but for rounding: a product that is not rounded
+/// before it is subtracted would make it.
+#[test]
+fn a_step_size_of_a_millionth_stays() {
+    if there_is_a_gpu("a step size of a millionth stays") {
+        let mut sweep = sweep(Function::Sphere, Dimensions::PAPER, 50);
+        // Steps so large that the mean objective does not fall.
+        (sweep.rates, sweep.settings.gradient_scale) = (vec![1e-6], 1e12);
+        sweep.settings.learning_rate = LearningRate::DEEP_CONVEXITY;
+        let runs = sweep.run_batched::<f64>(Backend::Cuda, &|_| {}).unwrap();
+        assert!(runs.iter().flat_map(|run| &run.samples).all(|sample| sample.step_size == 1e-6));
     }
 }
 

@@ -40,7 +40,7 @@ impl Dtype {
     }
 }
 
-/// How the best learning rate is chosen from the runs of a sweep.
+/// The rule that chooses the best learning rate from the runs of a sweep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Choice {
@@ -73,7 +73,8 @@ pub enum Units {
 }
 
 impl Units {
-    /// How much the objective in these units changes where the scaled objective of `function` in `dimension` dimensions changes by 1.
+    /// The change, in these units, of the objective that is descended on where the scaled objective of `function` in `dimension`
+    /// dimensions changes by 1.
     ///
     /// Of the program's Levy function this is right for the terms in the middle: see [`Protocol::deep_convexity`].
     pub fn per_scaled(self, function: Function, dimension: usize) -> f64 {
@@ -108,7 +109,7 @@ pub struct Protocol {
     pub dtype: Dtype,
     /// The learning rates α₀ to choose from.
     pub rates: Vec<f64>,
-    /// How the best of them is chosen.
+    /// The rule that chooses the best of them.
     pub choice: Choice,
     /// When the step size shrinks.
     pub learning_rate: LearningRate,
@@ -116,7 +117,7 @@ pub struct Protocol {
     pub squash: Squash,
     /// How networks are drawn.
     pub initialization: Initialization,
-    /// Where the shallow optimizer starts.
+    /// The start of the shallow optimizer.
     pub shallow_start: ShallowStart,
     /// The update rule of both optimizers.
     pub rule: Rule,
@@ -128,13 +129,14 @@ pub struct Protocol {
     pub frozen_embeddings: bool,
     /// The units of the objective that is descended on.
     pub units: Units,
-    /// Whether the timed run of the deep optimizer takes the wall time of the shallow one of its seed, instead of its iterations.
+    /// True if the timed run of the deep optimizer takes the wall time of the shallow one of its seed, false if it takes as many
+    /// iterations.
     pub equal_time: bool,
-    /// Iterations of the shallow optimizer on a test function.
+    /// Iterations on a test function: of all runs but timed deep ones of [equal time](Protocol::equal_time).
     pub iterations: u64,
     /// Seeds of a test function.
     pub seeds: u64,
-    /// Iterations of the shallow optimizer on the Hamiltonian.
+    /// The same on the Hamiltonian.
     pub glass_iterations: u64,
     /// Seeds of the Hamiltonian.
     pub glass_seeds: u64,
@@ -479,7 +481,7 @@ impl Stage {
 pub struct Comparison {
     /// What was minimized.
     pub function: Function,
-    /// How the learning rates were chosen.
+    /// The rule that chose the learning rates.
     pub choice: Choice,
     /// The runs that chose the learning rates.
     pub sweep: Vec<Run>,

@@ -71,7 +71,7 @@ pub trait Objective<const N: usize, const D: usize, E: Real, Dev: Device<E> = Cp
     /// Offset and width of the raw function f, for which this objective F stands: f = offset + width · F. Both are finite, and
     /// the width is not 0. Raw values in tables and figures are made by it; what is descended on is F.
     ///
-    /// A function in other than affine units of F, such as its exponential, is an objective of its own.
+    /// Raw values that are not affine in F, such as its logarithm, are computed from the traces afterwards.
     fn scale(&self) -> [f64; 2] {
         [0.0, 1.0]
     }

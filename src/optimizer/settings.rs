@@ -52,7 +52,7 @@ impl Squash {
     }
 }
 
-/// Where the shallow optimizer starts. The deep one starts from its network always.
+/// The start of the shallow optimizer. The deep one starts from its network always.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ShallowStart {
@@ -94,7 +94,7 @@ pub struct Settings {
     pub squash: Squash,
     /// How the network is drawn.
     pub initialization: Initialization,
-    /// Where the shallow optimizer starts.
+    /// The start of the shallow optimizer.
     pub shallow_start: ShallowStart,
     /// The update rule, by which a gradient becomes a step.
     #[serde(default)]

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::batch::{Trial, cpu};
-use crate::optimizer::{LearningRate, Squash};
+use crate::optimizer::{LearningRate, ShallowStart, Squash};
 use bytemuck::cast_slice;
 use std::io::Write;
 use std::panic::AssertUnwindSafe;
@@ -204,12 +204,21 @@ fn the_shapes_of_the_paper_and_of_the_published_program() {
 }
 
 #[test]
-fn squashes_rules_and_gradient_scales() {
-    for squash in Squash::ALL {
-        let mut settings =
-            Settings { squash, thinned: false, gradient_scale: 7.0, ..Settings::default() }.iterations(200);
-        settings.learning_rate =
-            LearningRate { factor: 0.5, patience: 2, threshold: 1e-4, floor: 1e-2, least_change: 5e-2, initial: 1.0 };
+fn squashes_starts_rules_and_gradient_scales() {
+    // The step size comes to rest at the floor, or before because the change would be too small.
+    for (squash, least_change) in Squash::ALL.into_iter().flat_map(|squash| [(squash, 0.0), (squash, 5e-2)]) {
+        let shallow_start = if least_change > 0.0 { ShallowStart::Own } else { ShallowStart::Shared };
+        let learning_rate =
+            LearningRate { factor: 0.5, patience: 2, threshold: 1e-4, floor: 1e-2, least_change, initial: 1.0 };
+        let settings = Settings {
+            learning_rate,
+            squash,
+            shallow_start,
+            thinned: false,
+            gradient_scale: 7.0,
+            ..Settings::default()
+        };
+        let settings = settings.iterations(200);
         for optimizer in Optimizer::ALL.into_iter().filter(|&of| squash != Squash::Clamp || of == Optimizer::Shallow) {
             agree::<f64>(&batch(Function::StyblinskiTang, optimizer, &settings), ONE_THREAD, TOLERANCES[1]);
         }
