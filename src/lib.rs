@@ -63,7 +63,7 @@ pub mod prelude {
     pub use crate::experiment::{
         Candidate, Comparison, Dimensions, Dtype, PaperShape, Protocol, Run, Shape, Stage, Sweep,
     };
-    pub use crate::figure::{Plot, figure1, figure2, figure3};
+    pub use crate::figure::{Figure, Plot, figure1, figure2, figure3};
     pub use crate::network::{EmbeddingPerceptron, Initialization};
     pub use crate::notebook::{Display as _, DisplayFigure as _, show};
     pub use crate::objective::{Function, Objective, Scaled, Taped, TapedValues};

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use overparam::bench::scaling::{Point, Series, idle_memory};
 use overparam::bench::{self, Case, Comparison, Measurement, Peak, Peer, Program, Target};
-use overparam::figure::{self, Exporter, Plot};
+use overparam::figure::{self, Exporter};
 use overparam::prelude::Dtype;
 use overparam::{Error, trace};
 use serde_json::json;
@@ -64,7 +64,7 @@ impl Bench {
             judge(&measurements)?;
             say!("table: {}", path.display());
             if measurements.iter().any(|measurement| measurement.program != Program::Overparam) {
-                draw(&mut exporter, figure::ratios(&table).map_err(Error::from)?, "bench")?;
+                exporter.add(figure::ratios(&table).map_err(Error::from)?, "bench").map_err(Error::from)?;
             }
         }
         if self.scaling || self.only_scaling {
@@ -72,8 +72,9 @@ impl Bench {
             let path = self.out.join("scaling.parquet");
             trace::write(&table, &path, &json!({ "copy_gb_per_s": peak.copy_gb_per_s }).to_string())?;
             say!("table: {}", path.display());
-            draw(&mut exporter, figure::scaling(&table).map_err(Error::from)?, "scaling")?;
+            exporter.add(figure::scaling(&table).map_err(Error::from)?, "scaling").map_err(Error::from)?;
         }
+        draw(exporter)?;
         say!("done in {:.0} s", clock.elapsed().as_secs_f64());
         Ok(())
     }
@@ -207,12 +208,12 @@ fn scale(peak: &Peak) -> Result<Vec<Point>> {
     Ok(all)
 }
 
-fn draw(exporter: &mut Exporter, plot: Plot, name: &str) -> Result<()> {
-    let written = exporter.write(&plot, name).map_err(Error::from)?;
+fn draw(exporter: Exporter) -> Result<()> {
+    let written = exporter.finish().map_err(Error::from)?;
     for path in written.files {
         say!("figure: {}", path.display());
     }
-    if let Some(reason) = written.skipped {
+    for reason in written.skipped {
         eprintln!("note: {reason}");
     }
     Ok(())

@@ -5,7 +5,7 @@ use super::{threads, watch_for_interrupts};
 use anyhow::{Result, bail};
 use clap::Args;
 use overparam::experiment::Stage;
-use overparam::figure::{Exporter, Plot, figure1, figure2, figure3};
+use overparam::figure::{Exporter, figure1, figure2, figure3};
 use overparam::prelude::*;
 use overparam::{Error, interrupt, progress, trace};
 use std::path::{Path, PathBuf};
@@ -70,7 +70,7 @@ impl Figures {
         let threads = threads(self.jobs)?;
         let backend = self.device.backend()?;
         // Found out now rather than after the first minutes.
-        let mut exporter = Exporter::new(self.out.join("figures")).map_err(Error::from)?;
+        let exporter = Exporter::new(self.out.join("figures")).map_err(Error::from)?;
         let mut files =
             Files { backend, out: &self.out, settings: serde_json::to_string(&protocol)?, written: Vec::new() };
         files.check()?;
@@ -80,7 +80,7 @@ impl Figures {
         let comparisons = comparisons.iter().filter(|comparison| !comparison.timed.is_empty());
         let comparisons: Vec<&Comparison> = comparisons.collect();
         if !comparisons.is_empty() && !interrupt::requested() {
-            draw(&comparisons, &mut exporter, &mut files)?;
+            draw(&comparisons, exporter, &mut files)?;
             table(&comparisons)?;
         }
         say!("\nwritten in {:.0} s:", clock.elapsed().as_secs_f64());
@@ -172,20 +172,18 @@ fn compare(protocol: &Protocol, functions: &[Function], files: &mut Files<'_>) -
     Ok(comparisons)
 }
 
-fn draw(comparisons: &[&Comparison], exporter: &mut Exporter, files: &mut Files<'_>) -> Result<()> {
+fn draw(comparisons: &[&Comparison], mut exporter: Exporter, files: &mut Files<'_>) -> Result<()> {
     let traces = trace::traces(comparisons.iter().flat_map(|comparison| &comparison.timed))?;
     let drawn = |function| comparisons.iter().any(|comparison| comparison.function == function);
-    let mut figures: Vec<(&str, Plot)> =
-        vec![("figure1", figure1()), ("figure2", figure2(&traces).map_err(Error::from)?)];
+    exporter.add(figure1(), "figure1").map_err(Error::from)?;
+    exporter.add(figure2(&traces).map_err(Error::from)?, "figure2").map_err(Error::from)?;
     if drawn(Function::Rastrigin) || drawn(Function::SpinGlass) {
-        figures.push(("figure3", figure3(&traces).map_err(Error::from)?));
+        exporter.add(figure3(&traces).map_err(Error::from)?, "figure3").map_err(Error::from)?;
     }
-    for (name, plot) in figures {
-        let written = exporter.write(&plot, name).map_err(Error::from)?;
-        files.written.extend(written.files);
-        if let Some(reason) = written.skipped {
-            eprintln!("note: {reason}");
-        }
+    let written = exporter.finish().map_err(Error::from)?;
+    files.written.extend(written.files);
+    for reason in written.skipped {
+        eprintln!("note: {reason}");
     }
     Ok(())
 }
