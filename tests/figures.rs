@@ -51,8 +51,9 @@ impl Scene {
 
     /// Starts the command with [`hanging_browser`](Self::hanging_browser) and returns once that hangs.
     fn hang(&self) -> Child {
-        let child = self.command().env("BROWSER_PATH", self.hanging_browser());
-        let child = child.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut command = self.command();
+        command.env("BROWSER_PATH", self.hanging_browser()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
         within(60.0, "the browser starts", || self.pids().len() == 2);
         child
     }
@@ -94,7 +95,7 @@ fn runs(pid: &str) -> bool {
 }
 
 fn send(signal: &str, to: &str) {
-    let kill = ["-c", r#"kill "$1" -- "$2""#, "sh", signal, to];
+    let kill = ["-c", r#"kill -s "$1" -- "$2""#, "sh", signal, to];
     assert!(Command::new("/bin/sh").args(kill).status().unwrap().success());
 }
 
@@ -134,9 +135,9 @@ fn without_a_browser_there_are_pages_and_one_line_of_advice() {
 
 #[test]
 fn an_interrupt_ends_the_drawing_at_once() {
-    for signal in ["-INT", "-TERM"] {
+    for signal in ["INT", "TERM", "HUP"] {
         let scene = Scene::new("tmp");
-        let mut child = scene.hang();
+        let child = scene.hang();
         let clock = Instant::now();
         send(signal, &child.id().to_string());
         let output = child.wait_with_output().unwrap();
@@ -152,7 +153,7 @@ fn nothing_outlives_a_command_that_is_killed() {
     for group in ["", "-"] {
         let scene = Scene::new("tmp");
         let mut child = scene.hang();
-        send("-KILL", &format!("{group}{}", child.id()));
+        send("KILL", &format!("{group}{}", child.id()));
         assert_eq!(child.wait().unwrap().signal(), Some(9));
         scene.assert_clean();
     }

@@ -91,10 +91,10 @@ impl Panel {
     /// The median of an optimizer's seeds.
     fn medians(&self) -> Vec<(Optimizer, Series)> {
         let median = |seeds: &Vec<Series>| {
-            let (_, right) = extent(seeds.iter().flatten().map(|p| p.0))?;
-            // A median of the seeds that happened to start first would jump as the others come in.
-            let left = seeds.iter().filter_map(|series| series.first()).fold(0.0, |left: f64, p| left.max(p.0));
-            Some(median(seeds, self.between, &log_grid(left, right, GRID_POINTS)))
+            // A run of which nothing can be drawn is none.
+            let seeds: Vec<Series> = seeds.iter().filter(|series| !series.is_empty()).cloned().collect();
+            let (left, right) = extent(seeds.iter().flatten().map(|p| p.0))?;
+            Some(median(&seeds, self.between, &log_grid(left, right, GRID_POINTS)))
         };
         self.seeds.iter().filter_map(|(optimizer, seeds)| Some((*optimizer, median(seeds)?))).collect()
     }

@@ -79,9 +79,9 @@ impl Scale {
             Self::Linear { constant } => match constant {
                 Some(value) => {
                     let around = if *value == 0.0 { 1.0 } else { 0.5 * value.abs() };
-                    style::axis().n_ticks(5).range(vec![value - around, value + around])
+                    style::axis().n_ticks(6).range(vec![value - around, value + around])
                 }
-                None => style::axis().n_ticks(5),
+                None => style::axis().n_ticks(6),
             },
             Self::Log { edges, zeros } => {
                 let mut ticks = ticks(*edges);

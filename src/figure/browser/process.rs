@@ -42,7 +42,8 @@ const ARGUMENTS: [&str; 15] = [
 const GATE: &str = r#"read -r go && exec "$@" </dev/null"#;
 
 /// `$1` is the process group to kill and `$2` the folder to remove. A process that is being killed may still write a file.
-const GUARD: &str = r#"cat; kill -KILL -- "-$1"; rm -rf -- "$2" || { sleep 1; rm -rf -- "$2"; }"#;
+const GUARD: &str =
+    r#"PATH=$PATH:/usr/bin:/bin; read -r end; kill -s KILL -- "-$1"; rm -rf -- "$2" || { sleep 1; rm -rf -- "$2"; }"#;
 
 /// How often the browser is looked after.
 const POLL: Duration = Duration::from_millis(10);
@@ -74,7 +75,7 @@ pub(super) fn print_until(
     let scratch = Scratch::new().map_err(|e| format!("cannot use the temporary folder: {e}"))?;
     let file = |name: &str| scratch.path().join(name);
     let failed = |e: io::Error| format!("cannot run {}: {e}", program.display());
-    fs::write(file("page.html"), page).map_err(failed)?;
+    fs::write(file("page.html"), page).map_err(|e| format!("cannot write into {}: {e}", scratch.path().display()))?;
     let mut group = Group::start(program, &scratch).map_err(failed)?;
     let status = loop {
         if let Some(status) = group.browser.try_wait().map_err(failed)? {
