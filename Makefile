@@ -1,24 +1,22 @@
 # Everything that the project does, from nothing. `make` lists the targets.
 #
-# Needs Rust (1.95 or newer), a C compiler, make and Python 3. With OpenSSL's headers, pkg-config, chromium and chromedriver
-# the figures come as PNG and SVG too; without them as HTML alone. Nothing here asks for root.
+# Needs Rust (1.95 or newer), a C compiler, make and Python 3. With chromium the figures come as PNG and SVG too; without it as
+# HTML alone. Nothing here asks for root.
 
 SHELL := /bin/bash
 CARGO ?= cargo
 # More arguments for `overparam figures`, such as ARGS=--quick or ARGS="--seeds 3 --out elsewhere".
 ARGS ?=
 
-# plotly's image export is compiled in where OpenSSL's headers are.
-HAVE_OPENSSL := $(shell pkg-config --exists openssl 2>/dev/null && echo yes)
 # Where `make figures` computes: cpu or cuda. For cuda, CUDA's toolkit (nvcc) has to be there, and a GPU with its driver.
 DEVICE ?= cpu
-FEATURES := $(if $(HAVE_OPENSSL),,--no-default-features) $(if $(filter cuda,$(DEVICE)),--features cuda)
+FEATURES := $(if $(filter cuda,$(DEVICE)),--features cuda)
 RELEASE := --release --locked $(FEATURES)
 
-# What the notebooks cannot do without, as packages of Debian; and their test in a browser.
+# What the notebooks cannot do without; and what draws images, of which `overparam` knows the names, too.
 HAVE_VENV := $(shell python3 -c 'import ensurepip, venv' 2>/dev/null && echo yes)
-LACKING := $(strip $(if $(HAVE_VENV),,python3-venv) $(if $(HAVE_OPENSSL),,libssl-dev pkg-config))
-HAVE_DRIVER := $(shell command -v "$${WEBDRIVER_PATH:-chromedriver}" 2>/dev/null)
+BROWSERS := chromium chromium-browser google-chrome google-chrome-stable chrome microsoft-edge
+HAVE_BROWSER := $(shell command -v $${BROWSER_PATH:-$(BROWSERS)} 2>/dev/null)
 
 .PHONY: help
 help: ## List the targets
@@ -55,10 +53,10 @@ kernels: set-up ## Time the kernels alone, with Criterion (about 3 minutes after
 .PHONY: test
 test: set-up lint ## Format, clippy, rustdoc, every test and the notebooks (about 40 minutes on 2 cores the first time, then 8)
 	$(CARGO) test $(RELEASE)
-ifeq ($(LACKING),)
+ifneq ($(HAVE_VENV),)
 	$(MAKE) test-notebooks
 else
-	@echo "test: passed, but the NOTEBOOKS WERE NOT TESTED; for them, on Debian: apt-get install $(LACKING)"
+	@echo "test: passed, but the NOTEBOOKS WERE NOT TESTED; for them, on Debian: apt-get install python3-venv"
 endif
 
 .PHONY: lint
@@ -119,10 +117,10 @@ test-notebooks: kernel data/summary.parquet ## Execute all notebooks into .lab, 
 	rm -rf $(EXECUTED)
 	$(JUPYTER)/python notebooks/lab/execute.py --output $(EXECUTED)
 	$(JUPYTER)/python notebooks/lab/mishaps.py
-ifneq ($(HAVE_DRIVER),)
+ifneq ($(HAVE_BROWSER),)
 	$(JUPYTER)/python notebooks/lab/browse.py --screenshots $(EXECUTED)/screenshots $(EXECUTED)/*.ipynb
 else
-	@echo "test-notebooks: passed, but NOT OPENED IN A BROWSER; for that, on Debian: apt-get install chromium chromium-driver"
+	@echo "test-notebooks: passed, but NOT OPENED IN A BROWSER; for that, on Debian: apt-get install chromium"
 endif
 
 # What 02_paper reads.
@@ -138,8 +136,6 @@ clean: ## Remove what was built and what was written
 set-up:
 	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: install it from https://rustup.rs, version 1.95 or newer"; exit 1; }
 	@command -v cc >/dev/null || { echo "a C compiler is missing: on Debian, apt-get install build-essential"; exit 1; }
-ifeq ($(HAVE_OPENSSL),)
-	@echo "note: no OpenSSL headers, so figures will be HTML alone; for PNG and SVG: apt-get install libssl-dev pkg-config"
+ifeq ($(HAVE_BROWSER),)
+	@echo "note: no browser, so figures will be HTML alone; for PNG and SVG: apt-get install chromium, or set BROWSER_PATH"
 endif
-	@command -v chromedriver >/dev/null || [ -n "$$WEBDRIVER_PATH" ] || \
-		echo "note: no chromedriver, so figures will be HTML alone; for PNG and SVG: apt-get install chromium chromium-driver"

@@ -67,7 +67,7 @@ pub mod prelude {
     pub use crate::experiment::{
         Candidate, Choice, Comparison, Dimensions, Dtype, PaperShape, Protocol, Run, Shape, Stage, Sweep, Units,
     };
-    pub use crate::figure::{Plot, figure1, figure2, figure3};
+    pub use crate::figure::{Figure, Plot, figure1, figure2, figure3};
     pub use crate::network::{Activation, EmbeddingPerceptron, Initialization};
     pub use crate::notebook::{Display as _, DisplayFigure as _, show};
     pub use crate::objective::{Function, Objective, Scaled, Taped, TapedValues};

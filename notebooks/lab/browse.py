@@ -7,10 +7,13 @@ by plotly, its tables and cards visible, the console without errors, and nothing
 """
 
 import argparse
+import base64
+import contextlib
 import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -20,10 +23,7 @@ import urllib.request
 from pathlib import Path
 
 import nbformat
-from selenium import webdriver
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.common.by import By
+import websocket
 
 FIGURE = "application/vnd.plotly.v1+json"
 # Seconds for JupyterLab to start or for a notebook to be drawn, on a slow machine.
@@ -32,10 +32,14 @@ PATIENCE = 120
 SIZE = (1300, 1700)
 
 
-def find(variable, *names):
-    found = os.environ.get(variable) or next(filter(None, map(shutil.which, names)), None)
+# As `overparam` looks for one.
+BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge"]
+
+
+def find_browser():
+    found = os.environ.get("BROWSER_PATH") or next(filter(None, map(shutil.which, BROWSERS)), None)
     if not found:
-        sys.exit(f"no {names[0]} found; on Debian: apt-get install chromium chromium-driver (or set {variable})")
+        sys.exit("no chromium found; on Debian: apt-get install chromium (or set BROWSER_PATH)")
     return found
 
 
@@ -99,29 +103,113 @@ class Lab:
         self.log.close()
 
 
-def browser(state):
-    options = Options()
-    options.binary_location = find("BROWSER_PATH", "chromium", "chromium-browser", "google-chrome")
-    for argument in [
-        "--headless=new",
-        # Chromium refuses to run as root without.
-        "--no-sandbox",
-        "--disable-dev-shm-usage",
-        "--disable-gpu",
-        f"--window-size={SIZE[0]},{SIZE[1]}",
-        f"--user-data-dir={state / 'chromium'}",
-        # No network: every name but this machine's is unknown.
-        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-        "--disable-background-networking",
-        "--disable-component-update",
-    ]:
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    return webdriver.Chrome(options=options, service=Service(find("WEBDRIVER_PATH", "chromedriver")))
+class Page:
+    """A page of a headless Chromium, driven through its DevTools protocol."""
+
+    def __init__(self, browser, url):
+        self.number, self.problems, self.urls = 0, [], []
+        self.socket = websocket.create_connection(browser.new_page(), timeout=PATIENCE, suppress_origin=True)
+        for domain in ["Page", "Runtime", "Log", "Network"]:
+            self.call(f"{domain}.enable")
+        self.call("Emulation.setDeviceMetricsOverride", width=SIZE[0], height=SIZE[1], deviceScaleFactor=1, mobile=False)
+        self.call("Page.navigate", url=url)
+
+    def call(self, method, **parameters):
+        """The result of a command; what happens meanwhile is noted."""
+        self.number += 1
+        self.socket.send(json.dumps({"id": self.number, "method": method, "params": parameters}))
+        while True:
+            message = json.loads(self.socket.recv())
+            if message.get("id") == self.number:
+                if "error" in message:
+                    raise RuntimeError(f"{method}: {message['error']['message']}")
+                return message["result"]
+            self.note(message.get("method"), message.get("params", {}))
+
+    def note(self, event, parameters):
+        if event == "Log.entryAdded" and parameters["entry"]["level"] == "error":
+            self.problems.append(f"console: {parameters['entry']['text']} {parameters['entry'].get('url', '')}")
+        elif event == "Runtime.consoleAPICalled" and parameters["type"] in ("error", "assert"):
+            texts = [str(a.get("value", a.get("description", ""))) for a in parameters["args"]]
+            self.problems.append(f"console: {' '.join(texts)}")
+        elif event == "Runtime.exceptionThrown":
+            details = parameters["exceptionDetails"]
+            self.problems.append(f"console: {details.get('exception', {}).get('description', details['text'])}")
+        elif event in ("Network.requestWillBeSent", "Network.webSocketCreated"):
+            self.urls.append(parameters.get("request", parameters)["url"])
+
+    def run(self, script):
+        """The value of an expression in the page."""
+        result = self.call("Runtime.evaluate", expression=script, returnByValue=True)
+        if "exceptionDetails" in result:
+            raise RuntimeError(f"{script}: {result['exceptionDetails']}")
+        return result["result"].get("value")
+
+    def shoot(self, file):
+        file.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
+
+    def close(self):
+        self.call("Page.close")
+        self.socket.close()
+
+
+class Browser:
+    """A headless Chromium with a profile of its own."""
+
+    def __init__(self, state):
+        profile = state / "chromium"
+        self.log = open(state / "chromium.log", "w+")
+        self.process = subprocess.Popen(
+            [
+                find_browser(),
+                "--headless=new",
+                # Chromium refuses to run as root without.
+                "--no-sandbox",
+                "--disable-dev-shm-usage",
+                "--disable-gpu",
+                "--no-first-run",
+                f"--window-size={SIZE[0]},{SIZE[1]}",
+                f"--user-data-dir={profile}",
+                "--remote-debugging-port=0",
+                # No network: every name but this machine's is unknown.
+                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "about:blank",
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        # Chromium writes its port there.
+        note, end = profile / "DevToolsActivePort", time.monotonic() + PATIENCE
+        while not (note.exists() and note.read_text().count("\n")):
+            if self.process.poll() is not None or time.monotonic() > end:
+                self.log.seek(0)
+                log = self.log.read()[-2000:]
+                self.close()
+                sys.exit(f"the browser did not start:\n{log}")
+            time.sleep(0.1)
+        self.address = f"http://127.0.0.1:{note.read_text().split()[0]}"
+
+    def new_page(self):
+        """The address of the DevTools of a new page."""
+        request = urllib.request.Request(f"{self.address}/json/new?about:blank", method="PUT")
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            return json.load(answer)["webSocketDebuggerUrl"]
+
+    def close(self):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.log.close()
 
 
 # What of an output is drawn. A figure is an SVG with a path for each trace.
 COUNT = """
+(() => {
+if (!document.querySelector('.jp-Notebook')) return null;
 const count = (selector) => [...document.querySelectorAll('.jp-Notebook ' + selector)].filter(
   (element) => element.getBoundingClientRect().height > 0).length;
 return {
@@ -133,11 +221,12 @@ return {
   images: count('.jp-OutputArea-output img'),
   broken: [...document.querySelectorAll('.jp-OutputArea-output img')].filter((image) => !image.naturalWidth).length,
 };
+})()
 """
 
 # Scrolls, and moves the mouse onto every figure: until then JupyterLab's extension shows its PNG.
 NEAR = """
-document.querySelector('.jp-WindowedPanel-outer')?.scrollTo(0, arguments[0]);
+document.querySelector('.jp-WindowedPanel-outer')?.scrollTo(0, %d);
 for (const image of document.querySelectorAll('.jp-RenderedPlotly img.plot-img'))
   if (image.style.display !== 'none') image.dispatchEvent(new MouseEvent('mouseenter'));
 """
@@ -153,26 +242,24 @@ def expected(path):
     }
 
 
-def look(driver, lab, path, screenshots):
+def look(browser, lab, path, screenshots):
     """Opens a notebook; returns what is wrong with it."""
     want = expected(path)
-    # A page of its own: leaving one would ask whether to save, which the console notes as an error.
-    driver.switch_to.new_window("tab")
-    driver.get(f"{lab.url}/lab/workspaces/{path.stem}/tree/{path.name}?token={lab.token}")
-    end, page = time.monotonic() + PATIENCE, 0
+    # A page of its own: leaving one would ask whether to save.
+    page = Page(browser, f"{lab.url}/lab/workspaces/{path.stem}/tree/{path.name}?token={lab.token}")
+    end, place = time.monotonic() + PATIENCE, 0
     while True:
-        have = driver.execute_script(COUNT) if driver.find_elements(By.CSS_SELECTOR, ".jp-Notebook") else {}
+        have = page.run(COUNT)
         if have and all(have[key] >= number for key, number in want.items()) and not have["undrawn"] + have["broken"]:
             break
         if time.monotonic() > end:
             break
         # What is far out of sight is drawn when it comes near.
-        page = (page + 1) % 12
-        driver.execute_script(NEAR, 1000 * page)
+        place = (place + 1) % 12
+        page.run(NEAR % (1000 * place))
         time.sleep(0.5)
     # A question may be open, such as which kernel to take.
-    for button in driver.find_elements(By.CSS_SELECTOR, ".jp-Dialog button.jp-mod-reject, .jp-Dialog button.jp-mod-accept")[:1]:
-        button.click()
+    page.run("document.querySelector('.jp-Dialog button.jp-mod-reject, .jp-Dialog button.jp-mod-accept')?.click()")
     time.sleep(1)
     problems = [] if have else ["the notebook did not open"]
     for key, number in want.items():
@@ -182,29 +269,30 @@ def look(driver, lab, path, screenshots):
         problems.append("no figure has traces")
     if have and (have["undrawn"] or have["broken"]):
         problems.append(f"{have['undrawn']} figures without traces, {have['broken']} broken images")
-    problems += [f"console: {entry['message']}" for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
-    for entry in driver.get_log("performance"):
-        message = json.loads(entry["message"])["message"]
-        if message["method"] in ("Network.requestWillBeSent", "Network.webSocketCreated"):
-            url = message["params"].get("request", message["params"])["url"]
-            if url.startswith(("http", "ws")) and f"//127.0.0.1:{lab.port}/" not in url:
-                problems.append(f"asked for {url}")
-    shoot(driver, path, screenshots)
+    shoot(page, path, screenshots)
+    problems += page.problems
+    if not page.urls:
+        problems.append("nothing was asked for, so the watch over the network does not work")
+    problems += [
+        f"asked for {url}" for url in page.urls if url.startswith(("http", "ws")) and f"//127.0.0.1:{lab.port}/" not in url
+    ]
+    page.close()
     print(f"{path.name}: {have}" + "".join(f"\n  {problem}" for problem in problems), flush=True)
     return problems
 
 
-def shoot(driver, path, screenshots):
-    """A screenshot a page of the notebook."""
-    panel = driver.find_elements(By.CSS_SELECTOR, ".jp-WindowedPanel-outer")
-    if not panel:
-        driver.save_screenshot(screenshots / f"{path.stem}.png")
+def shoot(page, path, screenshots):
+    """One screenshot per page of the notebook."""
+    panel = "document.querySelector('.jp-WindowedPanel-outer')"
+    size = page.run(f"{panel} && [{panel}.scrollHeight, {panel}.clientHeight]")
+    if not size:
+        page.shoot(screenshots / f"{path.stem}.png")
         return
-    height, page = driver.execute_script("return [arguments[0].scrollHeight, arguments[0].clientHeight]", panel[0])
-    for number in range(max(1, -(-height // page))):
-        driver.execute_script("arguments[0].scrollTop = arguments[1]", panel[0], number * page)
+    height, visible = size
+    for number in range(max(1, -(-height // visible))):
+        page.run(f"{panel}.scrollTop = {number * visible}")
         time.sleep(0.3)
-        driver.save_screenshot(screenshots / f"{path.stem}-{number + 1}.png")
+        page.shoot(screenshots / f"{path.stem}-{number + 1}.png")
 
 
 def main():
@@ -221,12 +309,12 @@ def main():
         folder.mkdir()
         lab = Lab(folder, state)
         try:
-            driver = browser(state)
+            browser = Browser(state)
             try:
                 for path in arguments.notebooks:
-                    failed |= bool(look(driver, lab, Path(shutil.copy(path, folder)), arguments.screenshots))
+                    failed |= bool(look(browser, lab, Path(shutil.copy(path, folder)), arguments.screenshots))
             finally:
-                driver.quit()
+                browser.close()
         finally:
             lab.close()
     print(f"screenshots in {arguments.screenshots}")

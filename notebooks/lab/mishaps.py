@@ -148,7 +148,7 @@ def another_evcxr(temporary):
 def cells(temporary):
     """A wrong path, an error through `?`, a wrong shape, a figure without a browser, and an interruption."""
     nowhere = str(temporary / "nowhere")
-    kernel = Kernel(PROJECT / "notebooks", OVERPARAM_DATA=str(temporary / "data"), WEBDRIVER_PATH=nowhere)
+    kernel = Kernel(PROJECT / "notebooks", OVERPARAM_DATA=str(temporary / "data"), BROWSER_PATH=nowhere)
     good = expect("a wrong path", kernel.run(':dep overparam = { path = "../nowhere" }'), "../nowhere", "relative to the notebook's folder")
     text = kernel.run(':dep overparam = { path = "/nowhere" }')
     good &= expect("a wrong path from the root", text, "/nowhere", "relative to the notebook's folder")
@@ -165,7 +165,7 @@ def cells(temporary):
     )
     good &= expect("a wrong shape", text, "Objective<4, 5, ", "not satisfied")
     text = kernel.run("figure1()")
-    good &= expect("no chromium", text, "a figure, interactive only", "apt-get install chromium chromium-driver")
+    good &= expect("no chromium", text, "a figure, interactive only", "apt-get install chromium")
     kernel.begin(LONG)
     good &= expect("progress in a cell", kernel.finish(until="finished runs are kept in"), "0%", "runs", "left")
     kernel.interrupt()

@@ -27,11 +27,6 @@ ADVICE = [
         ':dep overparam = {{ path = ".." }}',
     ),
     (
-        r"openssl-sys|OpenSSL",
-        "OpenSSL's headers are missing. On Debian: apt-get install libssl-dev pkg-config. Or do without the PNG of figures: "
-        ':dep overparam = {{ path = "..", default-features = false }}',
-    ),
-    (
         r"No space left on device|Disk quota exceeded",
         "The disk is full. Make room (removing {lab}/cache and {lab}/sessions costs one slow start), then restart the kernel.",
     ),

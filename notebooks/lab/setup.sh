@@ -67,9 +67,7 @@ with open(path, "w") as file:
     json.dump(spec, file, indent=1)
 PYTHON
 
-# Building openssl-sys asks for the same.
-pkg-config --exists openssl 2>/dev/null || [[ -n ${OPENSSL_DIR:-} ]] ||
-  say "note: no OpenSSL headers, so the first cell of the notebooks will not compile: apt-get install libssl-dev pkg-config"
-command -v chromedriver >/dev/null || [[ -n ${WEBDRIVER_PATH:-} ]] ||
-  say "note: no chromedriver, so figures will be interactive only; for PNGs beside them: apt-get install chromium chromium-driver"
+# As `overparam` looks for it.
+[[ -n ${BROWSER_PATH:-} ]] || command -v chromium chromium-browser google-chrome google-chrome-stable chrome microsoft-edge >/dev/null ||
+  say "note: no browser, so figures will be interactive only; for PNGs beside them: apt-get install chromium"
 say "ready: \"Rust (overparam)\" in .lab/venv; evcxr $evcxr in .lab/evcxr"

@@ -6,7 +6,7 @@ use clap::Args;
 use overparam::Error;
 use overparam::bench::scaling::{Point, Series, idle_memory};
 use overparam::bench::{self, Case, Comparison, Measurement, Peak, Peer, Program, Target};
-use overparam::figure::{self, Exporter, Plot};
+use overparam::figure::{self, Exporter};
 use overparam::output::Output;
 use overparam::prelude::Dtype;
 use overparam::trace::{self, Provenance};
@@ -77,7 +77,7 @@ impl Bench {
             printed?;
             say!("table: {}", output.path().display());
             if measurements.iter().any(|measurement| measurement.program != Program::Overparam) {
-                draw(&mut exporter, figure::ratios(&table).map_err(Error::from)?, "bench")?;
+                exporter.add(figure::ratios(&table).map_err(Error::from)?, "bench").map_err(Error::from)?;
             }
         }
         if let Some(output) = scaled {
@@ -85,8 +85,9 @@ impl Bench {
             let settings = json!({ "copy_gb_per_s": peak.copy_gb_per_s }).to_string();
             trace::write_to(&output, &table, &Provenance::new(settings))?;
             say!("table: {}", output.path().display());
-            draw(&mut exporter, figure::scaling(&table).map_err(Error::from)?, "scaling")?;
+            exporter.add(figure::scaling(&table).map_err(Error::from)?, "scaling").map_err(Error::from)?;
         }
+        draw(exporter)?;
         say!("done in {:.0} s", clock.elapsed().as_secs_f64());
         Ok(())
     }
@@ -223,12 +224,12 @@ fn scale(peak: &Peak) -> Result<Vec<Point>> {
     Ok(all)
 }
 
-fn draw(exporter: &mut Exporter, plot: Plot, name: &str) -> Result<()> {
-    let written = exporter.write(&plot, name).map_err(Error::from)?;
+fn draw(exporter: Exporter) -> Result<()> {
+    let written = exporter.finish().map_err(Error::from)?;
     for path in written.files {
         say!("figure: {}", path.display());
     }
-    if let Some(reason) = written.skipped {
+    for reason in written.skipped {
         note!("{reason}");
     }
     Ok(())

@@ -6,7 +6,7 @@ use super::{signals, threads};
 use anyhow::{Result, bail};
 use clap::Args;
 use overparam::experiment::Stage;
-use overparam::figure::{Exporter, Plot, figure1, figure2, figure3};
+use overparam::figure::{Exporter, figure1, figure2, figure3};
 use overparam::output::Output;
 use overparam::prelude::*;
 use overparam::trace::{self, Destination, Provenance};
@@ -81,7 +81,7 @@ impl Figures {
         let backend = self.device.backend()?;
         signals::finish_early()?;
         // Found out now rather than after the first minutes.
-        let mut exporter = Exporter::new(self.out.join("figures")).map_err(Error::from)?;
+        let exporter = Exporter::new(self.out.join("figures")).map_err(Error::from)?;
         let mut files = Files::prepare(&self.out, backend, &protocol, &functions)?;
         let clock = Instant::now();
         let (comparisons, saved) = threads.install(|| compare(&protocol, &functions, &mut files))?;
@@ -90,7 +90,7 @@ impl Figures {
         let (mut drawn, mut printed) = (Ok(()), Ok(()));
         if !comparisons.is_empty() && !interrupt::requested() {
             if saved.is_ok() {
-                drawn = draw(&comparisons, &mut exporter, &mut files);
+                drawn = draw(&comparisons, exporter, &mut files);
             }
             // Also where writing fails: the numbers are all that is left.
             printed = table(&comparisons);
@@ -237,23 +237,21 @@ fn compare(
     Ok((comparisons, saved))
 }
 
-fn draw(comparisons: &[&Comparison], exporter: &mut Exporter, files: &mut Files<'_>) -> Result<()> {
+fn draw(comparisons: &[&Comparison], mut exporter: Exporter, files: &mut Files<'_>) -> Result<()> {
     let traces = trace::traces(comparisons.iter().flat_map(|comparison| &comparison.timed))?;
     let traces: DataFrame = files.earlier.with_traces(traces)?;
     let names = comparisons.iter().map(|comparison| comparison.function.name());
     let names: Vec<&str> = names.chain(files.earlier.functions()).collect();
     let drawn = |function: Function| names.contains(&function.name());
-    let mut figures: Vec<(&str, Plot)> =
-        vec![("figure1", figure1()), ("figure2", figure2(&traces).map_err(Error::from)?)];
+    exporter.add(figure1(), "figure1").map_err(Error::from)?;
+    exporter.add(figure2(&traces).map_err(Error::from)?, "figure2").map_err(Error::from)?;
     if drawn(Function::Rastrigin) || drawn(Function::SpinGlass) {
-        figures.push(("figure3", figure3(&traces).map_err(Error::from)?));
+        exporter.add(figure3(&traces).map_err(Error::from)?, "figure3").map_err(Error::from)?;
     }
-    for (name, plot) in figures {
-        let written = exporter.write(&plot, name).map_err(Error::from)?;
-        files.written.extend(written.files.iter().map(|path| path.display().to_string()));
-        if let Some(reason) = written.skipped {
-            note!("{reason}");
-        }
+    let written = exporter.finish().map_err(Error::from)?;
+    files.written.extend(written.files.iter().map(|path| path.display().to_string()));
+    for reason in written.skipped {
+        note!("{reason}");
     }
     Ok(())
 }

@@ -7,10 +7,9 @@ use plotly::layout::{
 use plotly::{Layout, Plot, Scatter};
 use polars::prelude::DataFrame;
 
-use super::panel::with_y_axis;
 use super::run::{floats, strings};
 use super::series::extent;
-use super::{Error, style};
+use super::{Error, Figure, style};
 
 /// The columns and the rows of panels of [`ratios`].
 const SHAPES: [&str; 3] = ["shallow", "deep 10x1", "deep 50x2"];
@@ -46,7 +45,7 @@ struct Ratio {
 ///
 /// # Errors
 /// A missing or mistyped column, or no other program: see [`Error`].
-pub fn ratios(table: &DataFrame) -> Result<Plot, Error> {
+pub fn ratios(table: &DataFrame) -> Result<Figure, Error> {
     let rows = ratio_rows(table)?;
     if rows.is_empty() {
         return Err(Error::NoRuns("any other program"));
@@ -94,17 +93,16 @@ pub fn ratios(table: &DataFrame) -> Result<Plot, Error> {
     let (low, high) = extent(rows.iter().map(|row| row.ratio).chain([1.0])).unwrap_or((1.0, 1.0));
     let range = vec![low.log10() - 0.1, high.log10() + 0.1];
     let axes = LayoutTemplate::new().x_axis(style::log_axis().dtick(1.0).range(range)).y_axis(style::axis());
-    let mut layout =
-        layout.grid(grid.x_gap(0.06).y_gap(GAP as f64 / row as f64)).template(Template::new().layout(axes));
+    let layout = layout.grid(grid.x_gap(0.06).y_gap(GAP as f64 / row as f64)).template(Template::new().layout(axes));
     let ticks: Vec<f64> = labels.iter().map(|label| place(label)).collect();
     let mut annotations: Vec<Annotation> = Vec::new();
-    let mut lines = Vec::new();
+    let (mut lines, mut y_axes) = (Vec::new(), Vec::new());
     for panel in 1..=panels {
         let (dtype, shape) = (DTYPES[(panel - 1) / shapes.len()], shapes[(panel - 1) % shapes.len()]);
         let outer = (panel - 1) % shapes.len() == 0;
         let names: Vec<&str> = labels.iter().map(|label| if outer { *label } else { "" }).collect();
         let axis = style::axis().tick_values(ticks.clone()).tick_text(names);
-        layout = with_y_axis(layout, panel, axis.range(vec![0.6 - labels.len() as f64, 0.4]));
+        y_axes.push(axis.range(vec![0.6 - labels.len() as f64, 0.4]));
         annotations.push(style::panel_title(panel, &format!("<b>{shape}, {dtype}</b>")));
         if panel > shapes.len() {
             let [x_title, _] = style::axis_titles(panel, "time / time of overparam", "");
@@ -114,7 +112,11 @@ pub fn ratios(table: &DataFrame) -> Result<Plot, Error> {
     }
     plot.set_layout(layout.annotations(annotations).shapes(lines));
     plot.set_configuration(style::configuration());
-    Ok(plot)
+    let mut figure = Figure::from(plot);
+    for (panel, axis) in (1..).zip(&y_axes) {
+        figure.set_y_axis(panel, axis);
+    }
+    Ok(figure)
 }
 
 fn ratio_rows(table: &DataFrame) -> Result<Vec<Ratio>, Error> {
@@ -161,7 +163,7 @@ fn equal(panel: usize) -> Shape {
 ///
 /// # Errors
 /// A missing or mistyped column, or no row: see [`Error`].
-pub fn scaling(table: &DataFrame) -> Result<Plot, Error> {
+pub fn scaling(table: &DataFrame) -> Result<Figure, Error> {
     let names = strings(table, "series")?;
     let panels = [
         ("time", "operations an iteration", "time [µs]", "flop_per_iteration", "least_us_per_iteration", 1.0, 1.0),
@@ -214,7 +216,7 @@ pub fn scaling(table: &DataFrame) -> Result<Plot, Error> {
     }
     plot.set_layout(layout.annotations(annotations));
     plot.set_configuration(style::configuration());
-    Ok(plot)
+    Ok(plot.into())
 }
 
 fn legend() -> Legend {

@@ -1,12 +1,11 @@
 //! Figure 3: what the best of the n embeddings does, iteration by iteration.
 
-use plotly::Plot;
 use polars::prelude::DataFrame;
 
 use crate::objective::GROUND_STATE_ENERGY;
 
 use super::{
-    Error, SPIN_GLASS,
+    Error, Figure, SPIN_GLASS,
     panel::{Panel, draw},
     run::{Run, runs},
     series::{Between, Series},
@@ -22,7 +21,7 @@ use super::{
 ///
 /// # Errors
 /// A missing or mistyped column, an unknown optimizer, no run of either function: see [`Error`].
-pub fn figure3(traces: &DataFrame) -> Result<Plot, Error> {
+pub fn figure3(traces: &DataFrame) -> Result<Figure, Error> {
     let runs = runs(traces)?;
     let panels: Vec<Panel> = ["rastrigin", SPIN_GLASS]
         .into_iter()
@@ -33,8 +32,8 @@ pub fn figure3(traces: &DataFrame) -> Result<Plot, Error> {
         return Err(Error::NoRuns("rastrigin or spin-glass"));
     }
     let (top, row, bottom) = (68, 210, 50);
-    let legend = style::legend(1.0 + 30.0 / row as f64);
-    // On the right the title of the Hamiltonian is wider than its panel.
+    // The entries fit into one line of a column only in a smaller size.
+    let legend = style::legend(1.0 + 30.0 / row as f64).font(style::font(style::TEXT - 2));
     let layout = style::layout(style::COLUMN, top + row + bottom, style::margin(80, 24, top, bottom), legend);
     Ok(draw(&panels, 2, "iteration + 1", layout, (0.42, 0.0)))
 }
@@ -43,12 +42,12 @@ fn panel<'a>(function: &str, runs: impl Iterator<Item = &'a Run> + Clone) -> Pan
     let glass = function == SPIN_GLASS;
     let series = |run: &Run| -> Series {
         let y = |f: f64| if glass { (2.0 * f - 1.0) * GROUND_STATE_ENERGY } else { f };
-        let points = run.rows.iter().map(|r| (r.iteration + 1.0, y(r.objective_min)));
-        points.filter(|(x, y)| x.is_finite() && y.is_finite()).collect()
+        run.rows.iter().map(|r| (r.iteration + 1.0, y(r.objective_min))).collect()
     };
     let quantity = if glass { "energy per spin" } else { "min. objective" };
     let panel = Panel::new(function, quantity, runs, Between::Straight, series);
-    if glass { panel.with_known_energies(false) } else { panel }
+    // The full name is wider than half a column.
+    if glass { Panel { title: "3-spin glass".to_owned(), ..panel.with_known_energies(false) } } else { panel }
 }
 
 #[cfg(test)]

@@ -6,43 +6,52 @@ use std::{
     fs,
     io::{self, Write},
     path::PathBuf,
+    sync::LazyLock,
 };
 
 use plotly::Plot;
 
-use super::{Browser, Error};
+use super::{Browser, Error, Figure};
 use crate::output::Output;
 
-/// A page that shows `plot` on its own: plotly.js is inside, nothing is loaded.
+/// Pixels of a PNG, along a side, to every pixel of the figure: 305 dots an inch at the printed size.
+const PNG_SCALE: usize = 2;
+
+/// plotly.js as a `script` element.
 ///
-/// plotly's own `to_html` also embeds MathJax, 2 MB that no figure here uses and that would load its parts from a CDN
-/// if one did. Of the scripts plotly offers only the first is kept, which is plotly.js.
-pub fn html(plot: &Plot, title: &str) -> String {
+/// plotly offers MathJax besides, 2 MB that no figure here uses and that would load its parts from a CDN if one did. Of its
+/// scripts only the first is kept, which is plotly.js.
+pub(super) static PLOTLY: LazyLock<String> = LazyLock::new(|| {
     let scripts = Plot::offline_js_sources();
-    let script = scripts.split_inclusive("</script>").next().unwrap_or_default();
+    scripts.split_inclusive("</script>").next().unwrap_or_default().to_owned()
+});
+
+/// A page that shows `figure` on its own: plotly.js is inside, nothing is loaded.
+pub fn html(figure: &Figure, title: &str) -> String {
     let title = title.replace('&', "&amp;").replace('<', "&lt;");
-    let figure = plot.to_inline_html(Some("figure"));
     format!(
         "<!doctype html>\n<html lang=\"en\">\n\
-         <head>\n<meta charset=\"utf-8\">\n<title>{title}</title>\n{script}\n</head>\n\
-         <body style=\"background: white\">\n{figure}\n</body>\n</html>\n"
+         <head>\n<meta charset=\"utf-8\">\n<title>{title}</title>\n{}\n</head>\n\
+         <body style=\"background: white\">\n<div id=\"figure\"></div>\n\
+         <script>\nPlotly.newPlot(\"figure\", {});\n</script>\n</body>\n</html>\n",
+        *PLOTLY,
+        figure.script()
     )
 }
 
-/// What [`Exporter::write`] did.
+/// What [`Exporter::finish`] did.
 #[derive(Debug)]
 pub struct Written {
     /// The files that are there now.
     pub files: Vec<PathBuf>,
-    /// Why there is no SVG and PNG, and what to install, if there is none.
-    pub skipped: Option<String>,
+    /// Why SVG and PNG are missing: a line for all figures, if there is no browser, or one for each that has none.
+    pub skipped: Vec<String>,
 }
 
-/// Writes figures into a folder, all with one browser, which starts with the first figure and ends with the exporter.
+/// Writes figures into a folder: each as HTML at once, then all as images, with one start of the browser.
 pub struct Exporter {
     folder: PathBuf,
-    /// `None` until the first figure; then the browser, or why there is none.
-    browser: Option<Result<Browser, String>>,
+    figures: Vec<(String, Figure)>,
 }
 
 impl Exporter {
@@ -53,45 +62,64 @@ impl Exporter {
     pub fn new(folder: impl Into<PathBuf>) -> Result<Self, Error> {
         let folder = folder.into();
         fs::create_dir_all(&folder).map_err(|source| Error::Write { path: folder.clone(), source })?;
-        Ok(Self { folder, browser: None })
+        Ok(Self { folder, figures: Vec::new() })
     }
 
-    /// Writes `plot` as `name.html`, `name.svg` and `name.png`, the latter at twice the figure's pixels. A figure that
-    /// was there is replaced. Without a browser, or if it fails, the HTML is written and [`Written::skipped`] says why
-    /// it is alone.
+    /// Writes `figure` as `name.html` and keeps it for [`finish`](Self::finish). A figure that was there is replaced; its images
+    /// are removed, since they would be taken for those of the new page.
+    ///
+    /// # Errors
+    /// [`Error::Write`] if a file cannot be written or removed.
+    pub fn add(&mut self, figure: impl Into<Figure>, name: &str) -> Result<(), Error> {
+        let figure = figure.into();
+        for extension in ["svg", "png"] {
+            let path = self.path(name, extension);
+            match fs::remove_file(&path) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(Error::Write { path, source }),
+                _ => {}
+            }
+        }
+        self.put(name, "html", html(&figure, name).as_bytes())?;
+        self.figures.push((name.to_owned(), figure));
+        Ok(())
+    }
+
+    /// Writes every figure as `name.svg` and `name.png`, the latter at twice the figure's pixels. Without a browser, or if it
+    /// fails, there is the HTML alone, and [`Written::skipped`] says why.
     ///
     /// # Errors
     /// [`Error::Write`] if a file cannot be written.
-    pub fn write(&mut self, plot: &Plot, name: &str) -> Result<Written, Error> {
-        let page = self.put(name, "html", html(plot, name).as_bytes())?;
-        let browser = self.browser.get_or_insert_with(|| Browser::start().map_err(|e| e.to_string()));
-        let images = match browser {
-            Ok(browser) => browser.svg_and_png(plot).map_err(|e| e.to_string()),
-            Err(reason) => Err(reason.clone()),
-        };
-        match images {
-            Ok((svg, png)) => {
-                let files = vec![page, self.put(name, "svg", svg.as_bytes())?, self.put(name, "png", &png)?];
-                Ok(Written { files, skipped: None })
-            }
-            Err(reason) => {
-                // Images of an earlier figure beside the new page would be taken for its own.
-                for extension in ["svg", "png"] {
-                    let path = self.folder.join(format!("{name}.{extension}"));
-                    match fs::remove_file(&path) {
-                        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                            return Err(Error::Write { path, source });
-                        }
-                        _ => {}
-                    }
+    pub fn finish(self) -> Result<Written, Error> {
+        self.finish_with(Browser::find)
+    }
+
+    fn finish_with(self, browser: impl FnOnce() -> Result<Browser, Error>) -> Result<Written, Error> {
+        let mut written = Written { files: Vec::new(), skipped: Vec::new() };
+        let figures: Vec<&Figure> = self.figures.iter().map(|(_, figure)| figure).collect();
+        let images =
+            if figures.is_empty() { Ok(Vec::new()) } else { browser().and_then(|b| b.draw(&figures, PNG_SCALE)) };
+        let mut images =
+            images.map_err(|reason| written.skipped.push(reason.to_string())).unwrap_or_default().into_iter();
+        for (name, _) in &self.figures {
+            written.files.push(self.path(name, "html"));
+            match images.next() {
+                Some(Ok(images)) => {
+                    written.files.push(self.put(name, "svg", images.svg.as_bytes())?);
+                    written.files.push(self.put(name, "png", &images.png)?);
                 }
-                Ok(Written { files: vec![page], skipped: Some(format!("{name}: {reason}")) })
+                Some(Err(reason)) => written.skipped.push(format!("{name}: {reason}")),
+                None => {}
             }
         }
+        Ok(written)
+    }
+
+    fn path(&self, name: &str, extension: &str) -> PathBuf {
+        self.folder.join(format!("{name}.{extension}"))
     }
 
     fn put(&self, name: &str, extension: &str, bytes: &[u8]) -> Result<PathBuf, Error> {
-        let path = self.folder.join(format!("{name}.{extension}"));
+        let path = self.path(name, extension);
         let whole = Output::prepare(&path).and_then(|output| {
             output.write(|sink| sink.write_all(bytes).map_err(|source| crate::Error::file("write", &path, source)))
         });
@@ -114,6 +142,28 @@ mod tests {
         assert!(!page.contains("<script src") && !page.contains("MathJax.loader"));
         assert_eq!(page.matches("<script").count(), page.matches("</script>").count());
         assert_eq!(page.matches("</script>").count(), 2);
+    }
+
+    #[test]
+    fn no_text_of_a_figure_ends_its_script() {
+        let mut figure = figure1();
+        figure.set("meta", "</script><!-- <script>".into());
+        assert_eq!(html(&figure, "a").matches("</script>").count(), 2);
+    }
+
+    #[test]
+    fn without_a_browser_there_is_the_page_alone_and_one_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut exporter = Exporter::new(folder.path()).unwrap();
+        fs::write(folder.path().join("a.png"), "of an earlier figure").unwrap();
+        exporter.add(figure1(), "a").unwrap();
+        exporter.add(figure1(), "b").unwrap();
+        let written = exporter.finish_with(|| Err(Error::Browser("none".to_owned()))).unwrap();
+        assert_eq!(written.files, [folder.path().join("a.html"), folder.path().join("b.html")]);
+        assert_eq!(written.skipped, ["no PNG or SVG: none"]);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        let none = Exporter::new(folder.path()).unwrap().finish_with(|| unreachable!()).unwrap();
+        assert!(none.files.is_empty() && none.skipped.is_empty());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The figures of the paper, drawn from traces.
 //!
-//! A figure is a pure function of a table: what a run recorded goes in, a [`Plot`] comes out, and nothing here knows
+//! A figure is a pure function of a table: what a run recorded goes in, a [`Figure`] comes out, and nothing here knows
 //! how the numbers were obtained. Drawing is apart from writing, so that a notebook can show what the command line
 //! saves: [`figure1`], [`figure2`] and [`figure3`] draw, an [`Exporter`] writes HTML, SVG and PNG, a [`Browser`]
 //! renders images in memory.
@@ -25,23 +25,25 @@
 //! Figures 1 and 3 are one journal column wide (85 mm), figure 2 a page (180 mm), at 6 px a millimeter: the 15 px text
 //! prints at 7 points, and the PNG, twice as fine, at 305 dots an inch.
 
-#[path = "no_browser.rs"]
 mod browser;
 mod cost;
 mod descent;
 mod export;
 mod motivation;
 mod panel;
+mod plot;
 mod race;
 mod run;
+mod scale;
 mod series;
 mod style;
 
-pub use browser::Browser;
+pub use browser::{Browser, Images};
 pub use cost::{ratios, scaling};
 pub use descent::figure3;
 pub use export::{Exporter, Written, html};
 pub use motivation::figure1;
+pub use plot::Figure;
 pub use plotly::Plot;
 pub use race::figure2;
 

@@ -8,6 +8,7 @@ use plotly::{
     layout::{Annotation, Axis},
 };
 
+use super::Figure;
 use super::style::{self, axis, axis_id};
 
 /// Samples an axis of the loss surface: fine enough for smooth contours in print.
@@ -26,13 +27,13 @@ const SOLUTION: &str = style::ORANGE;
 /// The minimum, a point on the left, is the pair of lines w_1 = 0 and w_2 = 0 on the right. Arrows point where steepest
 /// descent goes; they grow with the gradient, as its cube root so that the
 /// short ones show.
-pub fn figure1() -> Plot {
+pub fn figure1() -> Figure {
     let (top, panel, bottom) = (68, 210, 50);
     let legend = style::legend(1.0 + 30.0 / panel as f64);
     let layout = style::layout(style::COLUMN, top + panel + bottom, style::margin(76, 62, top, bottom), legend)
-        .x_axis(side([0.0, 0.41]).anchor("y"))
+        .x_axis(side([0.0, 0.4]).anchor("y"))
         .y_axis(axis().range(vec![-0.05, 1.1]).dtick(0.5))
-        .x_axis2(side([0.59, 1.0]).anchor("y2"))
+        .x_axis2(side([0.6, 1.0]).anchor("y2"))
         .y_axis2(side([0.0, 1.0]).anchor("x2"));
     let mut annotations = vec![
         style::panel_title(1, "<b>f(x) = x²</b>"),
@@ -57,7 +58,7 @@ pub fn figure1() -> Plot {
     plot.add_trace(line(vec![f64::NAN], vec![f64::NAN], 2, ARROW, 2.0).name("steepest descent"));
     plot.set_layout(layout.annotations(annotations));
     plot.set_configuration(style::configuration());
-    plot
+    plot.into()
 }
 
 fn linspace() -> Vec<f64> {

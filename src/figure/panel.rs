@@ -1,29 +1,32 @@
 //! Panels in which the seeds of both optimizers race: thin lines, and their medians bold.
 //!
-//! plotly 0.14 has fields for eight axes of a kind, and the paper's figure has nine panels. The axes therefore take
-//! their style from the layout's template, which reaches any number of them; their titles are annotations, and the grid
-//! gives every axis its place. Only a logarithmic y axis needs a field, so past the eighth panel y is linear.
+//! The x axes take their style from the layout's template, which reaches any number of them; the titles of the axes are
+//! annotations, and the grid gives every axis its place.
 
 use plotly::{
     Layout, Plot, Scatter,
-    common::{Anchor, DashType, HoverInfo, Line, LineShape, Mode},
+    common::{Anchor, DashType, HoverInfo, Line, LineShape, Marker, MarkerSymbol, Mode},
     layout::{Annotation, Axis, GridPattern, LayoutGrid, LayoutTemplate, Shape, ShapeLine, ShapeType, Template},
 };
 
 use crate::objective::{GROUND_STATE_ENERGY, THRESHOLD_ENERGY};
 
 use super::{
+    Figure,
     run::{Optimizer, Run},
+    scale::Scale,
     series::{Between, GRID_POINTS, Series, extent, log_grid, median, without_plateaus},
     style,
 };
 
-/// Axes of a kind that plotly's `Layout` has fields for.
-const TYPED_AXES: usize = 8;
-/// Above this ratio of the largest to the smallest value, an axis is logarithmic.
-const LOG_ABOVE: f64 = 100.0;
+const GRAY: &str = "#888888";
 const SEED_WIDTH: f64 = 1.0;
 const MEDIAN_WIDTH: f64 = 3.0;
+/// Diameters of the marks where a curve reaches 0, and of a curve that is a point.
+const SEED_MARK: usize = 6;
+const MEDIAN_MARK: usize = 10;
+/// Letters of a title: what a panel of a page has room for.
+const TITLE: usize = 28;
 
 /// The curves of one function.
 pub(super) struct Panel {
@@ -55,7 +58,14 @@ impl Panel {
         between: Between,
         series: impl Fn(&Run) -> Series,
     ) -> Self {
-        let of = |optimizer| runs.clone().filter(move |r| r.optimizer == optimizer).map(&series).collect();
+        let drawn = |run: &Run| {
+            let mut points = series(run);
+            // x is logarithmic.
+            points.retain(|(x, y)| x.is_finite() && *x > 0.0 && y.is_finite());
+            points.sort_by(|a, b| a.0.total_cmp(&b.0));
+            points
+        };
+        let of = |optimizer| runs.clone().filter(move |r| r.optimizer == optimizer).map(drawn).collect();
         let seeds = Optimizer::ALL.into_iter().map(|o| (o, of(o))).collect();
         Self { title: proper_name(function), quantity, seeds, between, levels: Vec::new() }
     }
@@ -78,47 +88,60 @@ impl Panel {
         self.seeds.iter().flat_map(|(_, seeds)| seeds.iter().flatten().copied())
     }
 
-    /// The decades a logarithmic y axis spans, if it should be one.
-    fn log_decades(&self) -> Option<f64> {
-        let (low, high) = extent(self.points().map(|p| p.1))?;
-        (low > 0.0 && high / low > LOG_ABOVE).then(|| (high / low).log10())
+    /// The median of an optimizer's seeds.
+    fn medians(&self) -> Vec<(Optimizer, Series)> {
+        let median = |seeds: &Vec<Series>| {
+            // A run of which nothing can be drawn is none.
+            let seeds: Vec<Series> = seeds.iter().filter(|series| !series.is_empty()).cloned().collect();
+            let (left, right) = extent(seeds.iter().flatten().map(|p| p.0))?;
+            Some(median(&seeds, self.between, &log_grid(left, right, GRID_POINTS)))
+        };
+        self.seeds.iter().filter_map(|(optimizer, seeds)| Some((*optimizer, median(seeds)?))).collect()
+    }
+
+    /// The scale of y. A panel with levels is linear: these are energies, of either sign.
+    fn scale(&self, medians: &[(Optimizer, Series)]) -> Scale {
+        let values: Vec<f64> = self.points().map(|p| p.1).chain(self.levels.iter().map(|level| level.y)).collect();
+        let medians: Vec<f64> = medians.iter().flat_map(|(_, series)| series).map(|p| p.1).collect();
+        Scale::new(&values, &medians)
     }
 }
 
 /// Draws `panels` in rows of `columns`.
-pub(super) fn draw(panels: &[Panel], columns: usize, x_title: &str, layout: Layout, gaps: (f64, f64)) -> Plot {
+pub(super) fn draw(panels: &[Panel], columns: usize, x_title: &str, layout: Layout, gaps: (f64, f64)) -> Figure {
     let columns = columns.min(panels.len());
     let rows = panels.len().div_ceil(columns);
     let grid =
         LayoutGrid::new().rows(rows).columns(columns).pattern(GridPattern::Independent).x_gap(gaps.0).y_gap(gaps.1);
     let axes = LayoutTemplate::new().x_axis(x_axis(panels)).y_axis(style::axis());
-    let mut layout = layout.grid(grid).template(Template::new().layout(axes));
+    let layout = layout.grid(grid).template(Template::new().layout(axes));
 
+    let medians: Vec<_> = panels.iter().map(Panel::medians).collect();
+    let scales: Vec<_> = panels.iter().zip(&medians).map(|(panel, medians)| panel.scale(medians)).collect();
     let mut plot = Plot::new();
-    add_legend(&mut plot, panels);
+    add_legend(&mut plot, panels, scales.iter().any(Scale::marks_zeros));
     let mut annotations = Vec::new();
     let mut shapes = Vec::new();
-    for (n, panel) in (1..).zip(panels) {
-        let decades = panel.log_decades().filter(|_| n <= TYPED_AXES);
-        if let Some(decades) = decades {
-            layout = with_y_axis(layout, n, style::log_axis().dtick((decades / 5.0).ceil()));
-        }
-        let scale = if decades.is_some() { "log" } else { "linear" };
+    for (n, ((panel, medians), scale)) in (1..).zip(panels.iter().zip(&medians).zip(&scales)) {
         annotations.push(style::panel_title(n, &format!("<b>{}</b>", panel.title)));
-        annotations.extend(style::axis_titles(n, x_title, &format!("{} ({scale})", panel.quantity)));
+        annotations.extend(style::axis_titles(n, x_title, &format!("{} ({})", panel.quantity, scale.name())));
         for level in &panel.levels {
             shapes.push(level_line(n, level));
             annotations.push(level_label(n, level));
         }
-        add_curves(&mut plot, n, panel);
+        add_curves(&mut plot, n, panel, medians, scale);
     }
     plot.set_layout(layout.annotations(annotations).shapes(shapes));
     plot.set_configuration(style::configuration());
-    plot
+    let mut figure = Figure::from(plot);
+    for (n, scale) in (1..).zip(&scales) {
+        figure.set_y_axis(n, &scale.axis());
+    }
+    figure
 }
 
 /// Entries that stand for all panels and seeds: lines without points, since the curves of a color are many.
-fn add_legend(plot: &mut Plot, panels: &[Panel]) {
+fn add_legend(plot: &mut Plot, panels: &[Panel], zeros: bool) {
     let entry = |name: &str, color: &'static str, width| {
         let line = Line::new().color(color).width(width);
         Scatter::new(vec![f64::NAN], vec![f64::NAN]).mode(Mode::Lines).name(name).line(line)
@@ -130,40 +153,63 @@ fn add_legend(plot: &mut Plot, panels: &[Panel]) {
             plot.add_trace(entry(&name, style::color(optimizer), MEDIAN_WIDTH).legend_group(optimizer.name()));
         }
     }
-    plot.add_trace(entry("one seed", "#888888", SEED_WIDTH));
+    plot.add_trace(entry("one seed", GRAY, SEED_WIDTH));
+    if zeros {
+        let mark = Scatter::new(vec![f64::NAN], vec![f64::NAN]).mode(Mode::Markers).name("reaches 0");
+        plot.add_trace(mark.marker(zero_mark(GRAY, MEDIAN_MARK)));
+    }
+}
+
+fn zero_mark(color: &'static str, size: usize) -> Marker {
+    Marker::new().symbol(MarkerSymbol::TriangleDown).color(color).size(size)
 }
 
 /// Seeds first, so that no median is hidden. A click on the optimizer's legend entry toggles them all.
-fn add_curves(plot: &mut Plot, n: usize, panel: &Panel) {
+fn add_curves(plot: &mut Plot, n: usize, panel: &Panel, medians: &[(Optimizer, Series)], scale: &Scale) {
     let shape = match panel.between {
         Between::Hold => LineShape::Hv,
         Between::Straight => LineShape::Linear,
     };
-    let line = |optimizer, width| Line::new().color(style::color(optimizer)).width(width).shape(shape.clone());
-    let curve = |optimizer: Optimizer, points: &Series| {
-        let points = if panel.between == Between::Hold { without_plateaus(points) } else { points.clone() };
-        let (x, y): (Vec<_>, Vec<_>) = points.into_iter().map(|(x, y)| (significant(x), significant(y))).unzip();
+    let scatter = |optimizer: Optimizer, points: Vec<(f64, f64)>| {
+        let (x, y): (Vec<_>, Vec<_>) =
+            points.into_iter().map(|(x, y)| (significant(x), significant(scale.place(y)))).unzip();
         Scatter::new(x, y)
-            .mode(Mode::Lines)
             .name(optimizer.name())
             .show_legend(false)
             .legend_group(optimizer.name())
             .x_axis(style::axis_id('x', n))
             .y_axis(style::axis_id('y', n))
     };
+    let mut add = |optimizer: Optimizer, points: &Series, width: f64, mark: usize, opacity: f64, hover: HoverInfo| {
+        let color = style::color(optimizer);
+        let drawn = if panel.between == Between::Hold { without_plateaus(points) } else { points.clone() };
+        // A line needs two points.
+        let is_point = drawn.first().map(|p| p.0) == drawn.last().map(|p| p.0);
+        let mode = if is_point { Mode::LinesMarkers } else { Mode::Lines };
+        let line = Line::new().color(color).width(width).shape(shape.clone());
+        let curve = scatter(optimizer, drawn).mode(mode).line(line).opacity(opacity).hover_info(hover);
+        plot.add_trace(if is_point { curve.marker(Marker::new().color(color).size(mark)) } else { curve });
+        if scale.marks_zeros() {
+            let zeros = arrivals_at_zero(points);
+            if !zeros.is_empty() {
+                let marks = scatter(optimizer, zeros).mode(Mode::Markers).marker(zero_mark(color, mark));
+                plot.add_trace(marks.opacity(opacity).clip_on_axis(false).hover_info(HoverInfo::Skip));
+            }
+        }
+    };
     for (optimizer, seeds) in &panel.seeds {
         for seed in seeds {
-            let thin = curve(*optimizer, seed).line(line(*optimizer, SEED_WIDTH)).opacity(0.35);
-            plot.add_trace(thin.hover_info(HoverInfo::Skip));
+            add(*optimizer, seed, SEED_WIDTH, SEED_MARK, 0.35, HoverInfo::Skip);
         }
     }
-    for (optimizer, seeds) in &panel.seeds {
-        let Some((_, right)) = extent(seeds.iter().flatten().map(|p| p.0)) else { continue };
-        // A median of the seeds that happened to start first would jump as the others come in.
-        let left = seeds.iter().filter_map(|series| series.first()).fold(0.0, |left: f64, p| left.max(p.0));
-        let middle = median(seeds, panel.between, &log_grid(left, right, GRID_POINTS));
-        plot.add_trace(curve(*optimizer, &middle).line(line(*optimizer, MEDIAN_WIDTH)));
+    for (optimizer, median) in medians {
+        add(*optimizer, median, MEDIAN_WIDTH, MEDIAN_MARK, 1.0, HoverInfo::All);
     }
+}
+
+/// The points at which a curve is 0, or below by a rounding error, and was not before.
+fn arrivals_at_zero(series: &Series) -> Series {
+    (0..series.len()).filter(|&i| series[i].1 <= 0.0 && (i == 0 || series[i - 1].1 > 0.0)).map(|i| series[i]).collect()
 }
 
 /// The logarithmic x axis shared by all panels; only whole powers of ten where every panel has some.
@@ -172,20 +218,6 @@ fn x_axis(panels: &[Panel]) -> Axis {
     let shortest = panels.iter().map(decades).fold(f64::INFINITY, f64::min);
     let axis = style::log_axis();
     if shortest >= 1.0 { axis.dtick(1.0) } else { axis }
-}
-
-pub(super) fn with_y_axis(layout: Layout, n: usize, axis: Axis) -> Layout {
-    match n {
-        1 => layout.y_axis(axis),
-        2 => layout.y_axis2(axis),
-        3 => layout.y_axis3(axis),
-        4 => layout.y_axis4(axis),
-        5 => layout.y_axis5(axis),
-        6 => layout.y_axis6(axis),
-        7 => layout.y_axis7(axis),
-        8 => layout.y_axis8(axis),
-        _ => layout,
-    }
 }
 
 fn level_line(n: usize, level: &Level) -> Shape {
@@ -222,7 +254,12 @@ fn proper_name(function: &str) -> String {
         "spin-glass" => "3-spin spherical glass".to_owned(),
         name => {
             let mut letters = name.chars();
-            letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+            let first = letters.next().into_iter().flat_map(char::to_uppercase);
+            let name: String = first.chain(letters).map(|c| if c.is_control() { ' ' } else { c }).collect();
+            let short: String = name.chars().take(TITLE - 1).collect();
+            let shown = if name.chars().count() > TITLE { format!("{}…", short.trim_end()) } else { name };
+            // plotly reads some HTML.
+            shown.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
         }
     }
 }

@@ -24,18 +24,20 @@ pub(super) fn log_grid(left: f64, right: f64, points: usize) -> Vec<f64> {
     (0..points).map(|i| if i + 1 == points { right } else { left * (step * i as f64).exp() }).collect()
 }
 
-/// The median over `seeds` at every x of `grid`. A seed counts from its first point on, and keeps its last value after
-/// its end; an x before every seed is left out.
+/// The median over `seeds` at every x of `grid`. A seed is at infinity before its first point, and keeps its last value after
+/// its end; an x where the median is infinite is left out.
 pub(super) fn median(seeds: &[Series], between: Between, grid: &[f64]) -> Series {
     let at = |x: f64| {
-        let mut values: Vec<f64> = seeds.iter().filter_map(|s| value(s, between, x)).collect();
+        let mut values: Vec<f64> = seeds.iter().map(|s| value(s, between, x).unwrap_or(f64::INFINITY)).collect();
         values.sort_by(f64::total_cmp);
         let half = values.len() / 2;
-        match values.len() {
-            0 => None,
-            n if n % 2 == 1 => Some((x, values[half])),
-            _ => Some((x, 0.5 * (values[half - 1] + values[half]))),
-        }
+        let median = match values.len() {
+            0 => return None,
+            n if n % 2 == 1 => values[half],
+            // Halved first: the sum of two large values may overflow.
+            _ => 0.5 * values[half - 1] + 0.5 * values[half],
+        };
+        median.is_finite().then_some((x, median))
     };
     grid.iter().filter_map(|&x| at(x)).collect()
 }
@@ -81,6 +83,10 @@ mod tests {
         assert_eq!(median(&seeds, &[0.5, 1.0, 2.5, 3.0, 99.0]), [(1.0, 7.0), (2.5, 7.0), (3.0, 4.0), (99.0, 4.0)]);
         assert_eq!(median(&seeds[..2], &[1.0, 3.0]), [(1.0, 7.0), (3.0, 2.5)]);
         assert!(median(&[], &[1.0]).is_empty());
+        // One seed that begins late does not hide the others.
+        let late = [vec![(1.0, 4.0)], vec![(2.0, 6.0)], vec![(50.0, 5.0)]];
+        assert_eq!(median(&late, &[1.0, 2.0, 50.0]), [(2.0, 6.0), (50.0, 5.0)]);
+        assert_eq!(median(&[vec![(1.0, f64::MAX)], vec![(1.0, f64::MAX)]], &[1.0]), [(1.0, f64::MAX)]);
     }
 
     #[test]

@@ -2,8 +2,7 @@
 
 use super::Content;
 use super::html::base64;
-use crate::figure::Browser;
-use plotly::Plot;
+use crate::figure::{Browser, Figure};
 use serde_json::{Value, json};
 
 /// Points: what a notebook beside its list of files has room for on a laptop. A wider figure would be cut.
@@ -13,8 +12,8 @@ const WIDEST: f64 = 840.0;
 const PACKED_ABOVE: usize = 16;
 
 /// The figure for plotly, and as a PNG where there is a browser.
-pub(super) fn content(figure: &Plot) -> Content {
-    let mut json = serde_json::to_value(figure).unwrap_or_default();
+pub(super) fn content(figure: &Figure) -> Content {
+    let mut json = figure.json().clone();
     if let Some(traces) = json.get_mut("data").and_then(Value::as_array_mut) {
         for trace in traces {
             for axis in ["x", "y"] {
@@ -28,7 +27,10 @@ pub(super) fn content(figure: &Plot) -> Content {
         fit(layout);
     }
     let content = Content::default().with("application/vnd.plotly.v1+json", json.to_string());
-    match Browser::start().and_then(|mut browser| browser.preview(figure)) {
+    // A pixel to a pixel: it is for a screen.
+    let images =
+        Browser::find().and_then(|browser| browser.draw(&[figure], 1)?.into_iter().collect::<Result<Vec<_>, _>>());
+    match images.map(|images| images.iter().map(|images| base64(&images.png)).collect::<String>()) {
         Ok(png) => content.with("image/png", png).with("text/plain", "a figure"),
         Err(reason) => content.with("text/plain", format!("a figure, interactive only; {reason}")),
     }

@@ -12,6 +12,7 @@ mod sketch;
 mod table;
 
 use crate::experiment::{Comparison, Run};
+use crate::figure::Figure;
 use plotly::Plot;
 use polars::prelude::DataFrame;
 use std::io::{self, Write};
@@ -78,6 +79,12 @@ impl Display for DataFrame {
     }
 }
 
+impl Display for Figure {
+    fn content(&self) -> Content {
+        figure::content(self)
+    }
+}
+
 /// A cell that ends with a loop or a `match` has nothing to show.
 impl Display for () {
     fn content(&self) -> Content {
@@ -102,9 +109,9 @@ impl DisplayFigure for Plot {
 
 /// A figure as a cell shows it: interactive where plotly is, and as a PNG where it is not.
 ///
-/// The image needs chromium and chromedriver; without them there is a note instead, and the figure is interactive only.
-pub fn show(figure: &Plot) -> Shown {
-    Shown(figure::content(figure))
+/// The image needs chromium; without it there is a note instead, and the figure is interactive only.
+pub fn show(figure: impl Into<Figure>) -> Shown {
+    Shown(figure.into().content())
 }
 
 /// What [`show`] returns, to end a cell with.
@@ -167,12 +174,14 @@ mod tests {
         fn takes_it(display: impl FnOnce(Plot)) {
             let _ = display;
         }
-        takes_it(|figure| {
+        takes_it(|figure: Plot| {
             use super::DisplayFigure as _;
             // Returns () either way; what tells them apart is that this one consumes the figure.
             figure.evcxr_display();
         });
-        let content = show(&figure1()).content();
+        let content = show(Plot::new()).content();
+        assert!(content.get("application/vnd.plotly.v1+json").is_some());
+        let content = figure1().content();
         let json: serde_json::Value =
             serde_json::from_str(content.get("application/vnd.plotly.v1+json").unwrap()).unwrap();
         assert!(json["data"].is_array() && json["layout"].is_object());

@@ -1,182 +1,227 @@
-//! A headless browser, to turn figures into images.
+//! A headless browser that turns figures into images.
 //!
-//! plotly's export draws with a browser through chromedriver. What it leaves to its caller is here: running both on a
-//! port of their own and cleaning up after them (`driver`), and PNGs finer than a pixel a pixel.
+//! One start draws all figures that are asked for: plotly.js and the figures are one page (`page`), which the browser loads
+//! from a temporary folder (`scratch`) and prints with the images in place of its text (`process`).
 
-mod driver;
+mod page;
+mod process;
+mod scratch;
 
-use std::{fs, thread};
+use std::{env, path::PathBuf, time::Duration};
 
-use plotly::{
-    Plot,
-    plotly_static::{ImageFormat, StaticExporter, StaticExporterBuilder},
-};
-use serde_json::{Value, json};
+use super::{Error, Figure};
 
-use super::Error;
-use driver::Driver;
+const INSTALL: &str = "on Debian or Ubuntu: apt-get install chromium";
+const VARIABLE: &str = "BROWSER_PATH";
+const NAMES: [&str; 6] =
+    ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge"];
 
-/// Pixels of a PNG, along a side, for every pixel of the figure: 305 dots an inch at the printed size.
-const PNG_SCALE: usize = 2;
+/// Three figures take about four seconds on an idle machine.
+const LIMIT: Duration = Duration::from_secs(60);
 
-/// `--no-sandbox` because Chromium refuses to run as root without, and shows nothing here but our own figures;
-/// `--disable-dev-shm-usage` because containers have little of it.
-const BROWSER_ARGUMENTS: [&str; 6] = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-dev-shm-usage",
-    "--disable-gpu",
-    "--no-first-run",
-    "--force-color-profile=srgb",
-];
+/// The images of one figure.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Images {
+    /// An SVG document in the size of the figure's layout.
+    pub svg: String,
+    /// The bytes of a PNG with as many pixels as the layout has, times the scale, along each side.
+    pub png: Vec<u8>,
+}
 
-/// A running headless browser. It takes about a second to start, so keep one for many figures; it ends when dropped,
-/// and also when the process ends without dropping it.
+/// A Chromium, Chrome or Edge on this machine.
 ///
-/// Its calls block: they fail inside an asynchronous (tokio) context.
+/// It runs only while [`draw`](Self::draw) does. When that returns, its processes have been killed and its files removed; they
+/// are, too, when this process is killed meanwhile.
+#[derive(Clone, Debug)]
 pub struct Browser {
-    /// `None` only while it is dropped.
-    exporter: Option<StaticExporter>,
-    /// After `exporter`: fields drop in order, and a session is closed before its driver.
-    _driver: Driver,
+    program: PathBuf,
+    limit: Duration,
 }
 
 impl Browser {
-    /// Starts chromedriver and, with the first figure, Chromium or Chrome. They are looked for where the environment
-    /// variables `WEBDRIVER_PATH` and `BROWSER_PATH` say, else on `PATH` and in `/usr/bin`.
+    /// The program that the environment variable `BROWSER_PATH` names; without it the first on `PATH` of chromium,
+    /// chromium-browser, google-chrome, google-chrome-stable, chrome and microsoft-edge.
     ///
     /// # Errors
-    /// [`Error::Browser`] if one of the two is missing, with what to install, or does not start.
-    pub fn start() -> Result<Self, Error> {
-        let driver = Driver::start().map_err(Error::Browser)?;
-        let exporter = StaticExporterBuilder::default()
-            // "Spawn" first connects to what listens on the port, and that is our driver; only without "spawn" would
-            // plotly insist on WEBDRIVER_PATH, for a program that it then does not run.
-            .spawn_webdriver(true)
-            .webdriver_port(driver.port().into())
-            .offline_mode(true)
-            .webdriver_browser_caps(BROWSER_ARGUMENTS.map(str::to_owned).into())
-            .build()
-            .map_err(|e| Error::Browser(format!("{e:#}")))?;
-        Ok(Self { exporter: Some(exporter), _driver: driver })
+    /// [`Error::Browser`] if there is none, with what to install.
+    pub fn find() -> Result<Self, Error> {
+        let program = match env::var_os(VARIABLE).filter(|path| !path.is_empty()) {
+            Some(path) => given(path.into()),
+            None => search(&NAMES),
+        };
+        Ok(Self { program: program.map_err(Error::Browser)?, limit: LIMIT })
     }
 
-    /// `plot` laid out on `width` × `height` pixels, as the bytes of a PNG with twice as many pixels along each side.
+    /// Draws `figures`, each as an SVG and as a PNG with `scale` pixels to every pixel of the layout, along each side. A figure
+    /// that plotly.js cannot draw is an error of its own.
     ///
     /// # Errors
-    /// [`Error::Browser`] if the browser cannot be run or cannot draw the figure.
-    pub fn png(&mut self, plot: &Plot, width: usize, height: usize) -> Result<Vec<u8>, Error> {
-        let svg = self.svg(plot, width, height)?;
-        self.rasterize(&svg, width, height)
-    }
-
-    /// `plot` in the size of its layout as a PNG for a screen, a pixel a pixel, in base64.
-    ///
-    /// # Errors
-    /// [`Error::Browser`] if the browser cannot be run or cannot draw the figure.
-    pub fn preview(&mut self, plot: &Plot) -> Result<String, Error> {
-        let (width, height) = size(plot);
-        let png = self.exporter().write_to_string(&json!(plot), ImageFormat::PNG, width, height, 1.0);
-        png.map_err(|e| explain(e.as_ref()))
-    }
-
-    /// Both images of a figure, in the size of its layout.
-    pub(super) fn svg_and_png(&mut self, plot: &Plot) -> Result<(String, Vec<u8>), Error> {
-        let (width, height) = size(plot);
-        let svg = self.svg(plot, width, height)?;
-        let png = self.rasterize(&svg, width, height)?;
-        Ok((svg, png))
-    }
-
-    fn svg(&mut self, plot: &Plot, width: usize, height: usize) -> Result<String, Error> {
-        let svg = self.exporter().write_to_string(&json!(plot), ImageFormat::SVG, width, height, 1.0);
-        svg.map_err(|e| explain(e.as_ref()))
-    }
-
-    /// plotly_static 0.1 takes a scale and ignores it. A PNG with more pixels is the SVG, stretched over an empty
-    /// figure that has as many: vectors scale.
-    fn rasterize(&mut self, svg: &str, width: usize, height: usize) -> Result<Vec<u8>, Error> {
-        let canvas = canvas(svg, width * PNG_SCALE, height * PNG_SCALE);
-        let failed = |e: std::io::Error| Error::Browser(format!("cannot pass the image on: {e}"));
-        let folder = tempfile::tempdir().map_err(failed)?;
-        let file = folder.path().join("figure.png");
-        let size = (width * PNG_SCALE, height * PNG_SCALE);
-        let written = self.exporter().write_fig(&file, &canvas, ImageFormat::PNG, size.0, size.1, 1.0);
-        written.map_err(|e| explain(e.as_ref()))?;
-        fs::read(file).map_err(failed)
-    }
-
-    fn exporter(&mut self) -> &mut StaticExporter {
-        self.exporter.as_mut().expect("there until dropped")
+    /// [`Error::Browser`] if the browser does not start, ends without the images, takes longer than a minute, or if an
+    /// [interrupt](crate::interrupt) is requested meanwhile.
+    pub fn draw(&self, figures: &[&Figure], scale: usize) -> Result<Vec<Result<Images, Error>>, Error> {
+        if figures.is_empty() {
+            return Ok(Vec::new());
+        }
+        let output = process::print(&self.program, &page::write(figures, scale), self.limit).map_err(Error::Browser)?;
+        let images = page::read(&output.text, figures, scale).map_err(|what| {
+            let log = output.log.map(|line| format!("; its log ends with {line:?}")).unwrap_or_default();
+            Error::Browser(format!("{} {what}{log}", self.program.display()))
+        })?;
+        Ok(images.into_iter().map(|image| image.map_err(Error::Browser)).collect())
     }
 }
 
-impl Drop for Browser {
-    fn drop(&mut self) {
-        let Some(mut exporter) = self.exporter.take() else { return };
-        // On a thread of its own: in an asynchronous context, closing would panic. Nothing is left to do if it fails;
-        // the driver takes the browser down in any case.
-        let _ = thread::spawn(move || exporter.close()).join();
-    }
+/// The program at `path`, or on `PATH` if it is a bare name.
+fn given(path: PathBuf) -> Result<PathBuf, String> {
+    let bare = path.components().count() == 1 && !path.is_absolute() && !path.starts_with(".");
+    let found = if bare { path.to_str().and_then(|name| search(&[name]).ok()) } else { None };
+    found.or_else(|| is_program(&path).then(|| path.clone())).ok_or_else(|| {
+        format!("{VARIABLE} is `{}`, which is not a program; set it to a browser's path, or {INSTALL}", path.display())
+    })
 }
 
-/// Width and height of the layout, in pixels.
-fn size(plot: &Plot) -> (usize, usize) {
-    let layout = json!(plot.layout());
-    // 700 × 450 pixels are plotly's own defaults.
-    let side = |key: &str, default| layout[key].as_u64().unwrap_or(default) as usize;
-    (side("width", 700), side("height", 450))
+/// The first of `names` on `PATH`.
+fn search(names: &[&str]) -> Result<PathBuf, String> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = env::split_paths(&path).collect();
+    names
+        .iter()
+        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)))
+        .find(|file| is_program(file))
+        .ok_or_else(|| format!("no {} on PATH; {INSTALL}, or set {VARIABLE} to a browser", names.join(", ")))
 }
 
-/// A figure of nothing but `svg`, `width` × `height` pixels.
-fn canvas(svg: &str, width: usize, height: usize) -> Value {
-    let hidden = json!({ "visible": false, "range": [0, 1] });
-    let image = json!({
-        "source": format!("data:image/svg+xml,{}", percent_encode(svg)),
-        "xref": "paper", "yref": "paper", "x": 0, "y": 1, "sizex": 1, "sizey": 1, "sizing": "stretch",
-    });
-    let margin = json!({ "l": 0, "r": 0, "t": 0, "b": 0 });
-    let layout = json!({
-        "width": width, "height": height, "margin": margin, "images": [image], "xaxis": hidden, "yaxis": hidden,
-    });
-    json!({ "data": [], "layout": layout })
-}
-
-/// Every byte but letters and digits as %XX: valid in a data URI, whatever the SVG has.
-fn percent_encode(text: &str) -> String {
-    let encode = |byte: u8| match byte {
-        b if b.is_ascii_alphanumeric() => char::from(b).to_string(),
-        b => format!("%{b:02X}"),
-    };
-    text.bytes().map(encode).collect()
-}
-
-/// The chain of causes in one line, and what most often helps.
-fn explain(error: &(dyn std::error::Error + 'static)) -> Error {
-    let causes = std::iter::successors(Some(error), |e| e.source()).map(|e| e.to_string()).collect::<Vec<_>>();
-    let causes = causes.join(": ").lines().next().unwrap_or_default().to_owned();
-    Error::Browser(format!("{causes} (if the browser is not found, set BROWSER_PATH to it)"))
+fn is_program(path: &std::path::Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::figure1, *};
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::time::Instant;
+    use tempfile::TempDir;
 
-    #[test]
-    fn data_uris_are_plain() {
-        assert_eq!(percent_encode("<a b='é'>"), "%3Ca%20b%3D%27%C3%A9%27%3E");
+    /// A shell script in the place of a browser; `$0` is its path.
+    fn fake(folder: &TempDir, script: &str) -> Browser {
+        let program = folder.path().join("browser");
+        fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        Browser { program, limit: LIMIT }
     }
 
-    /// Draws for real where there is a browser; elsewhere the reason must say what to install.
+    /// Runs `script` as the browser within `seconds`; returns the reason for which there are no images. Nothing is left then.
+    fn failure_within(seconds: u64, script: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let mut browser = fake(&folder, script);
+        browser.limit = Duration::from_secs(seconds);
+        let reason = browser.draw(&[&figure1()], 2).unwrap_err().to_string();
+        // Every process that the script started noted its number; none may be left.
+        for pid in fs::read_to_string(folder.path().join("pids")).unwrap_or_default().lines() {
+            let clock = Instant::now();
+            while runs(pid) {
+                assert!(clock.elapsed().as_secs() < 5, "{script}: {pid} is left");
+            }
+        }
+        assert!(!reason.contains('\n'), "{reason}");
+        reason
+    }
+
+    fn failure(script: &str) -> String {
+        failure_within(LIMIT.as_secs(), script)
+    }
+
+    fn runs(pid: &str) -> bool {
+        fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+    }
+
+    const NOTE: &str = r#"echo $$ >>"$(dirname "$0")/pids";"#;
+
     #[test]
-    fn images_have_their_size() {
-        let mut browser = match Browser::start() {
+    fn a_missing_browser_comes_with_advice() {
+        let advice = search(&["no-such-program"]).unwrap_err();
+        assert!(advice.contains("no-such-program") && advice.contains("apt-get install chromium"), "{advice}");
+        let advice = given("/no/such/program".into()).unwrap_err();
+        assert!(advice.contains("/no/such/program") && advice.contains(INSTALL), "{advice}");
+        assert!(given("/tmp".into()).is_err() && given("/etc/passwd".into()).is_err());
+        assert!(given("sh".into()).is_ok() && search(&["no-such-program", "sh"]).is_ok());
+    }
+
+    #[test]
+    fn a_browser_that_never_answers_is_killed_with_its_children() {
+        for script in ["sleep 1000", "trap '' TERM INT HUP; while :; do sleep 1000; done"] {
+            let script =
+                format!("{NOTE} sh -c 'echo $$ >>\"$1\"; sleep 1000' sh \"$(dirname \"$0\")/pids\" & {script}");
+            let reason = failure_within(2, &script);
+            assert!(reason.contains("2 seconds"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_browser_that_fails_is_quoted() {
+        let reason = failure("echo no such display >&2; exit 3");
+        assert!(reason.contains("exit status: 3") && reason.contains("no such display"), "{reason}");
+        let reason = failure("kill -SEGV $$");
+        assert!(reason.contains("signal: 11"), "{reason}");
+        let folder = tempfile::tempdir().unwrap();
+        let browser = Browser { program: folder.path().join("gone"), limit: LIMIT };
+        assert!(browser.draw(&[&figure1()], 2).unwrap_err().to_string().contains("gone"));
+    }
+
+    #[test]
+    fn a_browser_that_prints_something_else_is_an_error() {
+        let end = page::END;
+        for script in [
+            "".to_owned(),
+            "echo garbage".to_owned(),
+            r"printf '\377\376'".to_owned(),
+            format!("printf '{}svg AAAA\\npng AA'", page::BEGIN),
+            format!("printf '{}svg AAAA\\n{end}'", page::BEGIN),
+            format!("printf '{}svg AAAA\\npng AAAA\\n{end}'", page::BEGIN),
+            format!("printf '{}svg ????\\npng ????\\n{end}'", page::BEGIN),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let drawn = fake(&folder, &script).draw(&[&figure1()], 2);
+            assert!(drawn.is_err() || drawn.is_ok_and(|images| images.iter().all(Result::is_err)), "{script}");
+        }
+    }
+
+    #[test]
+    fn a_browser_that_floods_its_output_is_stopped() {
+        for stream in ["", ">&2"] {
+            let reason = failure(&format!("{NOTE} exec yes overparam {stream}"));
+            assert!(reason.contains("MB"), "{reason}");
+        }
+    }
+
+    /// The request for all of the process would end what other tests draw.
+    #[test]
+    fn an_interrupt_ends_the_browser_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let browser = fake(&folder, "sleep 1000");
+        let clock = Instant::now();
+        let reason = process::print_until(&browser.program, "", browser.limit, || clock.elapsed().as_millis() > 300);
+        assert!(reason.unwrap_err().contains("interrupted") && clock.elapsed() < LIMIT / 2);
+    }
+
+    /// Draws for real where there is a browser; elsewhere the reason says what to install.
+    #[test]
+    fn images_have_the_pixels_of_the_layout_times_the_scale() {
+        let browser = match Browser::find() {
             Ok(browser) => browser,
             Err(reason) => return assert!(reason.to_string().contains("apt-get install"), "{reason}"),
         };
-        let png = browser.png(&super::super::figure1(), 300, 200).unwrap();
-        assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
-        let number = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap());
-        assert_eq!((number(16), number(20)), (600, 400));
+        let mut broken = figure1();
+        broken.set("width", 0.into());
+        let images = browser.draw(&[&figure1(), &broken, &figure1()], 2).unwrap();
+        let [Ok(first), Err(reason), Ok(last)] = &images[..] else { panic!("{images:?}") };
+        assert!(!reason.to_string().is_empty());
+        let (width, height) = figure1().size();
+        let number = |at: usize| u32::from_be_bytes(first.png[at..at + 4].try_into().unwrap());
+        assert_eq!((f64::from(number(16)), f64::from(number(20))), (2.0 * width, 2.0 * height));
+        assert!(first.svg.starts_with("<svg") && first.svg.contains("steepest descent") && first.svg.contains("x²"));
+        assert_eq!(first.png, last.png);
     }
 }

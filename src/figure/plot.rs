@@ -1,0 +1,62 @@
+//! A figure, ready to be shown or written.
+
+use plotly::{Plot, layout::Axis};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// Width and height in pixels of a layout that says nothing about them: plotly's own.
+const SIZE: (f64, f64) = (700.0, 450.0);
+
+/// A figure as plotly.js takes it: an object with `data`, `layout` and `config`.
+///
+/// Every [`Plot`] makes one. The figures of this crate are of this type, for `Plot` has no more than eight axes of a kind.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Figure(Value);
+
+impl From<&Plot> for Figure {
+    fn from(plot: &Plot) -> Self {
+        Self(json!(plot))
+    }
+}
+
+impl From<Plot> for Figure {
+    fn from(plot: Plot) -> Self {
+        Self::from(&plot)
+    }
+}
+
+impl From<&Figure> for Figure {
+    fn from(figure: &Figure) -> Self {
+        figure.clone()
+    }
+}
+
+impl Figure {
+    /// The figure as JSON.
+    pub fn json(&self) -> &Value {
+        &self.0
+    }
+
+    /// Width and height of the layout, in pixels.
+    pub fn size(&self) -> (f64, f64) {
+        let side = |name: &str, default| self.0["layout"][name].as_f64().unwrap_or(default);
+        (side("width", SIZE.0), side("height", SIZE.1))
+    }
+
+    /// Sets one attribute of the layout.
+    pub(super) fn set(&mut self, attribute: &str, value: Value) {
+        self.0["layout"][attribute] = value;
+    }
+
+    /// Sets the y axis of panel `n` (from 1).
+    pub(super) fn set_y_axis(&mut self, n: usize, axis: &Axis) {
+        let name = if n == 1 { "yaxis".to_owned() } else { format!("yaxis{n}") };
+        self.set(&name, json!(axis));
+    }
+
+    /// The figure as an expression inside a script of an HTML page, whatever its texts hold.
+    pub(super) fn script(&self) -> String {
+        self.0.to_string().replace('<', "\\u003c")
+    }
+}
