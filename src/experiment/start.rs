@@ -96,6 +96,7 @@ pub(crate) fn fused_step<R: Products>(
     optimizer: Optimizer,
     squashing: Squash,
 ) -> Result<Box<dyn Step<R> + Send>, Error> {
+    kernel.check()?;
     let (y, map) = start(&mut network, optimizer, squashing)?;
     Ok(match optimizer {
         Optimizer::Shallow => Box::new(FusedShallow::new(y, map, kernel)),

@@ -3,7 +3,7 @@
 use crate::batch::Batch;
 use crate::error::Error;
 use crate::experiment::Dimensions;
-use crate::objective::{CudaSource, Function};
+use crate::objective::{CudaSource, Function, Lowest};
 use crate::optimizer::{Optimizer, Squash};
 use crate::simd::Real;
 use std::fmt::Write;
@@ -53,6 +53,7 @@ impl Source {
             ("SINGLE", R::NAME == "f32"),
             ("DEEP", batch.optimizer == Optimizer::Deep),
             ("CLAMP", batch.settings.squash == Squash::Clamp),
+            ("BOUNDED", batch.function.lowest() == Lowest::Rounded),
             ("GLOBAL_MEMORY", global),
         ] {
             if defined {
