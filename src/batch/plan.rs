@@ -88,6 +88,7 @@ impl Sweep {
             let given = self.dimensions.to_string();
             return Err(Error::Setting { name: "every dimension of the shape", expected: "1 or more", given });
         }
+        self.function.check_dimension(d)?;
         let widest = n.max(hidden) as u128 * d.max(hidden).max(k) as u128 * (layers as u128 + 1);
         if [n, k, hidden, layers, d].iter().any(|&size| size > 1 << 31) || widest > 1 << 50 {
             let given = self.dimensions.to_string();

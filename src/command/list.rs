@@ -31,12 +31,14 @@ impl List {
             let description = function.describe(self.d);
             let [lo, hi] = description.domain;
             let bounds = format!("[{}, {}]^{}", short(lo), short(hi), self.d);
+            let smallest = function.smallest_dimension();
             let place = match description.minimizer {
+                _ if self.d < smallest => format!("needs d = {smallest} or more"),
                 Some(u) => format!("every u_i = {}", short(u[0])),
                 None if function == Function::SpinGlass => "limit of large d".to_owned(),
                 None => "by 1-D searches".to_owned(),
             };
-            let minimum = short(description.minimum);
+            let minimum = if self.d < smallest { "-".to_owned() } else { short(description.minimum) };
             say!("{:<16} {bounds:>20}  {minimum:>14}  {place:<24} {}", function.name(), description.source);
         }
         Ok(())

@@ -122,6 +122,7 @@ pub(crate) fn fused_step<R: Products>(
     seed: u64,
     settings: &Settings,
 ) -> Result<Box<dyn Step<R> + Send>, Error> {
+    kernel.check()?;
     let (y, map) = start(dimensions, &mut network, optimizer, seed, settings)?;
     let &Settings { rule, residual, frozen_embeddings: frozen, gradient_scale, .. } = settings;
     // Gradient descent needs no gradient of its own: the steps are added where they are computed.

@@ -1,13 +1,15 @@
 //! The Ackley function: -a exp(-b √(mean u²)) - exp(mean cos cu) + a + e, with a = 20, b = 0.2, c = 2π.
 
 use super::{CudaSource, Definition, Extremes, Link, Points, Taped, TapedValues, extremum};
-use crate::simd::math::{exp, sin_cos_pi};
+use crate::simd::math::{exp_and_less_one, half_wave_pi};
 use crate::simd::{Lanes, Real, Simd};
 use dfdx::prelude::*;
 use std::f64::consts::{E, TAU};
 
 const A: f64 = 20.0;
 const B: f64 = 0.2;
+/// The width of the box.
+const WIDTH: f64 = 65.536;
 
 pub(crate) struct Ackley<R = f64>(std::marker::PhantomData<R>);
 
@@ -15,7 +17,8 @@ impl<R: Real> Definition<R> for Ackley<R> {
     const TITLE: &'static str = "Ackley";
     const SOURCE: &'static str =
         "Surjanovic & Bingham (2013), Virtual Library of Simulation Experiments: Ackley function";
-    const DOMAIN: [f64; 2] = [-32.768, 32.768];
+    const DOMAIN: [f64; 2] = [-0.5 * WIDTH, 0.5 * WIDTH];
+    const UNITS: [f64; 2] = [WIDTH, 1.0];
     const CUDA: Option<CudaSource> =
         Some(CudaSource { parts: &[include_str!("ackley.cu")], work: |n, _| 2 * n * CudaSource::PARTS });
 
@@ -41,25 +44,27 @@ impl<R: Real> Definition<R> for Ackley<R> {
     fn evaluate<S: Simd, L: Link<S, R>>(&self, points: Points<'_, S, R, L>) {
         points.each(|point| {
             let per_dimension = 1.0 / point.dimension as f64;
-            let (mut squares, mut cosines) = (point.constant(0.0), point.constant(0.0));
+            // The value is a (1 - e^-bn) + e (1 - e^-m), with n the norm and m the mean of 1 - cos cu = 2 sin² ½cu: nothing cancels.
+            let (mut squares, mut waves) = (point.constant(0.0), point.constant(0.0));
             for i in 0..point.dimension {
                 let u = point.coordinate(i);
-                let (sin, cos) = sin_cos_pi(u + u);
+                let (sin, product) = half_wave_pi(u, WIDTH);
                 squares = u.mul_add(u, squares);
-                cosines += cos;
-                point.scratch[i] = sin.register();
+                waves = sin.mul_add(sin, waves);
+                point.scratch[i] = product.register();
             }
             let norm = (squares * per_dimension).sqrt();
-            let funnel = exp(norm * -B) * A;
-            let waves = exp(cosines * per_dimension);
+            let (funnel, funnel_less_one) = exp_and_less_one(norm * (-B * WIDTH));
+            let (wave, wave_less_one) = exp_and_less_one(waves * (-2.0 * per_dimension));
             // At the origin the funnel has a tip; 0 is the middle of its slopes.
-            let radial = point.constant(0.0).less_than(norm, funnel * (B * per_dimension) / norm, 0.0);
-            let angular = waves * (TAU * per_dimension);
+            let steepness = funnel * (A * B * WIDTH * per_dimension);
+            let radial = point.constant(0.0).less_than(norm, steepness / norm, 0.0);
+            let angular = wave * (2.0 * E * TAU * WIDTH * per_dimension);
             for i in 0..point.dimension {
-                let sin = Lanes::new(angular.simd(), point.scratch[i]);
-                point.slope(i, angular.mul_add(sin, radial * point.coordinate(i)));
+                let product = Lanes::new(angular.simd(), point.scratch[i]);
+                point.slope(i, angular.mul_add(product, radial * point.coordinate(i)));
             }
-            (point.constant(A) - funnel) + (point.constant(E) - waves)
+            wave_less_one.mul_sub_from(E, funnel_less_one.mul_sub_from(A, 0.0))
         });
     }
 
@@ -71,10 +76,14 @@ impl<R: Real> Definition<R> for Ackley<R> {
         u: Taped<N, D, R, Dev>,
         _: u64,
     ) -> TapedValues<N, R, Dev> {
-        let waves = (u.with_empty_tape() * R::of(TAU)).cos().mean::<_, Axis<1>>().exp();
+        // 1 - e^-v is 2 t/(1 + t) with t = tanh(v/2), and 1 - cos cu is 2 sin² ½cu: nothing cancels.
+        let sines = (u.with_empty_tape() * R::of(0.5 * TAU)).sin();
+        let waves = sines.square().mean::<_, Axis<1>>().tanh();
         // A tiny offset keeps the square root's slope finite at the origin.
         let norm = (u.square().mean::<_, Axis<1>>() + R::of(1e-30)).sqrt();
-        (norm * R::of(-B)).exp() * R::of(-A) - waves + R::of(A + E)
+        let funnel = (norm * R::of(0.5 * B)).tanh();
+        let funnel = funnel.with_empty_tape() / (funnel + R::ONE) * R::of(2.0 * A);
+        funnel + waves.with_empty_tape() / (waves + R::ONE) * R::of(2.0 * E)
     }
 
     fn operations(dimension: usize) -> usize {

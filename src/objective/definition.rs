@@ -2,6 +2,7 @@
 
 use super::kernel::{Link, Points};
 use super::{Description, Taped, TapedValues};
+use crate::error::Error;
 use crate::simd::{Real, Simd};
 use dfdx::prelude::Device;
 
@@ -13,6 +14,36 @@ pub(crate) struct Extremes {
     pub minimizer: Option<Vec<f64>>,
 }
 
+/// What [`Definition::evaluate`] gives at a minimizer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lowest {
+    /// 0: it gives f - f_min, as a sum without a negative term, which no rounding takes below 0.
+    Zero,
+    /// f_min but for rounding: what rounding puts below f_min is set to f_min.
+    Rounded,
+    /// No known number: f_min is a limit, and values may lie below it.
+    Unknown,
+}
+
+impl Lowest {
+    /// The values of [`Definition::evaluate`] that F = 0 and F = 1 stand for, of the raw ones.
+    pub fn ends(self, [minimum, maximum]: [f64; 2]) -> [f64; 2] {
+        match self {
+            Self::Zero => [0.0, maximum - minimum],
+            Self::Rounded | Self::Unknown => [minimum, maximum],
+        }
+    }
+}
+
+/// Refuses a number of dimensions that a function is not defined in.
+pub(crate) fn check_dimension<R: Real, F: Definition<R>>(dimension: usize) -> Result<(), Error> {
+    let (smallest, expected) = F::DIMENSIONS;
+    if dimension < smallest {
+        return Err(Error::Setting { name: "the dimension", expected, given: dimension.to_string() });
+    }
+    Ok(())
+}
+
 /// A function of raw coordinates u on its box. One file a function implements this.
 pub(crate) trait Definition<R: Real>: Sized + Send + Sync + 'static {
     /// The name in prose.
@@ -21,6 +52,10 @@ pub(crate) trait Definition<R: Real>: Sized + Send + Sync + 'static {
     const SOURCE: &'static str;
     /// The bounds [lo, hi] of every coordinate.
     const DOMAIN: [f64; 2];
+    /// The smallest number of dimensions, and the same in words for who gives a smaller one.
+    const DIMENSIONS: (usize, &'static str) = (1, "1 or more");
+    /// What the value at a minimizer is.
+    const LOWEST: Lowest = Lowest::Zero;
     /// What a coordinate and the value are divided by in [`Definition::begin`] and [`Definition::evaluate`]; everything else here is in
     /// plain numbers. A box about 0 divided by its width is [-½, ½], which takes less to get into and out of.
     const UNITS: [f64; 2] = [1.0, 1.0];
@@ -54,7 +89,7 @@ pub(crate) trait Definition<R: Real>: Sized + Send + Sync + 'static {
     /// What is done with a panel of points at once, on the scratch alone, in rows of `stride` scalars.
     fn mix<S: Simd>(&self, _simd: S, _dimension: usize, _points: usize, _stride: usize, _scratch: &mut [R]) {}
 
-    /// Value and gradient at every point, in the [units](Definition::UNITS).
+    /// Value, from where [`Definition::LOWEST`] says, and gradient at every point, in the [units](Definition::UNITS).
     fn evaluate<S: Simd, L: Link<S, R>>(&self, points: Points<'_, S, R, L>);
 
     /// How many rows of scratch [`Definition::evaluate`] needs; a row holds a register, or where the points are evaluated
@@ -63,7 +98,7 @@ pub(crate) trait Definition<R: Real>: Sized + Send + Sync + 'static {
         0
     }
 
-    /// The same as a chain of dfdx operations on `u` (N×D, in the box).
+    /// The value in plain numbers as a chain of dfdx operations on `u` (N×D, in the box).
     fn compose<const N: usize, const D: usize, Dev: Device<R>>(
         u: Taped<N, D, R, Dev>,
         seed: u64,

@@ -1,6 +1,8 @@
 //! From parameters to values and gradients in one pass: squash, box, function, scale and chain rule, fused.
 
-use super::Definition;
+use super::definition::check_dimension;
+use super::{Definition, Lowest};
+use crate::error::Error;
 use crate::simd::math::{Sigmoid, clamp_odds, exp_apart, gentle_growth};
 use crate::simd::{Columns, Lanes, Panel, Panels, Real, Rows, Simd, Tables, WithSimd, across, dispatch, tables};
 use std::ops::Range;
@@ -58,6 +60,10 @@ pub trait Kernel<R: Real>: Send + Sync {
     /// `Update::Step`), writes `values` (one a point), replaces y as `update` says, and keeps the smallest value and its x in `best`.
     fn apply(&self, job: Job<'_, R>);
 
+    /// # Errors
+    /// If the function is not defined in so few dimensions.
+    fn check(&self) -> Result<(), Error>;
+
     /// Floating-point operations of one point, counting an elementary function as one.
     fn operations(&self) -> usize;
 
@@ -106,6 +112,10 @@ impl<R: Real, F: Definition<R>> Kernel<R> for Fused<F> {
 
     fn apply(&self, job: Job<'_, R>) {
         dispatch(Apply { fused: self, job, tables: None, begins: F::TOGETHER });
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        check_dimension::<R, F>(self.dimension)
     }
 
     fn operations(&self) -> usize {
@@ -188,10 +198,10 @@ impl<R: Real, F: Definition<R>> Apply<'_, F, R> {
     /// The bounds of a coordinate, in its unit.
     const DOMAIN: [f64; 2] = [F::DOMAIN[0] / F::UNITS[0], F::DOMAIN[1] / F::UNITS[0]];
 
-    /// The smallest and the largest value, in its unit.
+    /// The values that F = 0 and F = 1 stand for, in their unit.
     #[inline(always)]
     fn range(&self) -> [f64; 2] {
-        self.fused.range.map(|value| value / F::UNITS[1])
+        F::LOWEST.ends(self.fused.range).map(|value| value / F::UNITS[1])
     }
 
     #[inline(always)]
@@ -212,6 +222,7 @@ impl<R: Real, F: Definition<R>> Apply<'_, F, R> {
             link,
             domain: Self::DOMAIN,
             range,
+            bounded: F::LOWEST == Lowest::Rounded,
         };
         if F::TOGETHER && *begins { fused.function.begin(points) } else { fused.function.evaluate(points) }
     }
@@ -309,13 +320,15 @@ pub(crate) struct Points<'a, S: Simd, R: Real, L> {
     link: L,
     domain: [f64; 2],
     range: [f64; 2],
+    /// Whether a value below the range is one that rounding put there.
+    bounded: bool,
 }
 
 impl<S: Simd, R: Real, L: Link<S, R>> Points<'_, S, R, L> {
     /// Evaluates a register of points after the other; `function` gives their values.
     #[inline(always)]
     pub(crate) fn each(self, function: impl Fn(&mut Point<'_, S, R, L>) -> Lanes<S, R>) {
-        let Self { simd, dimension, width, columns, y, x, scratch, values, best, link, domain, range } = self;
+        let Self { simd, dimension, width, columns, y, x, scratch, values, best, link, domain, range, bounded } = self;
         let mut point = Point {
             simd,
             dimension,
@@ -336,7 +349,7 @@ impl<S: Simd, R: Real, L: Link<S, R>> Points<'_, S, R, L> {
                 let (a, b) = link.x(y(i), y(j));
                 (point.x[i], point.x[j]) = (a.register(), b.register());
             }
-            let value = scaled(function(&mut point), range);
+            let value = scaled(function(&mut point), range, bounded);
             values[column] = value.register();
             best.look(value, point.x, 1);
         }
@@ -376,7 +389,7 @@ impl<S: Simd, R: Real, L: Link<S, R>> Points<'_, S, R, L> {
     /// Takes the value of the points of register `column`.
     #[inline(always)]
     pub(crate) fn value(&mut self, column: usize, value: Lanes<S, R>) {
-        let value = scaled(value, self.range);
+        let value = scaled(value, self.range, self.bounded);
         self.values[column] = value.register();
         self.best.look(value, &self.x[column..], self.width);
     }
@@ -441,10 +454,12 @@ fn spread<S: Simd, R: Real>(x: Lanes<S, R>, domain: [f64; 2]) -> Lanes<S, R> {
     Lanes::splat(x.simd(), R::of(0.25)) - u * u
 }
 
-/// F of f.
+/// F of a value; where that is `bounded`, rounding leaves none below 0.
 #[inline(always)]
-fn scaled<S: Simd, R: Real>(value: Lanes<S, R>, [minimum, maximum]: [f64; 2]) -> Lanes<S, R> {
-    (value - minimum) * (1.0 / (maximum - minimum))
+fn scaled<S: Simd, R: Real>(value: Lanes<S, R>, [minimum, maximum]: [f64; 2], bounded: bool) -> Lanes<S, R> {
+    let value = (value - minimum) * (1.0 / (maximum - minimum));
+    // NaN is not below 0 and stays what it is.
+    if bounded { value.less_than(0.0, 0.0, value) } else { value }
 }
 
 impl<R: Real> Best<R> {
@@ -594,6 +609,64 @@ mod tests {
                 steps_agree::<f32, Rosenbrock<f32>>(step, gain, 4e-6 * (1.0 + step));
             }
         }
+    }
+
+    /// F over the square of what x is off the middle, by about `offset` in one of seven coordinates, on every instruction set.
+    fn beside_the_middle<R: Real, F: Definition<R>>(offset: f64) -> Vec<(&'static str, f64)> {
+        let Extremes { minimum, maximum, .. } = F::extremes(DIMENSION);
+        let fused = Fused { function: F::new(DIMENSION, 0), dimension: DIMENSION, range: [minimum, maximum] };
+        // x = 1/(1 + v) with the odds v.
+        let mut odds = vec![R::of(1.0); POINTS * DIMENSION];
+        odds.chunks_exact_mut(DIMENSION).for_each(|point| point[3] = R::of(1.0 / (0.5 + offset) - 1.0));
+        let found = everywhere(|| OfOdds { fused: &fused, odds: &odds });
+        found.into_iter().map(|(set, (x, value))| (set, value.wide() / (x.wide() - 0.5).powi(2))).collect()
+    }
+
+    /// x of the coordinate beside the middle, and F.
+    struct OfOdds<'a, R: Real, F> {
+        fused: &'a Fused<F>,
+        odds: &'a [R],
+    }
+
+    impl<R: Real, F: Definition<R>> WithSimd for OfOdds<'_, R, F> {
+        type Output = (R, R);
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> (R, R) {
+            let mut panels = Panels::from_packed(self.odds, DIMENSION);
+            let mut workspace = Kernel::<R>::workspace(self.fused, POINTS);
+            let (mut best, mut values) = (Best::none(DIMENSION), vec![R::ZERO; POINTS]);
+            for y in panels.iter_mut() {
+                let (values, map) = (&mut values[y.first..][..y.points], Map::Logistic { gain: 1.0 });
+                let update = Update::Step { step: 0.0 };
+                let job = Job { values, y, map, update, best: &mut best, workspace: &mut workspace };
+                Apply { fused: self.fused, job, tables: None, begins: F::TOGETHER }.with_simd(simd);
+            }
+            (best.x[3], values[0])
+        }
+    }
+
+    /// Near the middle F is a parabola: its curvature is the same at any offset and on any instruction set.
+    fn is_a_parabola<F: Definition<f64>>(curvature: f64) {
+        for offset in [1e-12, 1e-10, 1e-8, 1e-6] {
+            for (set, found) in beside_the_middle::<f64, F>(offset) {
+                let error = (found / curvature - 1.0).abs();
+                // The next term is of fourth order, with a factor of about 10³.
+                assert!(error < 1e-12 + 1e4 * offset * offset, "{} at {offset:e} on {set}: {found}", F::TITLE);
+            }
+        }
+    }
+
+    #[test]
+    fn values_near_the_middle_are_accurate_on_every_instruction_set() {
+        use super::super::rastrigin::Rastrigin;
+        let width = 10.24f64.powi(2);
+        let highest = |extremes: Extremes| extremes.maximum;
+        is_a_parabola::<Sphere>(width / highest(<Sphere as Definition<f64>>::extremes(DIMENSION)));
+        let waves = 20.0 * std::f64::consts::PI.powi(2);
+        is_a_parabola::<Rastrigin>(
+            width * (1.0 + waves) / highest(<Rastrigin as Definition<f64>>::extremes(DIMENSION)),
+        );
     }
 
     struct Spread<'a, R>(&'a [R]);

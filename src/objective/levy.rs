@@ -1,5 +1,6 @@
 //! The Levy function. With w = 1 + (u - 1)/4:
 //! sin²(πw₁) + Σ_{i<d} (w_i - 1)² (1 + 10 sin²(πw_i + 1)) + (w_d - 1)² (1 + sin²(2πw_d)).
+//! In one dimension the only coordinate is the first and the last, and the sum is empty.
 
 use super::definition::SUM_OF_TERMS;
 use super::{CudaSource, Definition, Extremes, Link, Points, Taped, TapedValues, extremum};

@@ -2,13 +2,15 @@
 
 use super::definition::SUM_OF_TERMS;
 use super::{CudaSource, Definition, Extremes, Link, Points, Taped, TapedValues, extremum};
-use crate::simd::math::sin_cos_pi;
+use crate::simd::math::half_wave_pi;
 use crate::simd::{Real, Simd};
 use dfdx::prelude::*;
 use std::f64::consts::TAU;
 
 /// The height of the cosine.
 const A: f64 = 10.0;
+/// The width of the box.
+const WIDTH: f64 = 10.24;
 
 pub(crate) struct Rastrigin<R = f64>(std::marker::PhantomData<R>);
 
@@ -16,7 +18,8 @@ impl<R: Real> Definition<R> for Rastrigin<R> {
     const TITLE: &'static str = "Rastrigin";
     const SOURCE: &'static str =
         "Surjanovic & Bingham (2013), Virtual Library of Simulation Experiments: Rastrigin function";
-    const DOMAIN: [f64; 2] = [-5.12, 5.12];
+    const DOMAIN: [f64; 2] = [-0.5 * WIDTH, 0.5 * WIDTH];
+    const UNITS: [f64; 2] = [WIDTH, WIDTH * WIDTH];
     const CUDA: Option<CudaSource> = Some(CudaSource::separable(&[include_str!("rastrigin.cu"), SUM_OF_TERMS]));
 
     fn new(_: usize, _: u64) -> Self {
@@ -34,10 +37,17 @@ impl<R: Real> Definition<R> for Rastrigin<R> {
 
     #[inline(always)]
     fn evaluate<S: Simd, L: Link<S, R>>(&self, points: Points<'_, S, R, L>) {
-        // 10 (1 - cos) term by term, not 10 d at the end: near the minimum nothing large cancels.
-        points.add_up(|_, u| {
-            let (sin, cos) = sin_cos_pi(u + u);
-            (u.mul_add(u, cos.mul_add(-A, A)), sin.mul_add(A * TAU, u + u))
+        // 1 - cos 2πu is 2 sin² πu: nothing cancels, and near the minimum the value loses nothing.
+        points.each(|point| {
+            let (mut squares, mut waves) = (point.constant(0.0), point.constant(0.0));
+            for i in 0..point.dimension {
+                let u = point.coordinate(i);
+                let (sin, product) = half_wave_pi(u, WIDTH);
+                squares += u * u;
+                waves = sin.mul_add(sin, waves);
+                point.slope(i, product.mul_add(2.0 * A * TAU / WIDTH, u + u));
+            }
+            waves.mul_add(2.0 * A / (WIDTH * WIDTH), squares)
         });
     }
 
@@ -45,8 +55,8 @@ impl<R: Real> Definition<R> for Rastrigin<R> {
         u: Taped<N, D, R, Dev>,
         _: u64,
     ) -> TapedValues<N, R, Dev> {
-        let waves = (u.with_empty_tape() * R::of(TAU)).cos() * R::of(-A) + R::of(A);
-        (u.square() + waves).sum::<_, Axis<1>>()
+        let sines = (u.with_empty_tape() * R::of(0.5 * TAU)).sin();
+        (u.square() + sines.square() * R::of(2.0 * A)).sum::<_, Axis<1>>()
     }
 
     fn operations(dimension: usize) -> usize {

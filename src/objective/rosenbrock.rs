@@ -14,6 +14,7 @@ impl<R: Real> Definition<R> for Rosenbrock<R> {
     const SOURCE: &'static str =
         "Surjanovic & Bingham (2013), Virtual Library of Simulation Experiments: Rosenbrock function";
     const DOMAIN: [f64; 2] = [-5.0, 10.0];
+    const DIMENSIONS: (usize, &'static str) = (2, "2 or more for the Rosenbrock function, a sum over pairs of neighbors");
     const UNITS: [f64; 2] = [1.0, 2.0 * WALL];
     const CUDA: Option<CudaSource> =
         Some(CudaSource { parts: &[include_str!("rosenbrock.cu")], work: |n, _| n * CudaSource::PARTS });
@@ -25,7 +26,10 @@ impl<R: Real> Definition<R> for Rosenbrock<R> {
     fn extremes(dimension: usize) -> Extremes {
         // A summand is convex in u_{i+1} and largest at u_i = 10; the last coordinate is then best at -5, the others at 10.
         let summand = |u: f64, next: f64| WALL * (next - u * u).powi(2) + (u - 1.0).powi(2);
-        let maximum = summand(10.0, 10.0) * dimension.saturating_sub(2) as f64 + summand(10.0, -5.0);
+        let maximum = match dimension.checked_sub(2) {
+            Some(others) => summand(10.0, 10.0) * others as f64 + summand(10.0, -5.0),
+            None => 0.0,
+        };
         Extremes { minimum: 0.0, maximum, minimizer: Some(vec![1.0; dimension]) }
     }
 

@@ -1,6 +1,6 @@
 //! The built-in functions as objectives of the optimizers.
 
-use super::{Best, Function, Kernel, Map, Objective, Taped, TapedValues};
+use super::{Best, Function, Kernel, Lowest, Map, Objective, Taped, TapedValues};
 use crate::element::Element;
 use crate::error::Error;
 use crate::objective::kernel::{Job, Update};
@@ -49,7 +49,7 @@ impl<const D: usize, R: Element> Scaled<D, R> {
     /// F, f and the gradient of F at the points `x` (n×D, row-major, in [0, 1]).
     ///
     /// # Errors
-    /// If the length of `x` is not a multiple of D.
+    /// If D is below [`Function::smallest_dimension`], or the length of `x` is not a multiple of D.
     pub fn evaluate(&self, x: &[R]) -> Result<Evaluation<R>, Error> {
         evaluate(&*self.kernel, x, D)
     }
@@ -69,9 +69,15 @@ fn scale([minimum, maximum]: [f64; 2]) -> [f64; 2] {
 
 /// F, f and the gradient of F at the rows of `x`.
 pub(super) fn evaluate<R: Real>(kernel: &dyn Kernel<R>, x: &[R], dimension: usize) -> Result<Evaluation<R>, Error> {
+    kernel.check()?;
     if !x.len().is_multiple_of(dimension) {
         return Err(Error::Points { expected: dimension, given: x.len() });
     }
+    Ok(evaluate_rows(kernel, x, dimension))
+}
+
+/// [`evaluate`] for whole rows, without a check.
+fn evaluate_rows<R: Real>(kernel: &dyn Kernel<R>, x: &[R], dimension: usize) -> Evaluation<R> {
     let points = x.len() / dimension;
     let mut panels = Panels::from_packed(x, dimension);
     let mut scaled = vec![R::ZERO; points];
@@ -88,7 +94,7 @@ pub(super) fn evaluate<R: Real>(kernel: &dyn Kernel<R>, x: &[R], dimension: usiz
     }
     let [minimum, maximum] = kernel.range();
     let raw = scaled.iter().map(|&value| R::of(minimum + (maximum - minimum) * value.wide())).collect();
-    Ok(Evaluation { scaled, raw, gradient: panels.packed() })
+    Evaluation { scaled, raw, gradient: panels.packed() }
 }
 
 impl<const D: usize, R: Real> fmt::Debug for Scaled<D, R> {
@@ -105,7 +111,7 @@ where
     fn values(&self, x: Taped<N, D, R>) -> TapedValues<N, R> {
         let device = x.device().clone();
         let (x, mut tape) = x.split_tape();
-        let mut found = evaluate(&*self.kernel, &x.as_vec(), D).expect("the shape of the tensor is N×D");
+        let mut found = evaluate_rows(&*self.kernel, &x.as_vec(), D);
         let values = device.tensor_from_vec(std::mem::take(&mut found.scaled), (Const::<N>,));
         let (x, output) = (x.ghost(), values.ghost());
         tape.add_backward_op(move |gradients| {
@@ -166,9 +172,16 @@ pub struct Composed {
 impl<const N: usize, const D: usize, R: Real, Dev: Device<R>> Objective<N, D, R, Dev> for Composed {
     fn values(&self, x: Taped<N, D, R, Dev>) -> TapedValues<N, R, Dev> {
         let [lo, hi] = self.domain;
-        let [minimum, maximum] = self.range;
-        let raw = self.function.compose(x * R::of(hi - lo) + R::of(lo), self.seed);
-        (raw + R::of(-minimum)) * R::of(1.0 / (maximum - minimum))
+        let lowest = self.function.lowest();
+        let [minimum, maximum] = lowest.ends(self.range);
+        // From the middle of the box: near there u is as accurate as x - 1/2, which is exact.
+        let u = (x - R::of(0.5)) * R::of(hi - lo) + R::of(0.5 * (lo + hi));
+        let value = (self.function.compose(u, self.seed) + R::of(-minimum)) * R::of(1.0 / (maximum - minimum));
+        match lowest {
+            // The larger of the value and 0; unlike a ReLU it keeps NaN.
+            Lowest::Rounded => (value.with_empty_tape().abs() + value) * R::of(0.5),
+            Lowest::Zero | Lowest::Unknown => value,
+        }
     }
 
     fn name(&self) -> String {

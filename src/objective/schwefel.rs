@@ -1,7 +1,7 @@
 //! The Schwefel function: 418.9829 d - Σ u sin √|u|.
 
 use super::definition::SUM_OF_TERMS;
-use super::{CudaSource, Definition, Extremes, Link, Points, Taped, TapedValues, extremum};
+use super::{CudaSource, Definition, Extremes, Link, Lowest, Points, Taped, TapedValues, extremum};
 use crate::simd::math::sin_cos;
 use crate::simd::{Real, Simd};
 use dfdx::prelude::*;
@@ -18,6 +18,7 @@ impl<R: Real> Definition<R> for Schwefel<R> {
     const SOURCE: &'static str =
         "Surjanovic & Bingham (2013), Virtual Library of Simulation Experiments: Schwefel function";
     const DOMAIN: [f64; 2] = [-500.0, 500.0];
+    const LOWEST: Lowest = Lowest::Rounded;
     const CUDA: Option<CudaSource> = Some(CudaSource::separable(&[include_str!("schwefel.cu"), SUM_OF_TERMS]));
 
     fn new(_: usize, _: u64) -> Self {

@@ -7,7 +7,7 @@
 //! matrix, d (d + 1)(2 d + 1)/6 multiplications in all, gives the part of the value and of all slopes that is due to it: a third less
 //! than the product of the d (d + 1)/2 pairs j ≤ k with all i.
 
-use super::{CudaSource, Definition, Extremes, Link, Points, Taped, TapedValues, kernel};
+use super::{CudaSource, Definition, Extremes, Link, Lowest, Points, Taped, TapedValues, kernel};
 use crate::simd::matrix::{GROUP, Grouped, Target, Tile, grouped, places, places_mut, product};
 use crate::simd::{Lanes, Real, Simd};
 use dfdx::prelude::*;
@@ -134,6 +134,7 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
     const SOURCE: &'static str =
         "Auffinger, Ben Arous & Cerny (2013), Random matrices and complexity of spin glasses, CPAM 66(2), 165-201";
     const DOMAIN: [f64; 2] = [-1.0, 1.0];
+    const LOWEST: Lowest = Lowest::Unknown;
     const TOGETHER: bool = true;
     const CUDA: Option<CudaSource> =
         Some(CudaSource { parts: &[include_str!("spin_glass.cu")], work: |n, d| n * d + n * CudaSource::PARTS + n });

@@ -7,7 +7,12 @@ use dfdx::prelude::*;
 
 /// The minimum in one dimension, and where it is: the smallest root of 2 u³ - 16 u + 2.5.
 const LOWEST: f64 = -39.166_165_703_771_42;
-const LOWEST_AT: f64 = -2.903_534_027_771_177_6;
+const LOWEST_AT: f64 = -2.903_534_027_771_177;
+/// √(LOWEST_AT² - 8), the unit of a coordinate.
+const UNIT: f64 = 0.656_132_494_565_781;
+/// LOWEST_AT in the unit, and its square.
+const AT: f64 = -4.425_225_166_896_655_6;
+const AT_SQUARED: f64 = 19.582_617_777_735_533;
 
 pub(crate) struct StyblinskiTang<R = f64>(std::marker::PhantomData<R>);
 
@@ -16,7 +21,7 @@ impl<R: Real> Definition<R> for StyblinskiTang<R> {
     const SOURCE: &'static str =
         "Surjanovic & Bingham (2013), Virtual Library of Simulation Experiments: Styblinski-Tang function";
     const DOMAIN: [f64; 2] = [-5.0, 5.0];
-    const UNITS: [f64; 2] = [10.0, 100.0];
+    const UNITS: [f64; 2] = [UNIT, 2.0 * UNIT * UNIT * UNIT * UNIT];
     const CUDA: Option<CudaSource> = Some(CudaSource::separable(&[include_str!("styblinski_tang.cu"), SUM_OF_TERMS]));
 
     fn new(_: usize, _: u64) -> Self {
@@ -37,18 +42,16 @@ impl<R: Real> Definition<R> for StyblinskiTang<R> {
     #[inline(always)]
     fn evaluate<S: Simd, L: Link<S, R>>(&self, points: Points<'_, S, R, L>) {
         points.each(|point| {
-            // In the units a summand is 50 u⁴ - 8 u² + u/4. Of u² (200 u² - 16)/4 - 4 u² + u/4 the slope has the bracket, too.
-            let [mut products, mut squares, mut sum] = [point.constant(0.0); 3];
+            // With a the place of the minimum, a summand is ½ (u² - a²)² + (a² - 8) (u - a)² above it, and its slope is
+            // 2 u (u² - a²) + 2 (a² - 8) (u - a). The units leave ¼ (u² - a²)² + ½ (u - a)², with the slope u (u² - a²) + u - a.
+            let [mut quartics, mut squares] = [point.constant(0.0); 2];
             for i in 0..point.dimension {
                 let u = point.coordinate(i);
-                let square = u * u;
-                let inner = square.mul_add(200.0, -16.0);
-                products = square.mul_add(inner, products);
-                squares += square;
-                sum += u;
-                point.slope(i, u.mul_add(inner, 0.25));
+                let (apart, off) = (u.mul_add(u, -AT_SQUARED), u - AT);
+                (quartics, squares) = (apart.mul_add(apart, quartics), off.mul_add(off, squares));
+                point.slope(i, u.mul_add(apart, off));
             }
-            products.mul_add(0.25, squares.mul_add(-4.0, sum * 0.25))
+            quartics.mul_add(0.25, squares * 0.5)
         });
     }
 
@@ -56,9 +59,9 @@ impl<R: Real> Definition<R> for StyblinskiTang<R> {
         u: Taped<N, D, R, Dev>,
         _: u64,
     ) -> TapedValues<N, R, Dev> {
-        let square = u.with_empty_tape().square();
-        let quartic = square.with_empty_tape().square() + square * R::of(-16.0);
-        ((quartic + u * R::of(5.0)) * R::of(0.5)).sum::<_, Axis<1>>()
+        let apart = u.with_empty_tape().square() - R::of(LOWEST_AT * LOWEST_AT);
+        let off = u - R::of(LOWEST_AT);
+        (apart.square() * R::of(0.5) + off.square() * R::of(UNIT * UNIT)).sum::<_, Axis<1>>()
     }
 
     fn operations(dimension: usize) -> usize {

@@ -31,14 +31,27 @@ fn polynomial<S: Simd, R: Real>(coefficients: &[f64], x: Lanes<S, R>) -> Lanes<S
 /// e^x, within 2 ulp for |x| ≤ 87 (`f32`) or 708 (`f64`); beyond, the value at that limit.
 #[inline(always)]
 pub(crate) fn exp<S: Simd, R: Real>(x: Lanes<S, R>) -> Lanes<S, R> {
+    let (power, tail) = power_and_tail(x);
+    power.mul_add(tail, power)
+}
+
+/// e^x as [`exp`] has it, and e^x - 1 within 4 ulp, 0 at 0.
+#[inline(always)]
+pub(crate) fn exp_and_less_one<S: Simd, R: Real>(x: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>) {
+    let (power, tail) = power_and_tail(x);
+    (power.mul_add(tail, power), power.mul_add(tail, power - 1.0))
+}
+
+/// The nearest power of two to e^x, and by how much of it e^x is larger.
+#[inline(always)]
+fn power_and_tail<S: Simd, R: Real>(x: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>) {
     let x = x.clamp(-R::EXP_LIMIT, R::EXP_LIMIT);
     let rounded = x.mul_add(LOG2_E, R::ROUNDER);
     let n = rounded - R::ROUNDER;
     let r = n.mul_sub_from(R::LN_2[0], x);
     let r = n.mul_sub_from(R::LN_2[1], r);
     let tail = polynomial(R::EXP, r).mul_add(r * r, r);
-    let power = Lanes::new(x.simd(), R::exp2_of_bits(x.simd(), rounded.register()));
-    power.mul_add(tail, power)
+    (Lanes::new(x.simd(), R::exp2_of_bits(x.simd(), rounded.register())), tail)
 }
 
 /// The logistic sigmoid 1 / (1 + e^(-gain y)).
@@ -146,15 +159,34 @@ pub(crate) fn sin_cos_pi<S: Simd, R: Real>(x: Lanes<S, R>) -> (Lanes<S, R>, Lane
     turned(r * PI, rounded)
 }
 
+/// (sin πkx, sin πkx cos πkx), the first but for its sign, for `k` times |x| ≤ 10⁴: the roots of ½ (1 - cos 2πkx), and ½ sin 2πkx. Near
+/// x = 0 both are within 4 ulp, elsewhere off by that and by what rounding kx does.
+#[inline(always)]
+pub(crate) fn half_wave_pi<S: Simd, R: Real>(x: Lanes<S, R>, k: f64) -> (Lanes<S, R>, Lanes<S, R>) {
+    let rounded = x.mul_add(2.0 * k, R::ROUNDER);
+    let n = rounded - R::ROUNDER;
+    let r = n.mul_sub_from(0.5, x * k);
+    let (sin, cos) = within_a_quadrant(r * PI);
+    let (sin, product) = R::turn_product_by_bits(x.simd(), sin.register(), cos.register(), rounded.register());
+    (Lanes::new(x.simd(), sin), Lanes::new(x.simd(), product))
+}
+
 /// (sin, cos) of `r`, |r| ≤ π/4, turned by the quadrant in `rounded`.
 #[inline(always)]
 fn turned<S: Simd, R: Real>(r: Lanes<S, R>, rounded: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>) {
+    let (sin, cos) = within_a_quadrant(r);
+    let (sin, cos) = R::turn_by_bits(r.simd(), sin.register(), cos.register(), rounded.register());
+    (Lanes::new(r.simd(), sin), Lanes::new(r.simd(), cos))
+}
+
+/// (sin, cos) of `r`, |r| ≤ π/4.
+#[inline(always)]
+fn within_a_quadrant<S: Simd, R: Real>(r: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>) {
     let square = r * r;
     let sin = polynomial(R::SIN, square).mul_add(square * r, r);
     let half = square.mul_sub_from(0.5, 1.0);
     let cos = polynomial(R::COS, square).mul_add(square * square, half);
-    let (sin, cos) = R::turn_by_bits(r.simd(), sin.register(), cos.register(), rounded.register());
-    (Lanes::new(r.simd(), sin), Lanes::new(r.simd(), cos))
+    (sin, cos)
 }
 
 #[cfg(test)]
@@ -175,13 +207,19 @@ mod tests {
         Cos,
         SinPi,
         CosPi,
+        ExpLessOne,
+        /// |sin πx|.
+        HalfWave,
+        /// ½ sin 2πx.
+        HalfWaveSlope,
     }
 
     use Elementary::*;
 
     impl Elementary {
         /// Those that are for any argument.
-        const ALL: [Self; 7] = [Exp, Sigmoid, SigmoidTwice, Sin, Cos, SinPi, CosPi];
+        const ALL: [Self; 10] =
+            [Exp, Sigmoid, SigmoidTwice, Sin, Cos, SinPi, CosPi, ExpLessOne, HalfWave, HalfWaveSlope];
 
         #[inline(always)]
         fn of<S: Simd, R: Real>(self, x: Lanes<S, R>) -> Lanes<S, R> {
@@ -194,6 +232,9 @@ mod tests {
                 Cos => sin_cos(x).1,
                 SinPi => sin_cos_pi(x).0,
                 CosPi => sin_cos_pi(x).1,
+                ExpLessOne => exp_and_less_one(x).1,
+                HalfWave => half_wave_pi(x * 0.25, 4.0).0.abs(),
+                HalfWaveSlope => half_wave_pi(x * 0.25, 4.0).1,
             }
         }
 
@@ -206,6 +247,9 @@ mod tests {
                 Cos => x.cos(),
                 SinPi => half_turns(x).0,
                 CosPi => half_turns(x).1,
+                ExpLessOne => x.exp_m1(),
+                HalfWave => half_turns(x).0.abs(),
+                HalfWaveSlope => 0.5 * half_turns(2.0 * x).0,
             }
         }
     }
@@ -239,9 +283,9 @@ mod tests {
         let irregular = |i: u32| range * (2.0 * (f64::from(i) * 0.618_033_988_749_894_9).fract() - 1.0);
         let mut x: Vec<R> = (0..200_000).map(|i| R::of(irregular(i))).collect();
         let turn = match f {
-            Exp | Sigmoid | SigmoidTwice | GentleExp(_) => return x,
+            Exp | Sigmoid | SigmoidTwice | GentleExp(_) | ExpLessOne => return x,
             Sin | Cos => FRAC_PI_2,
-            SinPi | CosPi => 0.5,
+            SinPi | CosPi | HalfWave | HalfWaveSlope => 0.5,
         };
         let turns = (range / turn) as u32;
         x.extend((0..=turns).flat_map(|n| [1.0, 1.0 - 1e-6].map(|beside| R::of(f64::from(n) * turn * beside))));
@@ -262,10 +306,21 @@ mod tests {
         // Function, largest argument, ulp, or else absolute error.
         let limit = R::EXP_LIMIT;
         let half = R::ODDS_LIMIT;
-        let exponentials = [(Exp, limit, 2.0, 0.0), (Sigmoid, half, 4.0, 0.0), (SigmoidTwice, half, 4.0, 0.0)]
-            .into_iter()
-            .chain(R::GENTLE.into_iter().enumerate().map(|(series, (bound, _))| (GentleExp(series), bound, 1.0, 0.0)));
+        // Near 0 there is nothing but the relative error.
+        let near_zero = [1e-12, 1e-6, 1e-3, 0.2].into_iter().flat_map(|range| {
+            [(ExpLessOne, range, 4.0, 0.0), (HalfWave, range, 4.0, 0.0), (HalfWaveSlope, range, 4.0, 0.0)]
+        });
+        let exponentials = [
+            (Exp, limit, 2.0, 0.0),
+            (ExpLessOne, limit, 4.0, 0.0),
+            (Sigmoid, half, 4.0, 0.0),
+            (SigmoidTwice, half, 4.0, 0.0),
+        ]
+        .into_iter()
+        .chain(R::GENTLE.into_iter().enumerate().map(|(series, (bound, _))| (GentleExp(series), bound, 1.0, 0.0)));
         let table = exponentials
+            .chain(near_zero)
+            .chain([HalfWave, HalfWaveSlope].map(|f| (f, 100.0, 4.0, 2.0 * epsilon)))
             .chain([Sin, Cos, SinPi, CosPi].into_iter().flat_map(|f| [1.0, 30.0, 1e4].map(|x| (f, x, 2.0, epsilon))));
         for (f, range, ulps, absolute) in table {
             let x = arguments::<R>(f, range);
@@ -309,7 +364,11 @@ mod tests {
                         assert!(full && y[1] == y[3] && y[6] == y[3] && y[5] == R::of(0.5), "{context}");
                         assert!(y[2] == y[4] && y[4] > R::ZERO, "{context}");
                     }
-                    Sin | SinPi => {
+                    ExpLessOne => {
+                        assert!(y[1] == y[3] && y[2] == y[4] && y[6] == y[3] && y[1].wide().is_finite(), "{context}");
+                        assert!(y[4] == R::of(-1.0) && y[5] == R::ZERO, "{context}");
+                    }
+                    Sin | SinPi | HalfWave | HalfWaveSlope => {
                         assert!(y[5] == R::ZERO && y[1].wide().is_nan() && y[2].wide().is_nan(), "{context}")
                     }
                     GentleExp(_) => unreachable!("for small arguments only"),

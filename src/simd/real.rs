@@ -131,6 +131,14 @@ pub trait Real: Dtype + Pod + Display + Neg<Output = Self> {
         cos: Self::Register<S>,
         rounded: Self::Register<S>,
     ) -> (Self::Register<S>, Self::Register<S>);
+    /// Of (sin, cos) turned by the quadrant that the lowest two bits of `rounded` hold, sin but for its sign, and sin × cos.
+    #[doc(hidden)]
+    fn turn_product_by_bits<S: Simd>(
+        simd: S,
+        sin: Self::Register<S>,
+        cos: Self::Register<S>,
+        rounded: Self::Register<S>,
+    ) -> (Self::Register<S>, Self::Register<S>);
 }
 
 /// The instruction set that looks up every lane in a table of sixteen at once.
@@ -410,6 +418,20 @@ macro_rules! real {
                 let sign = |bits| $shift_left(simd, simd.$and_bits(bits, two), $bits::BITS - 2);
                 let signed = |x, bits| simd.$from_bits(simd.$xor_bits(simd.$to_bits(x), sign(bits)));
                 (signed(s, quadrant), signed(c, simd.$add_bits(quadrant, one)))
+            }
+            #[inline(always)]
+            fn turn_product_by_bits<S: Simd>(
+                simd: S,
+                sin: S::$floats,
+                cos: S::$floats,
+                rounded: S::$floats,
+            ) -> (S::$floats, S::$floats) {
+                let quadrant = simd.$to_bits(rounded);
+                let even = simd.$equal_bits(simd.$and_bits(quadrant, simd.$splat_bits(1)), simd.$splat_bits(0));
+                // A quarter turn makes of sin × cos its negative.
+                let sign = $shift_left(simd, quadrant, $bits::BITS - 1);
+                let product = simd.$from_bits(simd.$xor_bits(simd.$to_bits(simd.$mul(sin, cos)), sign));
+                (simd.$select(even, sin, cos), product)
             }
         }
     };

@@ -189,7 +189,7 @@ KERNEL descend(long long first, long long count, const double *settings, const d
   REAL best = C(run[BEST]), min = 0;
   int slot = 0, settled = 0, diverged = 0;
   const double gain = gains[BLOCK], reciprocal = 1 / (settings[MAXIMUM] - settings[MINIMUM]);
-  const Given given = {C(settings[LOWER]), C(settings[UPPER] - settings[LOWER]),
+  const Given given = {C(0.5 * (settings[LOWER] + settings[UPPER])), C(settings[UPPER] - settings[LOWER]),
                        couplings + (long long)seeds[BLOCK] * (D * (D + 1LL) / 2 * D)};
   FOR_EACH(i, PARAMETERS) own[i] = parameters[BLOCK * PARAMETERS + i];
   SYNC();
@@ -211,7 +211,10 @@ KERNEL descend(long long first, long long count, const double *settings, const d
       int lowest = 0;
       min = C(settings[INFINITE]);
       for (int row = 0; row < N; row++) {
-        const REAL value = (values[row] - C(settings[MINIMUM])) * C(reciprocal);
+        REAL value = (values[row] - C(settings[MINIMUM])) * C(reciprocal);
+#ifdef BOUNDED
+        value = value < 0 ? C(0) : value;
+#endif
         sums[row % 4] += value;
         if (value < min) {
           min = value;

@@ -142,7 +142,7 @@ impl<R: Element> Image<R> {
         let rule = settings.learning_rate;
         let description = function.describe(dimensions.d);
         let [lower, upper] = description.domain;
-        let (minimum, maximum) = (description.minimum, description.maximum);
+        let [minimum, maximum] = function.lowest().ends([description.minimum, description.maximum]);
         let patience = rule.patience as f64;
         let rule = [rule.factor, patience, rule.threshold, rule.floor, rule.least_change, settings.gradient_scale];
         Ok(Self {

@@ -4,7 +4,7 @@
  * SYNC(). So it is right for any number of threads, one included, and the very same source runs on the host.
  *
  * Given from outside, as macros: SINGLE for float instead of double; N points of D dimensions; DEEP with K, H and L, the shape
- * of the network; CLAMP for projected descent; GLOBAL_MEMORY where a run does not fit into a block's shared memory;
+ * of the network; CLAMP for projected descent; BOUNDED where a value below 0 is one that rounding put there; GLOBAL_MEMORY where a run does not fit into a block's shared memory;
  * BLOCK_WORDS, the scalars that a run works on; MOST_THREADS.
  */
 
@@ -26,6 +26,7 @@
 #ifdef SINGLE
 typedef float REAL;
 #define EXP expf
+#define EXPM1 expm1f
 #define SQRT sqrtf
 #define ABS fabsf
 #define SIN_COS sincosf
@@ -34,6 +35,7 @@ typedef float REAL;
 #else
 typedef double REAL;
 #define EXP exp
+#define EXPM1 expm1
 #define SQRT sqrt
 #define ABS fabs
 #define SIN_COS sincos
@@ -50,12 +52,12 @@ typedef double REAL;
 
 /* What a function is told besides the points x (N x D, in the unit cube). */
 typedef struct {
-  REAL lower, width;
+  REAL middle, width;
   const REAL *couplings;
 } Given;
 
-/* Coordinate number `i` of all points, in the function's box. */
-#define U(i) (given.lower + given.width * x[i])
+/* Coordinate number `i` of all points, in the function's box: near its middle as accurate as x - 1/2, which is exact. */
+#define U(i) (given.middle + given.width * (x[i] - C(0.5)))
 
 /* The sum of what the threads that share a point have found. */
 DEVICE REAL sum_parts(const REAL *parts) {

@@ -4,7 +4,7 @@ use crate::batch::Batch;
 use crate::error::Error;
 use crate::experiment::Dimensions;
 use crate::network::Activation;
-use crate::objective::{CudaSource, Function};
+use crate::objective::{CudaSource, Function, Lowest};
 use crate::optimizer::{Optimizer, Settings, Squash};
 use crate::rule::Rule;
 use crate::simd::Real;
@@ -65,6 +65,7 @@ impl Source {
             ("SINGLE", R::NAME == "f32"),
             ("DEEP", batch.optimizer == Optimizer::Deep),
             ("CLAMP", batch.settings.squash == Squash::Clamp),
+            ("BOUNDED", batch.function.lowest() == Lowest::Rounded),
             ("GLOBAL_MEMORY", global),
         ] {
             if defined {
