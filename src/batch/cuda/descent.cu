@@ -1,7 +1,7 @@
 /* Gradient descent: a block a run, many iterations a launch. */
 
-/* What all runs are told. */
-enum { FACTOR, PATIENCE, THRESHOLD, FLOOR, LEAST_CHANGE, GRADIENT_SCALE, LOWER, UPPER, MINIMUM, MAXIMUM, INFINITE };
+/* What all runs are told, and how many numbers that is. */
+enum { FACTOR, PATIENCE, THRESHOLD, FLOOR, LEAST_CHANGE, GRADIENT_SCALE, LOWER, UPPER, MINIMUM, MAXIMUM, INFINITE, SETTINGS };
 /* Where a run stands. */
 enum { STEP_SIZE, BEST_MEAN, FAILURES, BEST, ITERATIONS, LAST_MIN, LAST_MEAN, LAST_STEP_SIZE, DIVERGED, PROGRESS };
 /* What a trace keeps of an iteration. */
