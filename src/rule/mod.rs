@@ -95,7 +95,7 @@ impl Rule {
         Self::RmsProp { smoothing: 0.99, epsilon: 1e-8 },
         Self::Adam { betas: [0.9, 0.999], epsilon: 1e-8 },
         Self::AdamW { betas: [0.9, 0.999], epsilon: 1e-8, decay: 1e-2 },
-        Self::Lbfgs { history: 100 },
+        Self::Lbfgs { history: 10 },
     ];
 
     /// The name on the command line and in the data, such as `"gradient-descent"`.

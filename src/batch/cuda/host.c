@@ -85,7 +85,7 @@ int main(void) {
   long long *header = numbers(5, sizeof *header, 1);
   first = header[0], count = header[1], runs = header[2], slots = header[3], couplings_count = header[4];
   free(header);
-  settings = numbers(10, sizeof *settings, 1);
+  settings = numbers(SETTINGS, sizeof *settings, 1);
   gains = numbers(runs, sizeof *gains, 1);
   seeds = numbers(runs, sizeof *seeds, 1);
   couplings = numbers(couplings_count, sizeof *couplings, 1);
