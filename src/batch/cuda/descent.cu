@@ -1,8 +1,7 @@
 /* Gradient descent: a block a run, many iterations a launch. */
 
-<<<<<<< HEAD
-/* What all runs are told. */
-enum { FACTOR, PATIENCE, THRESHOLD, FLOOR, LEAST_CHANGE, GRADIENT_SCALE, LOWER, UPPER, MINIMUM, MAXIMUM, INFINITE };
+/* Settings that all runs share, and their number. */
+enum { FACTOR, PATIENCE, THRESHOLD, FLOOR, LEAST_CHANGE, GRADIENT_SCALE, LOWER, UPPER, MINIMUM, MAXIMUM, INFINITE, SETTINGS };
 /* Where a run stands. SETTLED is the first iteration whose step changed no parameter, plus 1; 0 before there is one. */
 enum {
   STEP_SIZE,
@@ -17,12 +16,6 @@ enum {
   SETTLED,
   PROGRESS
 };
-=======
-/* What all runs are told, and how many numbers that is. */
-enum { FACTOR, PATIENCE, THRESHOLD, FLOOR, LEAST_CHANGE, GRADIENT_SCALE, LOWER, UPPER, MINIMUM, MAXIMUM, INFINITE, SETTINGS };
-/* Where a run stands. */
-enum { STEP_SIZE, BEST_MEAN, FAILURES, BEST, ITERATIONS, LAST_MIN, LAST_MEAN, LAST_STEP_SIZE, DIVERGED, PROGRESS };
->>>>>>> c2
 /* What a trace keeps of an iteration. */
 enum { SAMPLE_MIN, SAMPLE_MEAN, SAMPLE_BEST, SAMPLE_STEP_SIZE, SAMPLE };
 
