@@ -135,7 +135,8 @@ fn a_sweep_ranks_the_rates() {
     let lines = text(&output.stdout);
     let shallow: Vec<&str> = lines.lines().filter(|line| line.starts_with("shallow")).collect();
     assert!(shallow[0].contains("1.000e0") && shallow[1].contains("1.000e-2"), "{lines}");
-    let table = trace::read(&folder.path().join("data/sweeps/sphere-rates-1,0.01-seeds-2-iterations-200.parquet")).unwrap();
+    let table =
+        trace::read(&folder.path().join("data/sweeps/sphere-rates-1,0.01-seeds-2-iterations-200.parquet")).unwrap();
     assert_eq!(table.height(), 8);
 }
 
