@@ -132,15 +132,14 @@ fn a_second_ctrl_c_ends_at_once_if_it_comes_a_second_later() {
         .spawn()
         .unwrap();
     wait_for_watch(&child);
-    send(&child, "INT");
-    wait_until("the part is written", || names(folder.path()) == ["a-unfinished.parquet"]);
     let pressed = Instant::now();
     send(&child, "INT");
-    send(&child, "TERM");
-    send(&child, "HUP");
-    std::thread::sleep(Duration::from_millis(300));
-    assert!(pressed.elapsed() > Duration::from_secs(1) || child.try_wait().unwrap().is_none(), "too soon");
-    std::thread::sleep(Duration::from_millis(1000));
+    std::thread::sleep(Duration::from_millis(100));
+    for signal in ["INT", "TERM", "HUP"] {
+        send(&child, signal);
+    }
+    wait_until("the part is written", || names(folder.path()) == ["a-unfinished.parquet"]);
+    std::thread::sleep(Duration::from_millis(1500).saturating_sub(pressed.elapsed()));
     send(&child, "TERM");
     std::thread::sleep(Duration::from_millis(200));
     assert!(child.try_wait().unwrap().is_none(), "only Ctrl-C is meant to hurry");
