@@ -56,9 +56,16 @@ impl Output {
         if names_a_folder(&path) {
             return Err(folder_named());
         }
+        let other_than_file = || refused(&path, "this is a folder or a device");
+        if fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
+            return Err(other_than_file());
+        }
         let target = target_of(&path).map_err(failed)?;
         if names_a_folder(&target) {
             return Err(folder_named());
+        }
+        if path == Path::new("-") || leads_out_of_devices(&path, &target) {
+            return Err(refused(&path, "this stands for an open stream"));
         }
         let folder = folder_of(&target);
         fs::create_dir_all(folder).map_err(failed)?;
@@ -68,7 +75,7 @@ impl Output {
         match fs::metadata(&target) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(failed(error)),
-            Ok(before) if !before.is_file() => return Err(refused(&path, "this is a folder or a device")),
+            Ok(before) if !before.is_file() => return Err(other_than_file()),
             Ok(before) if is_read_only(&before) => {
                 let problem = "expected a file that may be replaced, and this one is read-only: name another one, or make it writable";
                 return Err(Error::Data { path, problem: problem.to_owned() });
@@ -236,6 +243,13 @@ fn names_a_folder(path: &Path) -> bool {
     matches!(last, None | Some(b"" | b"." | b".."))
 }
 
+/// Whether `path` is one of the names in /dev and /proc of a file that some process has open, such as /dev/stdout: others write to
+/// it still, and it is not to be replaced under their hands.
+fn leads_out_of_devices(path: &Path, target: &Path) -> bool {
+    let path = std::path::absolute(path).unwrap_or_default();
+    ["/dev", "/proc"].iter().any(|devices| path.starts_with(devices) && !target.starts_with(devices))
+}
+
 /// The folder that the file `path` is in.
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {
@@ -252,10 +266,19 @@ fn create(folder: &Path, private: bool) -> io::Result<NamedTempFile> {
     if !private {
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     }
-    let file = builder.prefix(PREFIX).rand_bytes(RANDOM).tempfile_in(folder)?;
+    let file = builder.prefix(PREFIX).rand_bytes(RANDOM).tempfile_in(folder).map_err(without_path)?;
     // Without locks on this file system nothing is ever taken for stale there.
     let _ = file.as_file().try_lock();
     Ok(file)
+}
+
+/// The error of the system in one that tells the name of a temporary file, which means nothing to the user.
+fn without_path(error: io::Error) -> io::Error {
+    let text = error.to_string();
+    match text.rsplit_once(" at path ") {
+        Some((cause, _)) => io::Error::new(error.kind(), cause),
+        None => error,
+    }
 }
 
 /// Removes what killed processes left in `folder`.
@@ -320,7 +343,7 @@ fn unescaped(field: &[u8]) -> Vec<u8> {
 /// Finds out whether the system lets `target` be replaced, which immutable files and folders with the sticky bit forbid. A file
 /// cannot be renamed to the name of a folder: if that is all that is wrong, it may be replaced.
 fn try_to_replace(target: &Path, folder: &Path) -> io::Result<()> {
-    let onto = tempfile::Builder::new().prefix(PREFIX).rand_bytes(RANDOM).tempdir_in(folder)?;
+    let onto = tempfile::Builder::new().prefix(PREFIX).rand_bytes(RANDOM).tempdir_in(folder).map_err(without_path)?;
     match fs::rename(target, onto.path()) {
         Err(error) if cfg!(unix) && error.kind() != io::ErrorKind::IsADirectory => Err(error),
         Err(_) => Ok(()),
@@ -346,3 +369,21 @@ fn keep_attributes(file: &File, before: &Metadata) {
 
 #[cfg(not(unix))]
 fn keep_attributes(_: &File, _: &Metadata) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn octal_numbers_are_bytes() {
+        assert_eq!(unescaped(br"/a\040b\134c\9"), br"/a b\c\9");
+        assert_eq!(unescaped(b""), b"");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_root_is_a_mount_point() {
+        assert!(is_mount_point(Path::new("/proc")));
+        assert!(!is_mount_point(Path::new("/proc/self/mountinfo")));
+    }
+}

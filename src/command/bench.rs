@@ -18,7 +18,8 @@ use std::time::Instant;
 /// Time this crate beside JAX and PyTorch, beside the peak of a core, and at growing shapes.
 ///
 /// All programs make the same descents from the same start. They must agree after 100 iterations in f64 before they are timed, in
-/// turns. A program whose command is not given is left out. Writes OUT/bench.parquet, OUT/scaling.parquet and figures of both.
+/// turns. A program whose command is not given is left out. Writes OUT/bench.parquet, OUT/scaling.parquet and figures of both; with
+/// --quick, or without a peer, the name of the former says so, as in OUT/bench-quick-jax.parquet.
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Bench {
@@ -56,7 +57,7 @@ impl Bench {
             files.filter(|_| wanted).map(Output::prepare).collect::<Result<Vec<_>, _>>().map(|mut files| files.pop())
         };
         signals::leave_nothing()?;
-        let compared = prepare(!self.only_scaling, "bench")?;
+        let compared = prepare(!self.only_scaling, &self.name())?;
         let scaled = prepare(self.scaling || self.only_scaling, "scaling")?;
         let peak = Peak::measure();
         say!(
@@ -77,7 +78,7 @@ impl Bench {
             printed?;
             say!("table: {}", output.path().display());
             if measurements.iter().any(|measurement| measurement.program != Program::Overparam) {
-                exporter.add(figure::ratios(&table).map_err(Error::from)?, "bench").map_err(Error::from)?;
+                exporter.add(figure::ratios(&table).map_err(Error::from)?, &self.name()).map_err(Error::from)?;
             }
         }
         if let Some(output) = scaled {
@@ -90,6 +91,22 @@ impl Bench {
         draw(exporter)?;
         say!("done in {:.0} s", clock.elapsed().as_secs_f64());
         Ok(())
+    }
+
+    /// The name of the comparison: one with fewer cases or fewer peers does not take the place of the whole.
+    fn name(&self) -> String {
+        let peers = [("jax", &self.jax), ("torch", &self.torch), ("torch-compiled", &self.torch_compiled)];
+        let given: Vec<&str> = peers.iter().filter(|(_, command)| command.is_some()).map(|&(name, _)| name).collect();
+        let mut name = "bench".to_owned();
+        if self.quick {
+            name.push_str("-quick");
+        }
+        match given.len() {
+            0 => name.push_str("-alone"),
+            all if all == peers.len() => {}
+            _ => name.push_str(&format!("-{}", given.join("-"))),
+        }
+        name
     }
 
     /// Starts the peers, makes them agree and times every case.
