@@ -121,9 +121,12 @@ impl Sweep {
         Ok(Plan { backend, available, needed, batches })
     }
 
-    /// Finds out before anything is allocated whether as many runs as there are threads, each of another seed, fit into this
-    /// machine's memory.
-    pub(crate) fn ensure_room<R: Real>(&self) -> Result<(), Error> {
+    /// Finds out before anything is allocated whether the traces of all runs, and as many runs as there are threads, each of
+    /// another seed, fit into this machine's memory: what [`Sweep::run`] finds out as well.
+    ///
+    /// # Errors
+    /// If a setting is outside its range, or they do not fit.
+    pub fn ensure_room<R: Real>(&self) -> Result<(), Error> {
         let Plan { available, .. } = self.plan::<R>(Backend::Cpu)?;
         // A single run takes this thread, and starts no others.
         let threads = if self.len() > 1 { rayon::current_num_threads().min(self.len()) as u64 } else { 1 };
