@@ -153,7 +153,7 @@ impl Sweep {
         let kept = samples.saturating_mul(size_of::<Sample>() as u64);
         let needed = kept.saturating_add(samples.min(PART as u64) * ROW);
         let what = || format!("keeping the traces of {} runs", self.len());
-        memory::ensure(what, needed, "thin the traces, or take fewer iterations, rates or seeds")?;
+        memory::ensure(what, needed, "thin the traces, or take fewer iterations, rates, seeds or jobs")?;
         Ok(needed)
     }
 }
