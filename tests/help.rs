@@ -13,7 +13,9 @@ fn overparam(arguments: &[&str]) -> String {
 fn subcommands() -> Vec<String> {
     let help = overparam(&["--help"]);
     let list = help.split("Commands:\n").nth(1).expect("there is a list of subcommands");
-    let names = list.lines().take_while(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next());
+    // The lines that an explanation goes on for begin further right.
+    let names = list.lines().take_while(|line| !line.is_empty()).filter(|line| !line.starts_with("   "));
+    let names = names.filter_map(|line| line.split_whitespace().next());
     names.map(str::to_owned).filter(|name| name != "help").collect()
 }
 

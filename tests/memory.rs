@@ -59,11 +59,11 @@ fn a_trace_takes_the_memory_that_is_counted() {
 #[test]
 fn every_iteration_of_a_timed_run_is_kept_until_the_memory_ends() {
     let folder = folder();
-    for limit in ["-v 400000", "-d 300000"] {
+    for limit in ["-v 300000", "-d 200000"] {
         // A settled run goes through its iterations at a nanosecond each.
         let arguments =
-            ["run", "sphere", "--optimizer", "shallow", "--every", "--seconds", "60", "--output", "a.parquet"];
-        let arguments = [&arguments[..], &["--rate", "1e9"]].concat();
+            ["run", "sphere", "--optimizer", "shallow", "--every", "--seconds", "1000", "--output", "a.parquet"];
+        let arguments = [&arguments[..], &["--rate", "3e6"]].concat();
         let output = limited(&folder, limit, &arguments);
         let error = text(&output.stderr);
         assert!(output.status.success(), "{limit}: {error}");
@@ -90,6 +90,7 @@ fn what_does_not_fit_is_refused_before_anything_is_computed() {
         ("-d 600000", &["run", "sphere", "--every", "--iterations", "1e8"], &["ulimit -d", "thin the traces"]),
         ("-v 100000", &["run", "sphere", "--every", "--iterations", "1e6"], &["ulimit -v", "thin the traces"]),
         ("-v 400000", &["sweep", "sphere", "--seeds", "1e5", "--jobs", "1"], &["ulimit -v", "thin the traces"]),
+        ("-v 400000", &["figures", "--functions", "sphere", "--seeds", "1e5", "--jobs", "1"], &["ulimit -v"]),
         (
             "-v 400000",
             &["sweep", "sphere", "--seeds", "1e5", "--batched", "--jobs", "1"],

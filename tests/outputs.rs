@@ -83,7 +83,7 @@ fn different_experiments_go_to_different_files_and_the_same_to_the_same() {
             &["--iterations", "20"]
         };
         succeeds(&folder, &[&["run", "sphere"], few, more].concat());
-        assert_eq!(names(&folder.path().join("data/runs")).len(), count + 1, "{more:?}");
+        assert_eq!(names(&folder.path().join("data/runs")).len(), 2 * (count + 1), "{more:?}");
     }
     let before = names(&folder.path().join("data/runs"));
     succeeds(&folder, &["run", "sphere", "--iterations", "20", "--rate", "0.1", "--dtype", "f64", "--k", "10"]);
@@ -103,7 +103,7 @@ fn different_experiments_go_to_different_files_and_the_same_to_the_same() {
     ];
     for (count, more) in different.iter().enumerate() {
         succeeds(&folder, &[&["sweep", "sphere", "--iterations", "5"], *more].concat());
-        assert_eq!(names(&folder.path().join("data/sweeps")).len(), count + 1, "{more:?}");
+        assert_eq!(names(&folder.path().join("data/sweeps")).len(), 2 * (count + 1), "{more:?}");
     }
     let before = names(&folder.path().join("data/sweeps"));
     succeeds(&folder, &["sweep", "sphere", "--iterations", "5", "--jobs", "1", "--seeds", "10"]);

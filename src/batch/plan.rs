@@ -122,9 +122,12 @@ impl Sweep {
         Ok(Plan { backend, available, needed, batches })
     }
 
-    /// Finds out before anything is allocated whether as many runs as there are threads, each of another seed, fit into this
-    /// machine's memory.
-    pub(crate) fn ensure_room<R: Real>(&self) -> Result<(), Error> {
+    /// Finds out before anything is allocated whether the traces of all runs, and as many runs as there are threads, each of
+    /// another seed, fit into this machine's memory: what [`Sweep::run`] finds out as well.
+    ///
+    /// # Errors
+    /// If a setting is outside its range, or they do not fit.
+    pub fn ensure_room<R: Real>(&self) -> Result<(), Error> {
         let Plan { available, .. } = self.plan::<R>(Backend::Cpu)?;
         // A single run takes this thread, and starts no others.
         let threads = if self.len() > 1 { rayon::current_num_threads().min(self.len()) as u64 } else { 1 };
@@ -151,7 +154,7 @@ impl Sweep {
         let kept = samples.saturating_mul(size_of::<Sample>() as u64);
         let needed = kept.saturating_add(samples.min(PART as u64) * ROW);
         let what = || format!("keeping the traces of {} runs", self.len());
-        memory::ensure(what, needed, "thin the traces, or take fewer iterations, rates or seeds")?;
+        memory::ensure(what, needed, "thin the traces, or take fewer iterations, rates, seeds or jobs")?;
         Ok(needed)
     }
 }

@@ -83,6 +83,11 @@ impl Figures {
         // Found out now rather than after the first minutes.
         let exporter = Exporter::new(self.out.join("figures")).map_err(Error::from)?;
         let mut files = Files::prepare(&self.out, backend, &protocol, &functions)?;
+        let room = |&function: &Function| match protocol.dtype {
+            Dtype::F32 => protocol.sweep(function).ensure_room::<f32>(),
+            Dtype::F64 => protocol.sweep(function).ensure_room::<f64>(),
+        };
+        threads.install(|| functions.iter().try_for_each(room))?;
         let clock = Instant::now();
         let (comparisons, saved) = threads.install(|| compare(&protocol, &functions, &mut files))?;
         let comparisons = comparisons.iter().filter(|comparison| !comparison.timed.is_empty());

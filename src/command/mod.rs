@@ -101,7 +101,10 @@ fn threads(jobs: Option<usize>) -> Result<rayon::ThreadPool> {
         let expected = "from 1 to 1024; one per core is the default and the fastest";
         return Err(Error::Setting { name: "the number of jobs", expected, given: jobs.to_string() }.into());
     }
-    rayon::ThreadPoolBuilder::new().num_threads(jobs.unwrap_or(0)).build().map_err(|error| {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.unwrap_or(0)).build().map_err(|error| {
         anyhow!("cannot start the worker threads: {error}; take fewer jobs, or allow more threads (ulimit -u, ulimit -v, pids.max)")
-    })
+    })?;
+    // At its first allocation a thread reserves address space, which counts for ulimit -v: now, before memory is planned.
+    pool.broadcast(|_| drop(std::hint::black_box(Vec::<u8>::with_capacity(1))));
+    Ok(pool)
 }

@@ -106,6 +106,11 @@ impl SweepCommand {
                 Dtype::F64 => sweep.plan::<f64>(backend),
             }?;
             note!("{plan}");
+        } else {
+            threads.install(|| match protocol.dtype {
+                Dtype::F32 => sweep.ensure_room::<f32>(),
+                Dtype::F64 => sweep.ensure_room::<f64>(),
+            })?;
         }
         let bar = progress::bar(sweep.len() as u64);
         bar.set_message(function.name());
