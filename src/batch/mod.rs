@@ -11,6 +11,7 @@ mod plan;
 
 pub(crate) use cuda::Gpu;
 pub use plan::Plan;
+pub(crate) use plan::available_memory;
 
 use crate::backend::Backend;
 use crate::element::Element;

@@ -217,7 +217,7 @@ fn on_the_cores<R: Real>(function: Function, dimensions: Dimensions, optimizer: 
 }
 
 /// What Linux says is available to new programs without swapping; elsewhere there is no limit.
-fn available_memory() -> u64 {
+pub(crate) fn available_memory() -> u64 {
     let table = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let kilobytes = table.lines().find_map(|line| line.strip_prefix("MemAvailable:")?.trim().strip_suffix(" kB"));
     kilobytes.and_then(|kilobytes| kilobytes.parse::<u64>().ok()).map_or(u64::MAX, |kilobytes| 1024 * kilobytes)

@@ -94,7 +94,15 @@ fn folder_of(path: &Path) -> &Path {
 /// # Errors
 /// If it is missing or damaged, or has a column of another kind.
 pub fn read(path: &Path) -> Result<DataFrame, Error> {
-    parquet::read(open(path)?).map_err(|problem| Error::Data { path: path.to_owned(), problem })
+    read_some(path, &|_| true)
+}
+
+/// [`read()`] of the columns whose names `keep` keeps.
+///
+/// # Errors
+/// As [`read()`].
+pub(crate) fn read_some(path: &Path, keep: &(dyn Fn(&str) -> bool + Sync)) -> Result<DataFrame, Error> {
+    parquet::read(open(path)?, keep).map_err(|problem| Error::Data { path: path.to_owned(), problem })
 }
 
 /// The metadata in the footer of a Parquet file, by key: for files of this crate `overparam.version`, `overparam.settings` and others.
@@ -105,8 +113,19 @@ pub fn metadata(path: &Path) -> Result<BTreeMap<String, String>, Error> {
     parquet::read_metadata(open(path)?).map_err(|problem| Error::Data { path: path.to_owned(), problem })
 }
 
-fn open(path: &Path) -> Result<File, Error> {
-    File::open(path).map_err(|source| Error::file("read", path, source))
+/// Opens the file `path`, unless it cannot be read to its end: a pipe could wait for ever.
+///
+/// # Errors
+/// If it is missing, a folder, a pipe or a device.
+pub(crate) fn open(path: &Path) -> Result<File, Error> {
+    let failed = |source| Error::file("read", path, source);
+    let kind = std::fs::metadata(path).map_err(failed)?;
+    if !kind.is_file() {
+        let found = if kind.is_dir() { "a folder" } else { "a pipe or a device" };
+        let problem = format!("expected a file to read, and this is {found}");
+        return Err(Error::Data { path: path.to_owned(), problem });
+    }
+    File::open(path).map_err(failed)
 }
 
 /// Creates the file `path` with what `fill` writes: under a temporary name beside it, synced, then renamed. Missing

@@ -44,6 +44,7 @@ mod table;
 mod thinning;
 
 pub use file::{check, metadata, read, write, write_from};
+pub(crate) use file::{open, read_some};
 pub use table::{summary, traces};
 pub(crate) use thinning::Thinning;
 
