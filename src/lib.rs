@@ -21,6 +21,7 @@
 //! - [`optimizer`]: shallow and deep, the learning-rate rule, their settings
 //! - [`experiment`]: single runs, sweeps over learning rates and seeds, the paper's protocol
 //! - [`Backend`]: the CPU or a GPU, where the runs of a sweep advance together: [`Sweep::run_batched`](experiment::Sweep::run_batched)
+//! - [`points`]: points of your own, from CSV and Parquet
 //! - [`trace`]: what a run records, as DataFrames and Parquet
 //! - [`figure`]: the paper's figures; [`notebook`]: what evcxr shows; [`progress`]: what runs now
 //!
@@ -42,6 +43,7 @@ pub mod network;
 pub mod notebook;
 pub mod objective;
 pub mod optimizer;
+pub mod points;
 pub mod progress;
 mod simd;
 pub mod trace;
@@ -68,7 +70,7 @@ pub mod prelude {
     pub use crate::notebook::{Display as _, DisplayFigure as _, show};
     pub use crate::objective::{Function, Objective, Scaled, Taped, TapedValues};
     pub use crate::optimizer::{Budget, LearningRate, Optimizer, Outcome, Settings, Squash};
-    pub use crate::trace;
+    pub use crate::{points, trace};
     // What an objective is written with. Names of this crate come before those of dfdx.
     pub use dfdx::prelude::*;
     pub use polars::prelude::DataFrame;
