@@ -60,7 +60,7 @@ impl RunCommand {
         let run = protocol.run_on(backend, function, optimizer, self.seed, &settings)?;
         trace::write_from(
             backend,
-            &mut run.trace()?,
+            &run.trace()?,
             &output,
             &serde_json::json!({ "protocol": protocol, "settings": settings }).to_string(),
         )?;
