@@ -54,10 +54,25 @@ kernels: set-up ## Time the kernels alone, with Criterion (about 3 minutes after
 test: set-up lint ## Format, clippy, rustdoc, every test and the notebooks (about 40 minutes on 2 cores the first time, then 8)
 	$(CARGO) test $(RELEASE)
 ifneq ($(HAVE_VENV),)
+	$(MAKE) test-readers
 	$(MAKE) test-notebooks
 else
 	@echo "test: passed, but the NOTEBOOKS WERE NOT TESTED; for them, on Debian: apt-get install python3-venv"
 endif
+
+# Other programs that read Parquet.
+READERS := .lab/readers
+
+.PHONY: test-readers
+test-readers: set-up $(READERS)/ready ## Read every file that the program writes with pyarrow, pandas, DuckDB and Polars (seconds after the build)
+	$(CARGO) build $(RELEASE)
+	$(READERS)/bin/python tests/readers/check.py target/release/overparam
+
+$(READERS)/ready: tests/readers/requirements.txt
+	@echo "test-readers: installing them into $(READERS): a download of 150 MB, once"
+	python3 -m venv $(READERS)
+	$(READERS)/bin/pip install --quiet --no-deps -r $<
+	touch $@
 
 .PHONY: lint
 lint: set-up ## Format, clippy and rustdoc, warnings being errors

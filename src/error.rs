@@ -146,6 +146,17 @@ pub(crate) fn size(bytes: u64) -> String {
     if power == 0 { format!("{bytes} B") } else { format!("{:.1} {unit}", bytes as f64 / f64::from(1 << (10 * power))) }
 }
 
+/// `text` from a file as an error shows it: control characters escaped, and cut after 40 characters.
+pub(crate) fn excerpt(text: &str) -> String {
+    const LONGEST: usize = 40;
+    let escaped = |c: char| if matches!(c, '\'' | '"' | '\\') { c.to_string() } else { c.escape_debug().to_string() };
+    let mut shown: String = text.chars().take(LONGEST).map(escaped).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
 fn suggestion(nearest: &Option<String>) -> String {
     nearest.as_ref().map(|name| format!(" (did you mean '{name}'?)")).unwrap_or_default()
 }

@@ -21,6 +21,7 @@
 //! - [`optimizer`]: shallow and deep, the learning-rate rule, their settings
 //! - [`experiment`]: single runs, sweeps over learning rates and seeds, the paper's protocol
 //! - [`Backend`]: the CPU or a GPU, where the runs of a sweep advance together: [`Sweep::run_batched`](experiment::Sweep::run_batched)
+//! - [`points`]: points of your own, from CSV and Parquet
 //! - [`trace`]: what a run records, as DataFrames and Parquet; [`output`]: files that appear whole or not at all
 //! - [`figure`]: the paper's figures; [`notebook`]: what evcxr shows; [`progress`]: what runs now
 //!
@@ -45,6 +46,7 @@ pub mod objective;
 pub mod optimizer;
 pub mod output;
 mod parametrization;
+pub mod points;
 pub mod progress;
 pub mod rule;
 mod simd;
@@ -73,7 +75,7 @@ pub mod prelude {
     pub use crate::objective::{Function, Objective, Scaled, Taped, TapedValues};
     pub use crate::optimizer::{Budget, LearningRate, Optimizer, Outcome, Settings, ShallowStart, Squash};
     pub use crate::rule::Rule;
-    pub use crate::trace;
+    pub use crate::{points, trace};
     // What an objective is written with. Names of this crate come before those of dfdx.
     pub use dfdx::prelude::*;
     pub use polars::prelude::DataFrame;

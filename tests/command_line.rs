@@ -199,18 +199,54 @@ fn evaluate_reads_csv_and_parquet() {
 }
 
 #[test]
+fn evaluate_takes_points_of_the_box_and_keeps_labels() {
+    let folder = folder();
+    let evaluate = |points: &str, more: &[&str]| {
+        let arguments = ["evaluate", "rosenbrock", "--points", points, "--output", "out.parquet"];
+        let output = overparam(&folder, &[&arguments[..], more].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        trace::read(&folder.path().join("out.parquet")).unwrap()
+    };
+    let labels = "seed,learning_rate,function,optimizer,raw_best,best";
+    std::fs::write(folder.path().join("u.csv"), format!("{labels},u0,u1\n7,0.1,rosenbrock,deep,0,0,-5,10\n")).unwrap();
+    let found = evaluate("u.csv", &[]);
+    let names: Vec<&str> = found.get_column_names().into_iter().map(|name| name.as_str()).collect();
+    assert_eq!(names.join(","), format!("{labels},x0,x1,u0,u1,raw,scaled,g0,g1"));
+    assert_eq!((column(&found, "x0"), column(&found, "x1")), (vec![0.0], vec![1.0]));
+    assert_eq!((column(&found, "u0"), column(&found, "u1")), (vec![-5.0], vec![10.0]));
+    // 100 (10 - 25)² + (-5 - 1)².
+    assert!((column(&found, "raw")[0] / 22_536.0 - 1.0).abs() < 1e-14);
+    assert_eq!(found.column("seed").unwrap().u64().unwrap().get(0), Some(7));
+    assert_eq!(found.column("function").unwrap().str().unwrap().get(0), Some("rosenbrock"));
+
+    // The points are written as they were evaluated; without the results they are points again.
+    std::fs::write(folder.path().join("x.csv"), "x0,x1\n0.1,0.7\n").unwrap();
+    let found = evaluate("x.csv", &["--dtype", "f32"]);
+    assert_eq!(column(&found, "x0"), [f64::from(0.1f32)]);
+    assert_eq!(column(&found, "u1"), [f64::from(0.7f32) * 15.0 - 5.0]);
+    let points = found.select(["x0", "x1", "u0", "u1"]).unwrap();
+    trace::write(&points, &folder.path().join("again.parquet"), "{}").unwrap();
+    let again = evaluate("again.parquet", &["--dtype", "f32"]);
+    assert_eq!(column(&again, "raw"), column(&found, "raw"));
+    assert_eq!(column(&again, "u0"), column(&found, "u0"));
+}
+
+#[test]
 fn bad_points_are_refused_with_the_place_and_the_remedy() {
     let folder = folder();
     let path = |name: &str| folder.path().join(name);
     let evaluate = |points: &'static str| ["evaluate", "sphere", "--points", points, "--output", "out.parquet"];
     for (content, parts) in [
         ("x0,x2\n0.1,0.2\n", &["expected x0 to x1", "no column x1", "'x2'"][..]),
-        ("x0,x1,name\n0.1,0.2,0.3\n", &["no column x2", "'name'"]),
-        ("x0,x1\n0.1,half\n", &["column x1", "point 1", "'half'"]),
+        ("x0,x1,name\n0.1,0.2,0.3\n", &["'name'", "expected x0, x1"]),
+        ("x0,x1\n0.1,half\n", &["column x1", "point 1", "line 2", "'half'"]),
         ("x0,x1\n0.1,0.2\n0.1,NaN\n", &["column x1", "point 2", "from 0 to 1", "NaN"]),
         ("x0,x1\n0.1,1.5\n", &["column x1", "from 0 to 1", "1.5"]),
         ("x0,x1\n0.1,-0.1\n", &["column x1", "-0.1"]),
-        ("x0,x1\n0.1\n", &["1"]),
+        ("x0,x1\n0.1\n", &["line 2 has 1 value", "2 names"]),
+        ("u0\n-5.2\n", &["column u0", "-5.12 to 5.12", "-5.2"]),
+        ("x0,u0\n0.5,1\n", &["column u0", "point 1", "x0 = 0.5 is u0 = 0"]),
+        ("function,x0\nlevy,0.5\n", &["column function", "points of sphere", "of levy"]),
         ("x0,x1\n", &["at least one point"]),
         ("", &["at least one point"]),
     ] {
@@ -228,7 +264,7 @@ fn bad_points_are_refused_with_the_place_and_the_remedy() {
     refuses(&folder, &evaluate("cut.parquet"), 1, &["cut.parquet", "whole Parquet file"]);
     let words = DataFrame::new(1, vec![Column::new("x0".into(), ["half"])]).unwrap();
     trace::write(&words, &path("words.parquet"), "{}").unwrap();
-    refuses(&folder, &evaluate("words.parquet"), 1, &["column x0", "expected numbers"]);
+    refuses(&folder, &evaluate("words.parquet"), 1, &["column 'x0' is text", "expected numbers"]);
     let onto_itself = ["evaluate", "sphere", "--points", "whole.parquet", "--output", "./whole.parquet"];
     refuses(&folder, &onto_itself, 1, &["another file", "whole.parquet"]);
     assert_eq!(std::fs::read(path("whole.parquet")).unwrap(), bytes);

@@ -114,7 +114,7 @@ impl Destination {
     ) -> Result<Place<'_>, Error> {
         let outcome = provenance.outcome;
         let (output, mut fuller) = match outcome {
-            Outcome::Stopped => (&self.unfinished, file::shape(self.unfinished.path()).ok().map(|[rows, _]| rows)),
+            Outcome::Stopped => (&self.unfinished, file::rows(self.unfinished.path()).ok()),
             Outcome::Finished | Outcome::Diverged => (&self.finished, None),
         };
         fuller = fuller.filter(|&there| there > rows);

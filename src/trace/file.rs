@@ -93,9 +93,6 @@ pub fn write_parts(
     output.write_unless_interrupted(|sink| fill(sink, output.path(), parts, provenance))
 }
 
-/// Bytes that a number takes while it is read.
-const DECODED: u64 = 16;
-
 /// Bytes that are taken to encode and compress one of a part that is written.
 const ENCODED: u64 = 3;
 
@@ -137,10 +134,15 @@ fn failure(path: &Path, error: ParquetError) -> Error {
 /// # Errors
 /// If it is missing or damaged, or has a column of another kind.
 pub fn read(path: &Path) -> Result<DataFrame, Error> {
-    let [rows, columns] = shape(path)?;
-    let bytes = (rows as u64).saturating_mul(DECODED).saturating_mul(columns as u64);
-    memory::ensure(|| format!("reading {rows} rows of {}", path.display()), bytes, "take fewer rows or columns")?;
-    parquet::read(open(path)?).map_err(|problem| Error::Data { path: path.to_owned(), problem })
+    read_some(path, &|_| true)
+}
+
+/// [`read()`] of the columns whose names `keep` keeps.
+///
+/// # Errors
+/// As [`read()`].
+pub(crate) fn read_some(path: &Path, keep: &(dyn Fn(&str) -> bool + Sync)) -> Result<DataFrame, Error> {
+    parquet::read(open(path)?, keep).map_err(|problem| Error::Data { path: path.to_owned(), problem })
 }
 
 /// The metadata in the footer of a Parquet file, by key: for files of this crate `overparam.version`, `overparam.settings` and others.
@@ -151,13 +153,24 @@ pub fn metadata(path: &Path) -> Result<BTreeMap<String, String>, Error> {
     parquet::read_metadata(open(path)?).map_err(|problem| Error::Data { path: path.to_owned(), problem })
 }
 
-/// How many rows and columns a Parquet file has.
-pub(super) fn shape(path: &Path) -> Result<[usize; 2], Error> {
-    parquet::read_shape(open(path)?).map_err(|problem| Error::Data { path: path.to_owned(), problem })
+/// Opens the file `path`, unless it cannot be read to its end: a pipe could wait for ever.
+///
+/// # Errors
+/// If it is missing, a folder, a pipe or a device.
+pub(crate) fn open(path: &Path) -> Result<File, Error> {
+    let failed = |source| Error::file("read", path, source);
+    let kind = std::fs::metadata(path).map_err(failed)?;
+    if !kind.is_file() {
+        let found = if kind.is_dir() { "a folder" } else { "a pipe or a device" };
+        let problem = format!("expected a file to read, and this is {found}");
+        return Err(Error::Data { path: path.to_owned(), problem });
+    }
+    File::open(path).map_err(failed)
 }
 
-fn open(path: &Path) -> Result<File, Error> {
-    File::open(path).map_err(|source| Error::file("read", path, source))
+/// The number of rows of a Parquet file.
+pub(super) fn rows(path: &Path) -> Result<usize, Error> {
+    parquet::read_rows(open(path)?).map_err(|problem| Error::Data { path: path.to_owned(), problem })
 }
 
 /// The processor's name, where the system tells it.

@@ -72,6 +72,7 @@ mod thinning;
 
 pub use destination::{Destination, Place};
 pub use file::{Provenance, metadata, read, write, write_parts, write_to};
+pub(crate) use file::{open, read_some};
 pub(crate) use record::Record;
 pub(crate) use table::PART;
 pub use table::{points, summary, traces};

@@ -4,24 +4,29 @@
 //! Arrow or Polars is stored beside it. A file is read by its schema: a column of any kind of number is read as the numbers it
 //! holds, and a column of another kind is refused by its name and type, before any of its bytes are decoded.
 
-use parquet::basic::{Compression, ConvertedType, LogicalType, Repetition, Type as Physical, ZstdLevel};
-use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use crate::memory;
+use crate::error::excerpt;
+use bytes::Bytes;
+use parquet::basic::{Compression, ConvertedType, Encoding, LogicalType, Repetition, Type as Physical, ZstdLevel};
+use parquet::column::page::{Page, PageMetadata, PageReader};
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
 use parquet::data_type::{
     BoolType, ByteArray, ByteArrayType, DataType as Stored, DoubleType, FloatType, Int32Type, Int64Type,
 };
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
-use parquet::file::reader::{ChunkReader, FileReader};
+use parquet::file::reader::{ChunkReader, FileReader, Length};
 use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{ColumnDescriptor, Type};
 use polars::prelude::*;
 use std::cell::Cell;
-use std::collections::BTreeMap;
-use std::io::Write;
-use std::panic::{self, AssertUnwindSafe};
+use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
 use std::sync::{Arc, Once};
+use std::{panic, thread};
 
 /// Rows of a row group, which is held in memory while it is encoded.
 const GROUP: usize = 1 << 20;
@@ -161,52 +166,53 @@ enum Kind {
     Text,
 }
 
-/// Reads a Parquet file. Numbers come as they are stored; integers of 8 and 16 bits as 32, half precision and decimals as f64.
+/// Reads the columns of a Parquet file whose names `keep` keeps. Numbers come as they are stored; integers of 8 and 16 bits as
+/// 32, half precision and decimals as f64.
 ///
 /// # Errors
 /// A sentence for the user: the file is damaged, or a column is neither a number, a truth value nor text.
-pub(super) fn read<F: ChunkReader + 'static>(file: F) -> Result<DataFrame, String> {
-    // The reader checks most of what it reads, but not all: a damaged file can make it index out of bounds.
-    quietly(|| read_columns(file)).unwrap_or_else(|| Err(damaged("a length or an offset in it is impossible")))
+pub(super) fn read(file: File, keep: &(dyn Fn(&str) -> bool + Sync)) -> Result<DataFrame, String> {
+    apart(file, |file| read_columns(file, keep))
 }
 
 /// The metadata in the footer of a Parquet file, by key.
 ///
 /// # Errors
 /// A sentence for the user, if the file is damaged.
-pub(super) fn read_metadata<F: ChunkReader + 'static>(file: F) -> Result<BTreeMap<String, String>, String> {
-    let read = || {
+pub(super) fn read_metadata(file: File) -> Result<BTreeMap<String, String>, String> {
+    apart(file, |file| {
         let file = SerializedFileReader::new(file).map_err(describe)?;
         let entries = file.metadata().file_metadata().key_value_metadata().into_iter().flatten();
         Ok(entries.map(|entry| (entry.key.clone(), entry.value.clone().unwrap_or_default())).collect())
-    };
-    quietly(read).unwrap_or_else(|| Err(damaged("a length or an offset in it is impossible")))
+    })
 }
 
-/// The numbers of rows and of columns of a Parquet file.
+/// The number of rows of a Parquet file.
 ///
 /// # Errors
-/// If the file is damaged.
-pub(super) fn read_shape<F: ChunkReader + 'static>(file: F) -> Result<[usize; 2], String> {
-    let read = || {
+/// A sentence for the user, if the file is damaged.
+pub(super) fn read_rows(file: File) -> Result<usize, String> {
+    apart(file, |file| {
         let file = SerializedFileReader::new(file).map_err(describe)?;
-        let metadata = file.metadata().file_metadata();
-        let rows = usize::try_from(metadata.num_rows()).map_err(|_| damaged("a number of rows is negative"))?;
-        Ok([rows, metadata.schema_descr().num_columns()])
-    };
-    quietly(read).unwrap_or_else(|| Err(damaged("a length or an offset in it is impossible")))
+        usize::try_from(file.metadata().file_metadata().num_rows()).map_err(|_| damaged("a number of rows is negative"))
+    })
 }
 
-fn read_columns<F: ChunkReader + 'static>(file: F) -> Result<DataFrame, String> {
+fn read_columns(file: Guarded, keep: &dyn Fn(&str) -> bool) -> Result<DataFrame, String> {
     let file = SerializedFileReader::new(file).map_err(describe)?;
     let metadata = file.metadata();
     let schema = metadata.file_metadata().schema_descr();
-    for field in schema.root_schema().get_fields() {
+    let mut names = HashSet::new();
+    for field in schema.root_schema().get_fields().iter().filter(|field| keep(field.name())) {
         if let Some(nested) = nested(field) {
             return Err(refused(field.name(), nested));
         }
+        if !names.insert(field.name()) {
+            return Err(format!("expected columns of different names, and two are '{}'", excerpt(field.name())));
+        }
     }
-    let kinds = schema.columns().iter().map(|column| kind(column)).collect::<Result<Vec<_>, _>>()?;
+    let kept = schema.columns().iter().enumerate().filter(|(_, column)| keep(&column.path().parts()[0]));
+    let kinds = kept.map(|(index, column)| Ok((index, column, kind(column)?))).collect::<Result<Vec<_>, String>>()?;
     let groups = metadata.row_groups().iter().map(|group| usize::try_from(group.num_rows()));
     let groups = groups.collect::<Result<Vec<_>, _>>().map_err(|_| damaged("a number of rows is negative"))?;
     let rows = groups.iter().try_fold(0usize, |sum, &rows| sum.checked_add(rows));
@@ -214,13 +220,16 @@ fn read_columns<F: ChunkReader + 'static>(file: F) -> Result<DataFrame, String> 
     if i64::try_from(rows) != Ok(metadata.file_metadata().num_rows()) {
         return Err(damaged("its parts have another number of rows than the whole"));
     }
+    let memory = Memory(Cell::new(memory::Free::now().available()));
     let mut columns = Vec::with_capacity(kinds.len());
-    for (index, (&kind, descriptor)) in kinds.iter().zip(schema.columns()).enumerate() {
+    for (index, descriptor, kind) in kinds {
         let mut series: Option<Series> = None;
         for (group, &rows) in groups.iter().enumerate() {
-            let reader =
-                file.get_row_group(group).and_then(|group| group.get_column_reader(index)).map_err(describe)?;
-            let part = read_column(reader, descriptor, kind, rows)?;
+            let pages = file.get_row_group(group).and_then(|group| group.get_column_page_reader(index));
+            let pages =
+                Box::new(Checked { pages: pages.map_err(describe)?, rows, optional: descriptor.max_def_level() > 0 });
+            let reader = get_column_reader(Arc::clone(descriptor), pages);
+            let part = read_column(reader, descriptor, kind, rows, &memory)?;
             match &mut series {
                 Some(series) => {
                     series.append(&part).map_err(|error| damaged(&error.to_string()))?;
@@ -232,6 +241,167 @@ fn read_columns<F: ChunkReader + 'static>(file: F) -> Result<DataFrame, String> 
         columns.push(series.into_column());
     }
     DataFrame::new(rows, columns).map_err(|error| damaged(&error.to_string()))
+}
+
+/// A file of which no more is read than there is.
+struct Guarded {
+    file: File,
+    length: u64,
+}
+
+/// Bytes of a page that are always taken for possible, and how many more each compressed byte may stand for: zstd makes up
+/// to 2^15 of one.
+const PAGE: u64 = 1 << 26;
+const DENSEST: u64 = 1 << 16;
+
+impl Length for Guarded {
+    fn len(&self) -> u64 {
+        self.length
+    }
+}
+
+impl ChunkReader for Guarded {
+    type T = BufReader<File>;
+
+    /// A reader that begins with the header of a page. The memory for a page is taken by what its header says.
+    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
+        let mut reader = self.file.get_read(start)?;
+        // The end of the file, which is no page.
+        if start >= self.length.saturating_sub(8) {
+            return Ok(reader);
+        }
+        let [_, plain, compressed] = page_sizes(reader.fill_buf()?).ok_or_else(impossible)?;
+        if compressed > self.length || plain > PAGE.max(compressed.saturating_mul(DENSEST)) {
+            return Err(impossible());
+        }
+        Ok(reader)
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        if start.checked_add(length as u64).is_none_or(|end| end > self.length) {
+            return Err(impossible());
+        }
+        self.file.get_bytes(start, length)
+    }
+}
+
+/// The first three numbers of a page's header: its kind, its size and its compressed size.
+fn page_sizes(mut header: &[u8]) -> Option<[u64; 3]> {
+    let mut found = [0; 3];
+    for number in &mut found {
+        // A 32-bit integer in the field after the last one, in Thrift's compact protocol.
+        header = header.strip_prefix(&[0x15])?;
+        let length = 1 + header.iter().take(9).position(|byte| byte & 0x80 == 0)?;
+        let (bytes, rest) = header.split_at(length);
+        let zigzag = bytes.iter().rev().fold(0u64, |sum, byte| sum << 7 | u64::from(byte & 0x7f));
+        if zigzag & 1 == 1 {
+            return None;
+        }
+        (*number, header) = (zigzag >> 1, rest);
+    }
+    Some(found)
+}
+
+/// Pages that hold no more values than their row group has rows, nor than their bytes can be.
+struct Checked {
+    pages: Box<dyn PageReader>,
+    rows: usize,
+    optional: bool,
+}
+
+impl Checked {
+    /// Whether the memory that the numbers of values in `page` call for is that of a page.
+    fn is_possible(&self, page: &Page) -> bool {
+        let (levels, encoding) = match *page {
+            // Every value of a dictionary takes a byte at least.
+            Page::DictionaryPage { ref buf, num_values, .. } => return num_values as usize <= buf.len(),
+            Page::DataPage { ref buf, encoding, .. } => {
+                let length = buf.first_chunk().map(|&length| u32::from_le_bytes(length) as usize);
+                (if self.optional { length.and_then(|length| length.checked_add(4)) } else { Some(0) }, encoding)
+            }
+            Page::DataPageV2 { def_levels_byte_len, rep_levels_byte_len, encoding, .. } => {
+                (def_levels_byte_len.checked_add(rep_levels_byte_len).map(|length| length as usize), encoding)
+            }
+        };
+        let values = || levels.and_then(|levels| page.buffer().get(levels..));
+        let possible = match encoding {
+            Encoding::DELTA_LENGTH_BYTE_ARRAY => values().and_then(|values| after_lengths(values, self.rows)).is_some(),
+            Encoding::DELTA_BYTE_ARRAY => {
+                let suffixes = values().and_then(|values| after_lengths(values, self.rows));
+                suffixes.and_then(|suffixes| after_lengths(suffixes, self.rows)).is_some()
+            }
+            _ => true,
+        };
+        possible && page.num_values() as usize <= self.rows
+    }
+}
+
+/// What follows in `bytes` after at most `most` lengths in the encoding DELTA_BINARY_PACKED.
+fn after_lengths(mut bytes: &[u8], most: usize) -> Option<&[u8]> {
+    let number = |bytes: &mut &[u8]| {
+        let length = 1 + bytes.iter().take(10).position(|byte| byte & 0x80 == 0)?;
+        let (number, rest) = bytes.split_at(length);
+        *bytes = rest;
+        number.iter().rev().try_fold(0usize, |sum, byte| Some(sum.checked_mul(128)? | usize::from(byte & 0x7f)))
+    };
+    let (block, parts, count) = (number(&mut bytes)?, number(&mut bytes)?, number(&mut bytes)?);
+    number(&mut bytes)?;
+    let each = block.checked_div(parts).filter(|&each| each > 0 && count <= most)?;
+    let mut left = count.saturating_sub(1);
+    while left > 0 {
+        number(&mut bytes)?;
+        let (widths, rest) = bytes.split_at_checked(parts)?;
+        bytes = rest;
+        for &width in widths {
+            if left > 0 {
+                bytes = bytes.get(each.checked_mul(usize::from(width))?.div_ceil(8)..)?;
+                left = left.saturating_sub(each);
+            }
+        }
+    }
+    Some(bytes)
+}
+
+impl PageReader for Checked {
+    fn get_next_page(&mut self) -> Result<Option<Page>, ParquetError> {
+        match self.pages.get_next_page()? {
+            Some(page) if !self.is_possible(&page) => Err(impossible()),
+            page => Ok(page),
+        }
+    }
+
+    fn peek_next_page(&mut self) -> Result<Option<PageMetadata>, ParquetError> {
+        self.pages.peek_next_page()
+    }
+
+    fn skip_next_page(&mut self) -> Result<(), ParquetError> {
+        self.pages.skip_next_page()
+    }
+}
+
+impl Iterator for Checked {
+    type Item = Result<Page, ParquetError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.get_next_page().transpose()
+    }
+}
+
+fn impossible() -> ParquetError {
+    ParquetError::General(IMPOSSIBLE.to_owned())
+}
+
+const IMPOSSIBLE: &str = "a length or an offset in it is impossible";
+
+/// The bytes that are left for a table: a few of a file can stand for any number of equal values.
+struct Memory(Cell<u64>);
+
+impl Memory {
+    fn take(&self, bytes: usize) -> Result<(), String> {
+        let left = self.0.get().checked_sub(bytes as u64);
+        self.0.set(left.ok_or("the table in it takes more memory than is free: expected one of fewer rows")?);
+        Ok(())
+    }
 }
 
 /// The kind of a field that is more than one value a row.
@@ -300,12 +470,18 @@ fn kind(column: &ColumnDescriptor) -> Result<Kind, String> {
 }
 
 /// Column `descriptor` of a row group of `rows` rows.
-fn read_column(reader: ColumnReader, descriptor: &ColumnDescriptor, kind: Kind, rows: usize) -> Result<Series, String> {
+fn read_column(
+    reader: ColumnReader,
+    descriptor: &ColumnDescriptor,
+    kind: Kind,
+    rows: usize,
+    memory: &Memory,
+) -> Result<Series, String> {
     let name = PlSmallStr::from(descriptor.name());
     let optional = descriptor.max_def_level() > 0;
     macro_rules! values {
         ($reader:expr, $each:expr) => {
-            Series::new(name, read_values($reader, optional, rows, $each)?)
+            Series::new(name, read_values($reader, optional, rows, memory, $each)?)
         };
     }
     Ok(match (kind, reader) {
@@ -339,6 +515,7 @@ fn read_column(reader: ColumnReader, descriptor: &ColumnDescriptor, kind: Kind, 
             values!(reader, |value| decimal(value.data(), scale))
         }
         (Kind::Text, ColumnReader::ByteArrayColumnReader(reader)) => values!(reader, |value: &ByteArray| {
+            memory.take(2 * value.len())?;
             value.as_utf8().map(str::to_owned).map_err(|_| damaged("a text in it is not UTF-8"))
         }),
         _ => return Err(damaged("a column is stored as another type than its own")),
@@ -350,6 +527,7 @@ fn read_values<T: Stored, V>(
     mut reader: ColumnReaderImpl<T>,
     optional: bool,
     rows: usize,
+    memory: &Memory,
     each: impl Fn(&T::T) -> Result<V, String>,
 ) -> Result<Vec<Option<V>>, String> {
     let mut found = Vec::new();
@@ -363,6 +541,8 @@ fn read_values<T: Stored, V>(
         if records == 0 {
             break;
         }
+        // As they are collected, and as a column.
+        memory.take(2 * records * size_of::<Option<V>>())?;
         let mut values = values.iter();
         if optional {
             for &level in &levels {
@@ -374,7 +554,13 @@ fn read_values<T: Stored, V>(
             }
         }
     }
-    if found.len() == rows { Ok(found) } else { Err(damaged("a column has fewer values than there are rows")) }
+    values.clear();
+    levels.clear();
+    let (more, _, _) = reader.read_records(1, optional.then_some(&mut levels), None, &mut values).map_err(describe)?;
+    if found.len() == rows && more == 0 {
+        return Ok(found);
+    }
+    Err(damaged("a column has another number of values than there are rows"))
 }
 
 /// A column without rows.
@@ -408,38 +594,70 @@ fn half(bits: u16) -> f64 {
 fn decimal(bytes: &[u8], scale: i32) -> Result<f64, String> {
     let negative = bytes.first().is_some_and(|&first| first >= 128);
     let significant = bytes.iter().skip_while(|&&byte| byte == if negative { 255 } else { 0 });
-    if significant.clone().count() > 15 {
-        return Err("a decimal number in it has more than 36 digits".to_owned());
+    if significant.clone().count() > 32 {
+        return Err(damaged("a decimal number in it has more than 256 bits"));
     }
-    let integer = significant.fold(if negative { -1i128 } else { 0 }, |sum, &byte| sum << 8 | i128::from(byte));
+    // The magnitude in groups of nine digits, the lowest first.
+    const GROUP: u64 = 1_000_000_000;
+    let mut groups = vec![0];
+    let mut append = |factor: u64, digit: u64| {
+        let mut carry = digit;
+        for group in &mut groups {
+            (*group, carry) = ((*group * factor + carry) % GROUP, (*group * factor + carry) / GROUP);
+        }
+        if carry > 0 {
+            groups.push(carry);
+        }
+    };
+    for &byte in significant {
+        append(256, u64::from(if negative { !byte } else { byte }));
+    }
+    // A negative number is the complement of its magnitude, plus one.
+    append(1, u64::from(negative));
+    let sign = if negative { "-" } else { "" };
+    let digits: String = groups.iter().rev().map(|group| format!("{group:09}")).collect();
     // Parsed rather than divided: the nearest double is what the digits mean.
-    format!("{integer}e{}", -i64::from(scale)).parse().map_err(|_| damaged("a decimal number in it cannot be read"))
+    let number = format!("{sign}{digits}e{}", -i64::from(scale));
+    number.parse().map_err(|_| damaged("a decimal number in it cannot be read"))
 }
 
 fn refused(column: &str, kind: &str) -> String {
-    format!("column '{column}' is {kind}: expected a number, a truth value or text in every column")
+    format!("column '{}' is {kind}: expected a number, a truth value or text in every column", excerpt(column))
 }
 
 fn damaged(how: &str) -> String {
     format!("expected a whole Parquet file, and this one is damaged: {how}")
 }
 
-/// What the reader says of a file that it cannot read, in one line.
+/// What is wrong with a file that cannot be read.
 fn describe(error: ParquetError) -> String {
-    let text = match error {
-        ParquetError::General(text) | ParquetError::EOF(text) | ParquetError::NYI(text) => text,
-        other => other.to_string(),
-    };
-    damaged(text.lines().next().unwrap_or("it ends early"))
+    match error {
+        ParquetError::NYI(_) => {
+            "expected an encoding and a compression in common use, such as those that pyarrow, pandas or \
+                                 Polars take unless asked for others"
+                .to_owned()
+        }
+        ParquetError::General(text) if text.contains("encrypt") => "expected a file that is not encrypted".to_owned(),
+        ParquetError::External(source) => match source.downcast::<std::io::Error>() {
+            Ok(source) if source.raw_os_error().is_some() => format!("it cannot be read: {source}"),
+            _ => damaged(CHANGED),
+        },
+        _ => damaged(CHANGED),
+    }
 }
 
-thread_local! {
-    /// Whether a panic of this thread is caught, and its message not for the user.
-    static QUIET: Cell<bool> = const { Cell::new(false) };
-}
+const CHANGED: &str = "it was cut short or changed";
 
-/// What `work` returns, or nothing if it panics; the message of such a panic is not printed.
-fn quietly<T>(work: impl FnOnce() -> T) -> Option<T> {
+/// Bytes of stack for every byte of a footer, whose fields can be nested as deep as it is long.
+const STACK: usize = 512;
+
+/// What `work` makes of a file, on a thread of its own: the reader checks most of what it reads, but not all, so a damaged file
+/// can make it panic, which is caught here and not printed, or nest its schema deeper than an ordinary stack.
+fn apart<T: Send>(file: File, work: impl FnOnce(Guarded) -> Result<T, String> + Send) -> Result<T, String> {
+    thread_local! {
+        /// Whether the panics of this thread are not for the user.
+        static QUIET: Cell<bool> = const { Cell::new(false) };
+    }
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let before = panic::take_hook();
@@ -449,8 +667,18 @@ fn quietly<T>(work: impl FnOnce() -> T) -> Option<T> {
             }
         }));
     });
-    QUIET.set(true);
-    let found = panic::catch_unwind(AssertUnwindSafe(work));
-    QUIET.set(false);
-    found.ok()
+    let file = Guarded { length: file.metadata().map(|metadata| metadata.len()).unwrap_or(0), file };
+    let tail = file.length.checked_sub(8).and_then(|start| file.file.get_bytes(start, 8).ok());
+    let footer = tail.map_or(0, |tail| u64::from(u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]])));
+    let stack = (1 << 21) + STACK * footer.min(file.length) as usize;
+    thread::scope(|scope| {
+        let work = || {
+            QUIET.set(true);
+            work(file)
+        };
+        let reading = thread::Builder::new().stack_size(stack).spawn_scoped(scope, work);
+        let reading =
+            reading.map_err(|_| "its description of the columns takes more memory than is free".to_owned())?;
+        reading.join().unwrap_or_else(|_| Err(damaged(IMPOSSIBLE)))
+    })
 }

@@ -1,0 +1,37 @@
+//! Points in Parquet.
+
+use super::{Role, Table, Values, role};
+use crate::error::excerpt;
+use polars::prelude::{Column, DataFrame, DataType};
+
+/// The columns of a table.
+///
+/// # Errors
+/// A sentence for the user, if a coordinate is text.
+pub(super) fn table(table: &DataFrame) -> Result<Table, String> {
+    let columns = table.columns().iter().map(|column| Ok((column.name().to_string(), values(column)?)));
+    Ok(Table { columns: columns.collect::<Result<_, String>>()?, rows: table.height() })
+}
+
+/// Whether pandas keeps the index of a table under this name.
+pub(super) fn is_index(name: &str) -> bool {
+    let level = name.strip_prefix("__index_level_").and_then(|rest| rest.strip_suffix("__"));
+    level.is_some_and(|level| level.parse::<usize>().is_ok())
+}
+
+fn values(column: &Column) -> Result<Values, String> {
+    match role(column.name()) {
+        Role::Label => return Ok(Values::Label(column.clone())),
+        Role::Other => return Ok(Values::Unread),
+        Role::X(_) | Role::U(_) => {}
+    }
+    let refused = |kind: &str| format!("column '{}' is {kind}: expected numbers", excerpt(column.name()));
+    let precision = match column.dtype() {
+        DataType::String => return Err(refused("text")),
+        DataType::Float32 => f64::from(f32::EPSILON),
+        _ => f64::EPSILON,
+    };
+    let wide = column.cast(&DataType::Float64).map_err(|_| refused("of another type"))?;
+    let values = wide.f64().map_err(|_| refused("of another type"))?.iter().map(|value| value.unwrap_or(f64::NAN));
+    Ok(Values::Numbers { values: values.collect(), precision })
+}
