@@ -11,7 +11,7 @@ const LOWEST_AT: f64 = -2.903_534_027_771_177;
 /// √(LOWEST_AT² - 8), the unit of a coordinate.
 const UNIT: f64 = 0.656_132_494_565_781;
 /// LOWEST_AT in the unit, and its square.
-const AT: f64 = -4.425_225_166_896_655_6;
+const AT: f64 = -4.425_225_166_896_656;
 const AT_SQUARED: f64 = 19.582_617_777_735_533;
 
 pub(crate) struct StyblinskiTang<R = f64>(std::marker::PhantomData<R>);
