@@ -56,6 +56,10 @@ impl Output {
         if names_a_folder(&path) {
             return Err(folder_named());
         }
+        let other_than_file = || refused(&path, "this is a folder or a device");
+        if fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
+            return Err(other_than_file());
+        }
         let target = target_of(&path).map_err(failed)?;
         if names_a_folder(&target) {
             return Err(folder_named());
@@ -68,7 +72,7 @@ impl Output {
         match fs::metadata(&target) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(failed(error)),
-            Ok(before) if !before.is_file() => return Err(refused(&path, "this is a folder or a device")),
+            Ok(before) if !before.is_file() => return Err(other_than_file()),
             Ok(before) if is_read_only(&before) => {
                 let problem = "expected a file that may be replaced, and this one is read-only: name another one, or make it writable";
                 return Err(Error::Data { path, problem: problem.to_owned() });
@@ -346,3 +350,21 @@ fn keep_attributes(file: &File, before: &Metadata) {
 
 #[cfg(not(unix))]
 fn keep_attributes(_: &File, _: &Metadata) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn octal_numbers_are_bytes() {
+        assert_eq!(unescaped(br"/a\040b\134c\9"), br"/a b\c\9");
+        assert_eq!(unescaped(b""), b"");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_root_is_a_mount_point() {
+        assert!(is_mount_point(Path::new("/proc")));
+        assert!(!is_mount_point(Path::new("/proc/self/mountinfo")));
+    }
+}

@@ -1,11 +1,13 @@
 //! Which files results go to, and what may become of the files that are there.
 
-use overparam::output::Output;
+use overparam::output::{Output, TemporaryFolder, pause};
 use overparam::prelude::*;
 use overparam::trace::{self, Destination};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
 use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_overparam");
@@ -200,7 +202,6 @@ fn names_that_no_file_can_have_are_refused_before_anything_runs() {
     for (name, part) in [
         (long.as_str(), "too long"),
         (&nearly, "-unfinished.parquet: File name too long"),
-        ("", "name of a file"),
         (".", "name of a file"),
         ("..", "name of a file"),
         ("new/", "name of a file"),
@@ -214,6 +215,7 @@ fn names_that_no_file_can_have_are_refused_before_anything_runs() {
         refuses(&folder, &[&LONG[..], &[name]].concat(), part);
     }
     assert_eq!(names(folder.path()), ["file", "there"]);
+    assert!(Output::prepare("").is_err());
     for file in ["summary.parquet", "traces/sphere.parquet", "figures/figure2.html", "figures/figure3.png"] {
         let path = folder.path().join("data").join(file);
         fs::create_dir_all(&path).unwrap();
@@ -225,6 +227,31 @@ fn names_that_no_file_can_have_are_refused_before_anything_runs() {
         refuses(&folder, &["bench", "--only-scaling", "--out", "bench"], file);
         fs::remove_dir(folder.path().join("bench").join(file)).unwrap();
     }
+}
+
+#[test]
+fn a_pause_waits_for_the_end_of_the_writing() {
+    let folder = folder();
+    let output = Output::prepare(folder.path().join("a")).unwrap();
+    let temporary = TemporaryFolder::new().unwrap();
+    let (begun, begins) = mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let slow = output.write(|sink| {
+                begun.send(()).unwrap();
+                thread::sleep(std::time::Duration::from_millis(300));
+                std::io::Write::write_all(sink, b"whole").unwrap();
+                Ok(())
+            });
+            slow.unwrap();
+        });
+        begins.recv().unwrap();
+        let guard = pause();
+        assert_eq!(fs::read(folder.path().join("a")).unwrap(), b"whole");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert!(!temporary.path().exists());
+        drop(guard);
+    });
 }
 
 #[cfg(unix)]

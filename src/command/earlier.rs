@@ -123,14 +123,14 @@ impl Found {
         let Some(earlier) = earlier.filter(|_| same(&"overparam.device")) else {
             return Some(Self::other(path, "on another device or by another command"));
         };
-        // Compared as text, as it is in the file: a number may be read back off by a bit.
-        let text = |protocol: &Protocol| serde_json::to_string(protocol).unwrap_or_default();
+        // Written and read back as well: a number may be off by a bit then.
+        let again = serde_json::to_string(protocol).ok().and_then(|text| serde_json::from_str::<Protocol>(&text).ok());
         let machine = ["overparam.version", "overparam.cpu", "overparam.instruction_set"];
         let Protocol { iterations, seeds, glass_iterations, glass_seeds, .. } = *protocol;
         let sizes = [iterations, seeds, glass_iterations, glass_seeds];
         let before = [earlier.iterations, earlier.seeds, earlier.glass_iterations, earlier.glass_seeds];
         let resized = Protocol { iterations, seeds, glass_iterations, glass_seeds, ..earlier.clone() };
-        Some(if text(&resized) != text(protocol) {
+        Some(if Some(resized) != again {
             Self::other(path, &format!("of other settings (protocol {}, {})", earlier.name, earlier.dtype.name()))
         } else if sizes == before && machine.iter().all(same) {
             Self::Same

@@ -125,6 +125,7 @@ impl Figures {
 
 /// The output folder and what was written to it.
 struct Files<'a> {
+    out: &'a Path,
     provenance: Provenance,
     protocol: &'a Protocol,
     /// What an earlier command left there with the same settings.
@@ -142,7 +143,7 @@ impl<'a> Files<'a> {
     ///
     /// # Errors
     /// If one of them could not be written, or results would be lost that the new ones do not replace.
-    fn prepare(out: &Path, backend: Backend, protocol: &'a Protocol, functions: &[Function]) -> Result<Self, Error> {
+    fn prepare(out: &'a Path, backend: Backend, protocol: &'a Protocol, functions: &[Function]) -> Result<Self, Error> {
         let settings = settings_of(functions.iter().map(|function| function.name()), protocol);
         let provenance = Provenance { backend, ..Provenance::new(settings) };
         let summary = Destination::prepare(&out.join("summary.parquet"), provenance.settings.clone(), backend)?;
@@ -157,7 +158,7 @@ impl<'a> Files<'a> {
         };
         let outputs = functions.iter().map(prepare).collect::<Result<Vec<_>, Error>>()?;
         let earlier = Earlier::find(out, &provenance, protocol, functions)?;
-        Ok(Self { provenance, protocol, earlier, outputs, summary, unfinished: None, written: Vec::new() })
+        Ok(Self { out, provenance, protocol, earlier, outputs, summary, unfinished: None, written: Vec::new() })
     }
 
     /// Writes what is known after another function: its traces, and the summary of all so far, which takes the place of an
@@ -184,7 +185,16 @@ impl<'a> Files<'a> {
             self.unfinished = Some(place);
             return Ok(());
         }
-        let functions = comparisons.iter().map(|comparison| comparison.function.name());
+        // Another command may have finished in the same folder meanwhile.
+        let computed: Vec<Function> = comparisons.iter().map(|comparison| comparison.function).collect();
+        match Earlier::find(self.out, &self.provenance, self.protocol, &computed) {
+            Ok(earlier) => self.earlier = earlier,
+            Err(lost) => {
+                self.unfinished = Some(self.summary.write(&table, Outcome::Stopped)?.to_string());
+                return Err(lost);
+            }
+        }
+        let functions = computed.iter().map(|function| function.name());
         let settings = settings_of(functions.chain(self.earlier.functions()), self.protocol);
         let place = self.summary.write_with(&self.earlier.with_summary(table)?, Outcome::Finished, &settings)?;
         self.written.push(place.to_string());
@@ -254,6 +264,9 @@ fn draw(comparisons: &[&Comparison], exporter: &mut Exporter, files: &mut Files<
         figures.push(("figure3", figure3(&traces).map_err(Error::from)?));
     }
     for (name, plot) in figures {
+        if interrupt::requested() {
+            break;
+        }
         let written = exporter.write(&plot, name).map_err(Error::from)?;
         files.written.extend(written.files.iter().map(|path| path.display().to_string()));
         if let Some(reason) = written.skipped {

@@ -88,6 +88,10 @@ pub(super) fn build<R: Real, F: Definition<R>>(
     seed: u64,
     stop: &dyn Fn() -> bool,
 ) -> Option<Arc<dyn Kernel<R>>> {
+    // The search for the extremes takes a while, too, where thousands of kernels are built.
+    if stop() {
+        return None;
+    }
     let extremes = F::extremes(dimension);
     let range = [extremes.minimum, extremes.maximum];
     Some(Arc::new(Fused { function: F::new_unless(dimension, seed, stop)?, dimension, range }))
