@@ -74,7 +74,10 @@ fn bad_usage_is_one_line_and_exit_code_2() {
     refuses(&folder, &["evaluate", "spher", "--points", "a", "--output", "b"], 2, &["did you mean 'sphere'"]);
     refuses(&folder, &["figures", "--functions", "sphere,levi"], 2, &["did you mean 'levy'"]);
     refuses(&folder, &run(&["--optimizer", "depe"]), 2, &["did you mean 'deep'", "shallow, deep"]);
-    refuses(&folder, &run(&["--hidden", "11"]), 2, &["hidden=11", "hidden=10", "Shape::<N, K, H, L, D>"]);
+    refuses(&folder, &run(&["--hidden", "0"]), 2, &["hidden=0", "1 or more"]);
+    refuses(&folder, &run(&["--rule", "adan"]), 2, &["did you mean 'adam'", "lbfgs"]);
+    refuses(&folder, &run(&["--activation", "rely"]), 2, &["did you mean 'relu'", "leaky-relu"]);
+    refuses(&folder, &run(&["--instruction-set", "avx1"]), 2, &["avx1", "baseline"]);
     for rate in ["0", "-1", "NaN", "inf"] {
         refuses(&folder, &run(&["--rate", rate]), 2, &["learning rate", "positive", rate]);
     }

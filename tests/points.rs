@@ -403,7 +403,7 @@ fn endure(path: &Path, bytes: &[u8], context: &str) {
         let error = error.to_string();
         assert!(!error.chars().any(char::is_control) && error.len() < 500, "{context}: {error:?}");
     }
-    assert!(start.elapsed().as_secs() < 5, "{context} takes {:?}", start.elapsed());
+    assert!(start.elapsed().as_secs() < 30, "{context} takes {:?}", start.elapsed());
     assert!(peak() < before + (1 << 18), "{context} takes {} KiB", peak() - before);
 }
 

@@ -76,12 +76,18 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
+/// The files of a sweep into `a.parquet` that was interrupted: its best points and its summary.
+const PARTS: [&str; 2] = ["a-points-unfinished.parquet", "a-unfinished.parquet"];
+
 #[test]
 fn a_signal_leaves_an_unfinished_result_and_its_own_exit_status() {
     for (signal, status) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
-        for (arguments, part) in [
-            ([&ENDLESS_SWEEP[..], &["a.parquet"]].concat(), "a-unfinished.parquet"),
-            ([&ENDLESS_RUN[..], &["--output", "b.parquet"]].concat(), "b-unfinished.parquet"),
+        for (arguments, parts) in [
+            ([&ENDLESS_SWEEP[..], &["a.parquet"]].concat(), ["a-points-unfinished.parquet", "a-unfinished.parquet"]),
+            (
+                [&ENDLESS_RUN[..], &["--output", "b.parquet"]].concat(),
+                ["b-point-unfinished.parquet", "b-unfinished.parquet"],
+            ),
         ] {
             let folder = folder();
             let child = start(&folder, &arguments);
@@ -89,11 +95,13 @@ fn a_signal_leaves_an_unfinished_result_and_its_own_exit_status() {
             send(&child, signal);
             let (code, error) = end(child);
             assert_eq!(code, Some(status), "{arguments:?}: {error}");
-            assert!(error.contains("interrupted") && error.contains(part), "{error}");
-            assert_eq!(names(folder.path()), [part]);
-            let path = folder.path().join(part);
-            assert_eq!(trace::metadata(&path).unwrap()["overparam.outcome"], "stopped");
-            assert!(trace::read(&path).unwrap().height() > 0);
+            assert!(error.contains("interrupted") && parts.iter().all(|part| error.contains(part)), "{error}");
+            assert_eq!(names(folder.path()), parts);
+            for part in parts {
+                let path = folder.path().join(part);
+                assert_eq!(trace::metadata(&path).unwrap()["overparam.outcome"], "stopped");
+                assert!(trace::read(&path).unwrap().height() > 0);
+            }
         }
     }
 }
@@ -113,7 +121,7 @@ fn repeated_signals_do_not_cut_the_writing_short() {
         }
         let (code, error) = end(child);
         assert!(matches!(code, Some(129 | 130 | 143)), "{signals:?}: {code:?} {error}");
-        assert_eq!(names(folder.path()), ["a-unfinished.parquet"], "{signals:?}");
+        assert_eq!(names(folder.path()), PARTS, "{signals:?}");
     }
 }
 
@@ -138,7 +146,7 @@ fn a_second_ctrl_c_ends_at_once_if_it_comes_a_second_later() {
     for signal in ["INT", "TERM", "HUP"] {
         send(&child, signal);
     }
-    wait_until("the part is written", || names(folder.path()) == ["a-unfinished.parquet"]);
+    wait_until("the part is written", || names(folder.path()) == PARTS);
     std::thread::sleep(Duration::from_millis(1500).saturating_sub(pressed.elapsed()));
     send(&child, "TERM");
     std::thread::sleep(Duration::from_millis(200));
@@ -146,7 +154,7 @@ fn a_second_ctrl_c_ends_at_once_if_it_comes_a_second_later() {
     send(&child, "INT");
     let (code, error) = end(child);
     assert_eq!(code, Some(130), "{error}");
-    assert_eq!(names(folder.path()), ["a-unfinished.parquet"]);
+    assert_eq!(names(folder.path()), PARTS);
     drop(reader);
 }
 
@@ -183,18 +191,6 @@ fn couplings_cut_short_leave_nothing_at_once() {
         assert!(clock.elapsed() < Duration::from_secs(20), "{signal}: {:?}", clock.elapsed());
         assert!(names(folder.path()).is_empty(), "{:?}", names(folder.path()));
     }
-}
-
-#[test]
-fn an_evaluation_that_waits_for_its_points_ends_at_once() {
-    let folder = folder();
-    assert!(Command::new("mkfifo").arg(folder.path().join("p.csv")).status().unwrap().success());
-    let child = start(&folder, &["evaluate", "sphere", "--points", "p.csv", "--output", "v.parquet"]);
-    wait_for_watch(&child);
-    send(&child, "TERM");
-    let (code, error) = end(child);
-    assert_eq!(code, Some(143), "{error}");
-    assert_eq!(names(folder.path()), ["p.csv"]);
 }
 
 #[test]

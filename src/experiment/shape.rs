@@ -66,13 +66,17 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
     where
         Cpu: Device<R>,
     {
+        let kernel = objective.kernel();
+        if let Some(kernel) = &kernel {
+            kernel.check()?;
+        }
         let scale = objective.scale();
         if scale.iter().any(|number| !number.is_finite()) || scale[1] == 0.0 {
             let expected = "an offset and a width, both finite and the width not 0";
             return Err(Error::Setting { name: "the scale of the objective", expected, given: format!("{scale:?}") });
         }
         let mut fused = Self::draw(&Cpu::default(), seed, settings)?.fuse();
-        let descent = match objective.kernel().filter(|_| Dev::BACKEND == Backend::Cpu) {
+        let descent = match kernel.filter(|_| Dev::BACKEND == Backend::Cpu) {
             Some(kernel) => {
                 let mut step = fused_step(Self::DIMENSIONS, fused, kernel, optimizer, seed, settings)?;
                 descend(&mut *step, N, D, settings)
