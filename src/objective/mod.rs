@@ -146,6 +146,13 @@ macro_rules! functions {
                 }
             }
 
+            #[cfg(test)]
+            fn check_slope_bound(self, dimension: usize) {
+                match self {
+                    $(Function::$variant => kernel::tests::is_a_bound::<$module::$variant<f64>>(dimension),)+
+                }
+            }
+
             /// The raw function as a chain of dfdx operations on `u` (N×D, in the box).
             fn compose<const N: usize, const D: usize, E: Real, Dev: Device<E>>(
                 self,
