@@ -18,6 +18,10 @@ HAVE_VENV := $(shell python3 -c 'import ensurepip, venv' 2>/dev/null && echo yes
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable chrome microsoft-edge
 HAVE_BROWSER := $(shell command -v $${BROWSER_PATH:-$(BROWSERS)} 2>/dev/null)
 
+# Whether the C compiler's sanitizers work: some systems have no runtime for them, or place memory where it cannot be watched.
+SANITIZERS ?= $(shell sanitized() { echo 'int main(void) { return 0; }' | cc -fsanitize=$$1 -x c - -o "$$2" && "$$2"; }; \
+	program=$$(mktemp) && sanitized thread "$$program" && sanitized address,undefined "$$program" && echo yes; rm -f "$$program")
+
 .PHONY: help
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -53,6 +57,8 @@ kernels: set-up ## Time the kernels alone, with Criterion (about 3 minutes after
 .PHONY: test
 test: set-up lint ## Format, clippy, rustdoc, every test and the notebooks (about 40 minutes on 2 cores the first time, then 8)
 	$(CARGO) test $(RELEASE)
+	@if [ "$(SANITIZERS)" = yes ]; then $(MAKE) test-sanitizers; else echo "test: the C compiler's sanitizers do not work here:" \
+		"the GPU kernels' source was NOT TESTED under them"; fi
 ifneq ($(HAVE_VENV),)
 	$(MAKE) test-readers
 	$(MAKE) test-notebooks
@@ -74,6 +80,10 @@ $(READERS)/ready: tests/readers/requirements.txt
 	$(READERS)/bin/pip install --quiet --no-deps -r $<
 	touch $@
 
+.PHONY: test-sanitizers
+test-sanitizers: set-up ## Run the GPU kernels' source on the CPU under the C compiler's sanitizers (a minute after the build)
+	$(CARGO) test $(RELEASE) --lib sanitizers_find -- --ignored
+
 .PHONY: lint
 lint: set-up ## Format, clippy and rustdoc, warnings being errors
 	@echo "lint: checking (about 4 minutes on 2 cores the first time, then seconds)"
@@ -85,6 +95,11 @@ lint: set-up ## Format, clippy and rustdoc, warnings being errors
 check-cuda: set-up ## Check the feature cuda without CUDA: everything compiles, clippy's warnings being errors (about a minute)
 	$(CARGO) clippy $(RELEASE) --features cuda,dfdx/ci-check --all-targets -- -D warnings
 
+.PHONY: check-aarch64
+check-aarch64: set-up ## Check that all Rust code compiles for 64-bit Arm: no C is compiled, nothing linked or run (a few minutes)
+	rustup target add aarch64-unknown-linux-gnu
+	CC_aarch64_unknown_linux_gnu="$(CURDIR)/.ci/no-cc" $(CARGO) check $(RELEASE) --all-targets --target aarch64-unknown-linux-gnu
+
 # CUDA's compiler, and what makes it anew.
 NVCC_FOLDER := .lab/nvcc
 NVCC_PACKAGES := nvidia-cuda-nvcc nvidia-cuda-crt nvidia-nvvm nvidia-cuda-cccl nvidia-cuda-runtime
@@ -92,7 +107,7 @@ NVCC_PACKAGES := nvidia-cuda-nvcc nvidia-cuda-crt nvidia-nvvm nvidia-cuda-cccl n
 .PHONY: ptx
 ptx: set-up $(NVCC_FOLDER)/ready ## Compile every kernel to PTX for A100 and H100 (seconds after the build; gets nvcc, 300 MB)
 	NVCC=$$(echo $(CURDIR)/$(NVCC_FOLDER)/lib/python3*/site-packages/nvidia/cu13/bin/nvcc) \
-		$(CARGO) test $(RELEASE) --lib every_kernel_compiles_to_ptx -- --nocapture | tee .lab/ptx.log && grep -q "kernels compiled to PTX" .lab/ptx.log
+		$(CARGO) test $(RELEASE) --lib every_kernel_compiles_to_ptx -- --ignored --nocapture | tee .lab/ptx.log && grep -q "kernels compiled to PTX" .lab/ptx.log
 
 $(NVCC_FOLDER)/ready:
 	python3 -m venv $(NVCC_FOLDER)
@@ -106,7 +121,8 @@ toolkit:
 
 .PHONY: test-cuda
 test-cuda: set-up toolkit ## Run the tests that need a GPU, and its driver and CUDA's toolkit: see the README
-	GPU_REQUIRED=1 $(CARGO) test $(RELEASE) --features cuda --lib --test cuda -- --nocapture
+	$(CARGO) test $(RELEASE) --features cuda --lib
+	$(CARGO) test $(RELEASE) --features cuda --test cuda -- --ignored --nocapture
 
 # The notebooks: Python, JupyterLab and the Rust kernel live in .lab, of this project only.
 JUPYTER := JUPYTER_CONFIG_DIR="$(CURDIR)/.lab/jupyter/config" JUPYTER_DATA_DIR="$(CURDIR)/.lab/jupyter/data" \

@@ -56,8 +56,15 @@ fn help_teaches_and_list_lists() {
     let output = overparam(&folder, &["--help"]);
     assert!(output.status.success());
     let help = text(&output.stdout);
-    for word in ["list", "run", "sweep", "figures", "evaluate", "couplings", "network"] {
-        assert!(help.contains(word), "{word}");
+    let commands: Vec<&str> = help
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
+        .collect();
+    for command in ["list", "run", "sweep", "figures", "evaluate", "time", "bench", "couplings"] {
+        assert!(commands.contains(&command), "{command} is missing in {commands:?}");
+        let output = overparam(&folder, &[command, "--help"]);
+        assert!(output.status.success() && text(&output.stdout).contains(&format!("overparam {command}")), "{command}");
     }
     let list = text(&overparam(&folder, &["list"]).stdout);
     assert_eq!(list.lines().count(), 1 + overparam::Function::ALL.len());
@@ -155,7 +162,8 @@ fn figures_writes_everything_and_a_table() {
     assert_eq!(summary.height(), 2 * 2 * 12, "two functions, two optimizers, eleven rates and a timed run");
     assert!(!out.join("summary-unfinished.parquet").exists());
     let traces = trace::read(&out.join("traces/rastrigin.parquet")).unwrap();
-    assert!(column(&traces, "seconds").iter().all(|&seconds| seconds > 0.0));
+    let seconds = column(&traces, "seconds");
+    assert!(!seconds.is_empty() && seconds.iter().all(|&seconds| seconds > 0.0));
     for figure in ["figure1", "figure2", "figure3"] {
         let page = std::fs::read_to_string(out.join(format!("figures/{figure}.html"))).unwrap();
         assert!(page.contains("Plotly.newPlot") && !page.contains("<script src"));
@@ -405,5 +413,5 @@ fn a_device_that_is_not_there_is_refused() {
             refuses(&folder, &device("cuda"), 2, &["cannot compute on the device cuda", "use the device cpu"]);
         }
     }
-    assert!(!folder.path().join("data").join("summary.parquet").exists());
+    assert!(files(folder.path()).is_empty(), "{:?}", files(folder.path()));
 }

@@ -1,20 +1,8 @@
-//! What a GPU computes is what the CPU computes. Where there is no GPU, every test here says so and passes; with the variable
-//! `GPU_REQUIRED` set, as `make test-cuda` does, it fails instead.
+//! What a GPU computes is what the CPU computes. `make test-cuda` runs these tests; without it they are reported as ignored.
 
 use dfdx::prelude::Device;
 use overparam::Element;
 use overparam::prelude::*;
-use std::io::Write;
-
-/// Whether there is a GPU; if there is none, says that `test` is skipped, past the capturing of output.
-fn there_is_a_gpu(test: &str) -> bool {
-    let missing = Backend::Cuda.ensure().err();
-    if let Some(error) = &missing {
-        assert!(std::env::var_os("GPU_REQUIRED").is_none(), "{test}: {error}");
-        let _ = writeln!(std::io::stderr(), "skipped: {test}: {error}");
-    }
-    missing.is_none()
-}
 
 fn sweep(function: Function, dimensions: Dimensions, iterations: u64) -> Sweep {
     // Constant step sizes, small where waves part neighboring descents: two computations then differ by rounding only.
@@ -57,99 +45,92 @@ where
 }
 
 #[test]
+#[ignore = "needs a GPU: make test-cuda"]
 fn every_function_optimizer_and_dtype() {
-    if there_is_a_gpu("every function, optimizer and dtype") {
-        let small = Dimensions { n: 7, k: 6, hidden: 5, layers: 2, d: 9 };
-        for dimensions in [small, Dimensions::PAPER] {
-            for function in Function::ALL {
-                agree::<f32>(&sweep(function, dimensions, 150), 1e-4);
-                agree::<f64>(&sweep(function, dimensions, 150), 1e-12);
-            }
+    let small = Dimensions { n: 7, k: 6, hidden: 5, layers: 2, d: 9 };
+    for dimensions in [small, Dimensions::PAPER] {
+        for function in Function::ALL {
+            agree::<f32>(&sweep(function, dimensions, 150), 1e-4);
+            agree::<f64>(&sweep(function, dimensions, 150), 1e-12);
         }
     }
 }
 
 #[test]
+#[ignore = "needs a GPU: make test-cuda"]
 fn shapes_that_outgrow_shared_memory() {
-    if there_is_a_gpu("shapes that outgrow shared memory") {
-        let wide = Dimensions { d: 1_000, ..Dimensions::PAPER };
-        agree::<f64>(&sweep(Function::Sphere, wide, 50), 1e-12);
-        agree::<f64>(&sweep(Function::Levy, Dimensions { layers: 4, ..Dimensions::DEEP_CONVEXITY }, 50), 1e-12);
-    }
+    let wide = Dimensions { d: 1_000, ..Dimensions::PAPER };
+    agree::<f64>(&sweep(Function::Sphere, wide, 50), 1e-12);
+    agree::<f64>(&sweep(Function::Levy, Dimensions { layers: 4, ..Dimensions::DEEP_CONVEXITY }, 50), 1e-12);
 }
 
 #[test]
+#[ignore = "needs a GPU: make test-cuda"]
 fn squashes_and_rules() {
-    if there_is_a_gpu("squashes and rules") {
-        for (squash, least_change) in Squash::ALL.into_iter().flat_map(|squash| [(squash, 0.0), (squash, 5e-2)]) {
-            let mut sweep = sweep(Function::StyblinskiTang, Dimensions::PAPER, 200);
-            sweep.settings.squash = squash;
-            sweep.settings.shallow_start = if least_change > 0.0 { ShallowStart::Own } else { ShallowStart::Shared };
-            sweep.settings.learning_rate =
-                LearningRate { initial: 1.0, factor: 0.5, patience: 2, threshold: 1e-4, floor: 1e-2, least_change };
-            if squash == Squash::Clamp {
-                sweep.optimizers = vec![Optimizer::Shallow];
-            }
-            agree::<f64>(&sweep, 1e-12);
+    for (squash, least_change) in Squash::ALL.into_iter().flat_map(|squash| [(squash, 0.0), (squash, 5e-2)]) {
+        let mut sweep = sweep(Function::StyblinskiTang, Dimensions::PAPER, 200);
+        sweep.settings.squash = squash;
+        sweep.settings.shallow_start = if least_change > 0.0 { ShallowStart::Own } else { ShallowStart::Shared };
+        sweep.settings.learning_rate =
+            LearningRate { initial: 1.0, factor: 0.5, patience: 2, threshold: 1e-4, floor: 1e-2, least_change };
+        if squash == Squash::Clamp {
+            sweep.optimizers = vec![Optimizer::Shallow];
         }
+        agree::<f64>(&sweep, 1e-12);
     }
 }
 
 /// The published rule at a millionth, where the change of the step size is the least one but for rounding: a product that is not rounded
 /// before it is subtracted would make it.
 #[test]
+#[ignore = "needs a GPU: make test-cuda"]
 fn a_step_size_of_a_millionth_stays() {
-    if there_is_a_gpu("a step size of a millionth stays") {
-        let mut sweep = sweep(Function::Sphere, Dimensions::PAPER, 50);
-        // Steps so large that the mean objective does not fall.
-        (sweep.rates, sweep.settings.gradient_scale) = (vec![1e-6], 1e12);
-        sweep.settings.learning_rate = LearningRate::DEEP_CONVEXITY;
-        let runs = sweep.run_batched::<f64>(Backend::Cuda, &|_| {}).unwrap();
-        assert!(runs.iter().flat_map(|run| &run.samples).all(|sample| sample.step_size == 1e-6));
-    }
+    let mut sweep = sweep(Function::Sphere, Dimensions::PAPER, 50);
+    // Steps so large that the mean objective does not fall.
+    (sweep.rates, sweep.settings.gradient_scale) = (vec![1e-6], 1e12);
+    sweep.settings.learning_rate = LearningRate::DEEP_CONVEXITY;
+    let runs = sweep.run_batched::<f64>(Backend::Cuda, &|_| {}).unwrap();
+    assert!(runs.iter().flat_map(|run| &run.samples).all(|sample| sample.step_size == 1e-6));
 }
 
 #[test]
+#[ignore = "needs a GPU: make test-cuda"]
 fn diverged_runs_stand_still() {
-    if there_is_a_gpu("diverged runs stand still") {
-        let mut sweep = sweep(Function::Rosenbrock, Dimensions::PAPER, 500);
-        (sweep.rates, sweep.optimizers) = (vec![1e200, 1e-2], vec![Optimizer::Deep]);
-        agree::<f64>(&sweep, 1e-12);
-    }
+    let mut sweep = sweep(Function::Rosenbrock, Dimensions::PAPER, 500);
+    (sweep.rates, sweep.optimizers) = (vec![1e200, 1e-2], vec![Optimizer::Deep]);
+    agree::<f64>(&sweep, 1e-12);
 }
 
 #[test]
+#[ignore = "needs a GPU: make test-cuda"]
 fn plans_and_descriptions() {
-    if there_is_a_gpu("plans and descriptions") {
-        let mut sweep = sweep(Function::Rastrigin, Dimensions::PAPER, 10);
-        sweep.seeds = (0..1_000).collect();
-        let plan = sweep.plan::<f64>(Backend::Cuda).unwrap();
-        assert_eq!(plan.batches.iter().flatten().sum::<usize>(), sweep.len());
-        sweep.dimensions.n = 1_000_000_000;
-        let error = sweep.plan::<f64>(Backend::Cuda).unwrap_err().to_string();
-        assert!(error.contains("GiB") && error.contains("smaller d or n"), "{error}");
-        assert!(Backend::auto() == Backend::Cuda && Backend::Cuda.describe().starts_with("cuda: "));
-    }
+    let mut sweep = sweep(Function::Rastrigin, Dimensions::PAPER, 10);
+    sweep.seeds = (0..1_000).collect();
+    let plan = sweep.plan::<f64>(Backend::Cuda).unwrap();
+    assert_eq!(plan.batches.iter().flatten().sum::<usize>(), sweep.len());
+    sweep.dimensions.n = 1_000_000_000;
+    let error = sweep.plan::<f64>(Backend::Cuda).unwrap_err().to_string();
+    assert!(error.contains("GiB") && error.contains("smaller d or n"), "{error}");
+    assert!(Backend::auto() == Backend::Cuda && Backend::Cuda.describe().starts_with("cuda: "));
 }
 
 /// An objective of one's own runs on dfdx's tape there, as do the functions of the crate.
 #[cfg(feature = "cuda")]
 #[test]
+#[ignore = "needs a GPU: make test-cuda"]
 fn the_tape_takes_the_same_steps_there() {
     type Small = Shape<6, 3, 4, 2, 5>;
-    if there_is_a_gpu("the tape takes the same steps there") {
-        let gpu = dfdx::prelude::Cuda::default();
-        let settings = Settings::default().learning_rate(1e-2).iterations(50);
-        for optimizer in Optimizer::ALL {
-            let on_gpu = |x: Taped<6, 5, f64, dfdx::prelude::Cuda>| (x - 0.3).square().sum::<_, Axis<1>>();
-            let on_cpu = |x: Taped<6, 5, f64>| (x - 0.3).square().sum::<_, Axis<1>>();
-            let there = Small::run_on(&gpu, &on_gpu, optimizer, 1, &settings).unwrap();
-            let here = Small::run(&on_cpu, optimizer, 1, &settings).unwrap();
-            assert!((there.best - here.best).abs() < 1e-12 && there.device == "cuda", "{there}");
-            let levy = Function::Levy.objective::<5, f64>(0);
-            let there = Small::run_on(&gpu, &levy, optimizer, 1, &settings).unwrap();
-            let here = Small::run(&levy, optimizer, 1, &settings).unwrap();
-            assert!((there.best - here.best).abs() < 1e-12 && there.raw(0.5) == here.raw(0.5), "{there}");
-        }
+    let gpu = dfdx::prelude::Cuda::default();
+    let settings = Settings::default().learning_rate(1e-2).iterations(50);
+    for optimizer in Optimizer::ALL {
+        let on_gpu = |x: Taped<6, 5, f64, dfdx::prelude::Cuda>| (x - 0.3).square().sum::<_, Axis<1>>();
+        let on_cpu = |x: Taped<6, 5, f64>| (x - 0.3).square().sum::<_, Axis<1>>();
+        let there = Small::run_on(&gpu, &on_gpu, optimizer, 1, &settings).unwrap();
+        let here = Small::run(&on_cpu, optimizer, 1, &settings).unwrap();
+        assert!((there.best - here.best).abs() < 1e-12 && there.device == "cuda", "{there}");
+        let levy = Function::Levy.objective::<5, f64>(0);
+        let there = Small::run_on(&gpu, &levy, optimizer, 1, &settings).unwrap();
+        let here = Small::run(&levy, optimizer, 1, &settings).unwrap();
+        assert!((there.best - here.best).abs() < 1e-12 && there.raw(0.5) == here.raw(0.5), "{there}");
     }
 }

@@ -101,14 +101,14 @@ def set_up(temporary):
         done = subprocess.run(
             [project / "notebooks/lab/setup.sh"], env=os.environ | before(temporary / folder), capture_output=True, text=True
         )
-        return done.stderr + f"exit status {done.returncode}"
+        return done.stderr + f"exit status <{done.returncode}>"
 
-    good = expect("no python3-venv", attempt("no-venv"), "apt-get install python3-venv", "exit status 1")
+    good = expect("no python3-venv", attempt("no-venv"), "apt-get install python3-venv", "exit status <1>")
     # The environment is there: this is about the kernel alone.
     (project / ".lab").mkdir(exist_ok=True)
     (project / ".lab/venv").symlink_to(sys.prefix)
     text = attempt("no-cargo")
-    return good & expect("no registry", text, "could not be installed", "is crates.io reachable", "exit status 1")
+    return good & expect("no registry", text, "could not be installed", "is crates.io reachable", "exit status <1>")
 
 
 def no_room(temporary):
@@ -167,7 +167,7 @@ def cells(temporary):
     text = kernel.run("figure1()")
     good &= expect("no chromium", text, "a figure, interactive only", "apt-get install chromium")
     kernel.begin(LONG)
-    good &= expect("progress in a cell", kernel.finish(until="finished runs are kept in"), "0%", "runs", "left")
+    good &= expect("progress in a cell", kernel.finish(until="finished runs are kept in"), "0% 0/", " a second, ", " left")
     kernel.interrupt()
     good &= expect("an interruption", kernel.finish(), "terminated", "run the cells again from the top")
     # The process that runs the cells is new: what it had loaded is loaded again by itself, variables are gone.

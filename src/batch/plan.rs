@@ -197,22 +197,23 @@ fn on_the_cores<R: Real>(function: Function, dimensions: Dimensions, optimizer: 
     let Dimensions { n, k, d, .. } = dimensions;
     let row = Panels::<R>::stride(n);
     let points = n.next_multiple_of(row);
-    let (parameters, flow) = match optimizer {
-        Optimizer::Shallow => (points * d, 0),
-        Optimizer::Deep => {
-            let padded = |inputs: usize| (inputs + 1).next_multiple_of(R::BLOCK);
-            let weights: usize = dimensions.layers().map(|(inputs, outputs)| outputs * padded(inputs)).sum();
-            // What is added to the weights, what flows through a panel, and its inputs turned.
-            let of_a_panel = |(inputs, outputs): (usize, usize)| row * (outputs + padded(inputs));
-            (points * k + weights, weights + dimensions.layers().map(of_a_panel).sum::<usize>())
-        }
+    let padded = |inputs: usize| (inputs + 1).next_multiple_of(R::BLOCK);
+    let weights: usize = dimensions.layers().map(|(inputs, outputs)| outputs * padded(inputs)).sum();
+    // What is added to the weights, what flows through a panel, and its inputs turned.
+    let of_a_panel = |(inputs, outputs): (usize, usize)| row * (outputs + padded(inputs));
+    let pass = weights + dimensions.layers().map(of_a_panel).sum::<usize>();
+    // Both optimizers start from a network and from its output, and each keeps one of the two.
+    let (network, output) = (points * k + weights, points * d);
+    let (parameters, flow, start) = match optimizer {
+        Optimizer::Shallow => (output, 0, network + pass),
+        Optimizer::Deep => (network, pass, output),
     };
     // The objective works on a panel of the spin glass at once, on a register of points of the others.
     let work = if function == Function::SpinGlass { (3 * d + 2) * row } else { 2 * d * R::BLOCK + row };
     // And a snapshot of the parameters.
     let words = 2 * parameters + flow + n + d + work;
     // While runs are built the start of their seed is held.
-    let start = (dimensions.parameters(Optimizer::Deep) * size_of::<R>()) as u64;
+    let start = ((dimensions.parameters(Optimizer::Deep) + start) * size_of::<R>()) as u64;
     let seed = start.saturating_add(kernel::<R>(function, d));
     Demand { run: (words * size_of::<R>()) as u64, seed }
 }

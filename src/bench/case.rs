@@ -97,13 +97,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_function_has_three_shapes_and_the_spin_glass_five() {
-        let cases = Case::all(false);
-        assert_eq!(cases.len(), 2 * (9 * 3 + 2));
-        let glasses = cases.iter().filter(|case| case.function == Function::SpinGlass);
-        let shapes: Vec<String> = glasses.step_by(2).map(Case::shape).collect();
-        assert_eq!(shapes, ["shallow", "deep 10x1", "deep 50x1", "shallow d=200", "deep 10x1 d=200"]);
-        assert_eq!(Case::all(true).len(), 12);
-        assert_eq!(cases[0].to_string(), "ackley, shallow, f32");
+    fn cases_cover_every_function_once_and_quick_ones_are_among_them() {
+        let (cases, quick) = (Case::all(false), Case::all(true));
+        for function in Function::ALL {
+            let of = |dtype| cases.iter().filter(move |case| case.function == function && case.dtype == dtype);
+            let shapes: Vec<String> = of(Dtype::F64).map(Case::shape).collect();
+            assert_eq!(shapes[..3], ["shallow", "deep 10x1", "deep 50x1"], "{function}");
+            assert_eq!(shapes, of(Dtype::F32).map(Case::shape).collect::<Vec<_>>(), "{function}");
+        }
+        for (index, case) in cases.iter().enumerate() {
+            assert!(!cases[..index].contains(case), "{case} twice");
+        }
+        // Agreement is found with the first of two dtypes, and holds for both.
+        for pair in cases.chunks(2).chain(quick.chunks(2)) {
+            let [single, double] = pair else { panic!("{pair:?}") };
+            assert_eq!((single.dtype, Case { dtype: Dtype::F64, ..*single }), (Dtype::F32, *double));
+        }
+        assert!(!quick.is_empty() && quick.len() < cases.len() / 2 && quick.iter().all(|case| cases.contains(case)));
+    }
+
+    #[test]
+    fn a_shape_names_the_dimension_where_it_is_another() {
+        let large = Dimensions { d: 200, ..Dimensions::DEEP_CONVEXITY };
+        let case =
+            Case { function: Function::SpinGlass, optimizer: Optimizer::Deep, dimensions: large, dtype: Dtype::F32 };
+        assert_eq!(case.to_string(), "spin-glass, deep 50x1 d=200, f32");
+        let shallow = Case { optimizer: Optimizer::Shallow, dimensions: Dimensions::PAPER, ..case };
+        assert_eq!(shallow.to_string(), "spin-glass, shallow, f32");
     }
 }

@@ -7,6 +7,7 @@
 mod case;
 mod comparison;
 mod peer;
+mod process;
 mod roofline;
 pub mod scaling;
 mod statistics;

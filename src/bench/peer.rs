@@ -1,11 +1,12 @@
 //! Programs to compare with: long-lived processes that answer a line of JSON with a line of JSON.
 
+use super::process::{Process, quote};
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 /// One descent for a peer to time; the fields are those of `Request` in `benches/peers/protocol.py`.
 #[derive(Clone, Debug, Serialize)]
@@ -46,71 +47,52 @@ pub(super) struct Reply {
     pub versions: BTreeMap<String, String>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Line {
-    Error { error: String },
-    Reply(Reply),
-}
-
 /// A running peer. It ends when it is dropped.
 pub struct Peer {
     name: String,
-    process: Child,
-    requests: Option<ChildStdin>,
-    replies: BufReader<ChildStdout>,
+    process: Process,
+    limit: Duration,
 }
 
 impl Peer {
-    /// Starts `command`: a program and its arguments, separated by blanks.
+    /// Starts `command`, a command line for the shell. Every answer has to come within `limit`.
     ///
     /// # Errors
-    /// If there is no such program.
-    pub fn start(name: &str, command: &str) -> Result<Self, Error> {
-        let mut words = command.split_whitespace();
-        let program = words.next().ok_or_else(|| Error::peer(name, "its command is empty"))?;
-        let mut process = Command::new(program)
-            .args(words)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| Error::peer(name, format!("cannot start {program}: {error}")))?;
-        let (requests, replies) = (process.stdin.take(), process.stdout.take());
-        let replies = BufReader::new(replies.expect("the output was asked for as a pipe"));
-        Ok(Self { name: name.to_owned(), process, requests, replies })
+    /// If the command is empty or there is no shell. That there is no such program is found out when it is first asked.
+    pub fn start(name: &str, command: &str, limit: Duration) -> Result<Self, Error> {
+        if command.trim().is_empty() {
+            return Err(Error::peer(name, "its command is empty"));
+        }
+        let failed = |error| Error::peer(name, format!("cannot start {}: {error}", quote(command)));
+        Ok(Self { name: name.to_owned(), process: Process::start(command).map_err(failed)?, limit })
     }
 
     /// Sends `request` and waits for its answer.
     pub(super) fn ask(&mut self, request: &Request<'_>) -> Result<Reply, Error> {
-        let failed = |error: std::io::Error| Error::peer(&self.name, format!("it no longer listens ({error})"));
-        let line = serde_json::to_string(request).expect("a request is made of names and numbers");
-        let requests = self.requests.as_mut().expect("a peer is asked before it is dropped");
-        writeln!(requests, "{line}").and_then(|()| requests.flush()).map_err(failed)?;
-        let mut answer = String::new();
-        self.replies.read_line(&mut answer).map_err(failed)?;
-        parse(&self.name, &answer)
+        let failed = |problem| Error::peer(&self.name, problem);
+        let line = serde_json::to_string(request).map_err(|error| failed(format!("cannot be asked: {error}")))?;
+        let answer = self.process.ask(&line, self.limit).map_err(failed)?;
+        parse(&answer, request.repeats, self.limit.as_secs_f64() / request.iterations as f64 * 1e6).map_err(failed)
     }
 }
 
-fn parse(name: &str, answer: &str) -> Result<Reply, Error> {
-    if answer.is_empty() {
-        return Err(Error::peer(name, "it ended without an answer; what it printed is above"));
+/// Reads an answer that has `repeats` times of at most `slowest` microseconds an iteration. An error is the problem in words.
+fn parse(answer: &str, repeats: usize, slowest: f64) -> Result<Reply, String> {
+    let value: Value =
+        serde_json::from_str(answer).map_err(|_| format!("expected a reply in JSON, got {}", quote(answer)))?;
+    if let Some(error) = value.get("error") {
+        return Err(error.as_str().map_or_else(|| quote(&error.to_string()), quote));
     }
-    match serde_json::from_str(answer) {
-        Ok(Line::Reply(reply)) if !reply.us_per_iteration.is_empty() => Ok(reply),
-        Ok(Line::Reply(_)) => Err(Error::peer(name, "expected a time for every repeat, got none")),
-        Ok(Line::Error { error }) => Err(Error::peer(name, error)),
-        Err(_) => Err(Error::peer(name, format!("expected a reply in JSON, got {}", answer.trim()))),
+    let reply: Reply = serde_json::from_value(value)
+        .map_err(|error| format!("expected a reply ({}), got {}", quote(&error.to_string()), quote(answer)))?;
+    let times = &reply.us_per_iteration;
+    if times.len() != repeats || !times.iter().all(|&time| time > 0.0 && time <= slowest) {
+        return Err(format!(
+            "expected {repeats} positive times of at most {slowest:e} microseconds an iteration, got {}",
+            quote(&format!("{times:?}"))
+        ));
     }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        // The end of its input ends a peer.
-        drop(self.requests.take());
-        // Nobody is left to hear of a failure.
-        let _ = self.process.wait();
-    }
+    Ok(reply)
 }
 
 #[cfg(test)]
@@ -122,7 +104,7 @@ mod tests {
 
     #[test]
     fn replies_are_read_with_what_is_not_finite_absent() {
-        let reply = parse("a peer", REPLY).unwrap();
+        let reply = parse(REPLY, 2, 10.0).unwrap();
         assert_eq!(reply.us_per_iteration, [2.5, 2.0]);
         assert_eq!((reply.best, reply.min_last, reply.mean_last), (Some(0.25), None, Some(0.5)));
         assert_eq!(reply.peak_memory_bytes, 1024);
@@ -130,35 +112,46 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_reply_is_an_error_that_names_the_peer() {
-        let cases = [
-            (r#"{"error": "ValueError: no such optimizer"}"#, "a peer: ValueError: no such optimizer"),
-            ("warming up", "a peer: expected a reply in JSON, got warming up"),
-            ("", "a peer: it ended without an answer; what it printed is above"),
-            (&REPLY.replace("2.5, 2.0", ""), "a peer: expected a time for every repeat, got none"),
-        ];
-        for (answer, expected) in cases {
-            assert_eq!(parse("a peer", answer).unwrap_err().to_string(), expected);
+    fn an_answer_that_is_no_reply_is_refused() {
+        let times = |times: &str| REPLY.replace("2.5, 2.0", times);
+        for (answer, expected) in [
+            (r#"{"error": "ValueError: no such optimizer"}"#.to_owned(), "ValueError: no such optimizer"),
+            (r#"{"error": null}"#.to_owned(), "null"),
+            (r#"{"error": "\u001b[2Jtwo\nlines"}"#.to_owned(), "\\u{1b}[2Jtwo\\nlines"),
+            ("warming up\n".to_owned(), "expected a reply in JSON, got warming up"),
+            ("\x1b]0;title\x07".to_owned(), "expected a reply in JSON, got \\u{1b}]0;title\\u{7}"),
+            ("null".to_owned(), "expected a reply (invalid type: null, expected struct Reply), got null"),
+            ("{}".to_owned(), "expected a reply (missing field `us_per_iteration`), got {}"),
+            (times("NaN, 2.0"), "expected a reply in JSON, got {"),
+            (times("null, 2.0"), "expected a reply (invalid type: null, expected f64), got {"),
+            (times("1e999, 2.0"), "expected a reply in JSON, got {"),
+            (times("2.5, -2.0"), "expected 2 positive times of at most 1e1 microseconds an iteration, got [2.5, -2.0]"),
+            (times("0, 2.0"), "expected 2 positive times of at most 1e1 microseconds an iteration, got [0.0, 2.0]"),
+            (
+                times("2.5, 1e300"),
+                "expected 2 positive times of at most 1e1 microseconds an iteration, got [2.5, 1e300]",
+            ),
+            (times("2.5"), "expected 2 positive times of at most 1e1 microseconds an iteration, got [2.5]"),
+            (times(""), "expected 2 positive times of at most 1e1 microseconds an iteration, got []"),
+            (REPLY.replace("1024", "-1"), "expected a reply (invalid value: integer `-1`, expected u64), got {"),
+        ] {
+            let problem = parse(&answer, 2, 10.0).unwrap_err();
+            assert!(problem.starts_with(expected), "{answer}: {problem}");
+            assert!(problem.len() < 700 && !problem.contains(char::is_control), "{answer}: {problem}");
         }
-    }
-
-    #[test]
-    fn a_command_that_does_not_exist_is_an_error() {
-        let error = Peer::start("a peer", "no-such-program-here --threads 1").err().unwrap().to_string();
-        assert!(error.starts_with("a peer: cannot start no-such-program-here"), "{error}");
-        assert!(Peer::start("a peer", " ").is_err());
+        let long = format!(r#"{{"error": "{}"}}"#, "x".repeat(10_000_000));
+        assert_eq!(parse(&long, 2, 10.0).unwrap_err().len(), 300 + " [...]".len());
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_peer_that_ends_is_an_error() {
-        let mut peer = Peer::start("a peer", "true").unwrap();
+    fn a_problem_names_the_peer() {
         let request = Request {
             function: "sphere",
             optimizer: "shallow",
             dtype: "f64",
             iterations: 1,
-            repeats: 1,
+            repeats: 2,
             learning_rate: 0.1,
             start: Path::new("start.bin"),
             couplings: None,
@@ -169,6 +162,19 @@ mod tests {
             hidden: 1,
             layers: 1,
         };
-        assert!(matches!(peer.ask(&request), Err(Error::Peer { .. })));
+        let limit = Duration::from_secs(60);
+        let start = |command: &str| Peer::start("a peer", command, limit);
+        let error = |command: &str| start(command).and_then(|mut peer| peer.ask(&request)).unwrap_err().to_string();
+        assert_eq!(error(" "), "a peer: its command is empty");
+        assert_eq!(error("true"), "a peer: it ended without an answer (exit status: 0)");
+        assert_eq!(
+            error("read -r line; echo \"$line\" | cut -c 1-19"),
+            "a peer: expected a reply in JSON, got {\"function\":\"sphere"
+        );
+        let reply = REPLY.replace('\n', "");
+        assert_eq!(
+            start(&format!("read -r _; echo '{reply}'")).unwrap().ask(&request).unwrap().us_per_iteration,
+            [2.5, 2.0]
+        );
     }
 }

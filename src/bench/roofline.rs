@@ -41,13 +41,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_core_does_more_than_one_operation_a_nanosecond() {
-        let peak = Peak {
-            f32_gflop_per_s: peak::f32_gflop_per_s(3),
-            f64_gflop_per_s: peak::f64_gflop_per_s(3),
-            copy_gb_per_s: peak::copy_gb_per_s(1 << 20, 3),
-        };
-        assert!(peak.gflop_per_s(Dtype::F32) > 1.0 && peak.gflop_per_s(Dtype::F64) > 0.5, "{peak:?}");
-        assert!(peak.copy_gb_per_s > 0.1, "{peak:?}");
+    fn each_dtype_has_its_own_peak() {
+        let peak = Peak { f32_gflop_per_s: 3.0, f64_gflop_per_s: 2.0, copy_gb_per_s: 1.0 };
+        assert_eq!((peak.gflop_per_s(Dtype::F32), peak.gflop_per_s(Dtype::F64)), (3.0, 2.0));
     }
 }

@@ -137,6 +137,28 @@ mod tests {
     }
 
     #[test]
+    fn every_target_has_a_case_in_its_words() {
+        for target in Target::ALL {
+            let cases: Vec<Case> = Case::all(false).into_iter().filter(target.applies).collect();
+            assert!(!cases.is_empty(), "{} has no case", target.cases);
+            for case in cases {
+                assert_eq!(target.cases.starts_with("spin glass"), case.function == Function::SpinGlass, "{case}");
+                for dtype in [Dtype::F32, Dtype::F64] {
+                    let other = target.cases.ends_with(dtype.name()) && case.dtype != dtype;
+                    assert!(!other, "{}: {case}", target.cases);
+                }
+                let network = format!("deep {}x{}", case.dimensions.hidden, case.dimensions.layers);
+                let shape = if case.optimizer == Optimizer::Deep { &network } else { "shallow" };
+                assert!(
+                    case.function == Function::SpinGlass || target.cases.contains(shape),
+                    "{}: {case}",
+                    target.cases
+                );
+            }
+        }
+    }
+
+    #[test]
     fn a_target_is_missed_by_the_cases_below_it() {
         let cases = Case::all(true);
         let shallow = Target::ALL[0];

@@ -13,7 +13,7 @@ use overparam::trace::{self, Provenance};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Time this crate beside JAX and PyTorch, beside the peak of a core, and at growing shapes.
 ///
@@ -23,7 +23,7 @@ use std::time::Instant;
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Bench {
-    /// The command of the JAX peer, such as "python benches/peers/jax_peer.py"
+    /// The command of the JAX peer, for the shell, such as "python benches/peers/jax_peer.py"
     #[arg(long)]
     jax: Option<String>,
     /// The command of the PyTorch peer, such as "python benches/peers/torch_peer.py"
@@ -32,6 +32,9 @@ pub struct Bench {
     /// The command of the PyTorch peer with compiled graphs: that of PyTorch with --compile; minutes of compiling
     #[arg(long)]
     torch_compiled: Option<String>,
+    /// Seconds that a peer may take for an answer, compiling included
+    #[arg(long, default_value_t = 600.0, allow_negative_numbers = true)]
+    peer_timeout: f64,
     /// Three functions and the small network only
     #[arg(long)]
     quick: bool,
@@ -49,6 +52,12 @@ pub struct Bench {
 impl Bench {
     pub fn execute(self) -> Result<()> {
         let clock = Instant::now();
+        let limit = Duration::try_from_secs_f64(self.peer_timeout).ok().filter(|limit| !limit.is_zero());
+        let limit = limit.ok_or_else(|| Error::Setting {
+            name: "the peer timeout",
+            expected: "a positive finite number of seconds",
+            given: self.peer_timeout.to_string(),
+        })?;
         // Found out now rather than after the first minutes.
         let mut exporter = Exporter::new(self.out.join("figures")).map_err(Error::from)?;
         let prepare = |wanted: bool, name: &str| {
@@ -68,7 +77,7 @@ impl Bench {
             peak.copy_gb_per_s
         );
         if let Some(output) = compared {
-            let measurements = self.compare(&peak)?;
+            let measurements = self.compare(&peak, limit)?;
             let table = bench::ratios(&measurements, &peak)?;
             let settings = json!({ "quick": self.quick, "peak_gflop_per_s": [peak.f32_gflop_per_s, peak.f64_gflop_per_s],
                 "copy_gb_per_s": peak.copy_gb_per_s });
@@ -110,7 +119,7 @@ impl Bench {
     }
 
     /// Starts the peers, makes them agree and times every case.
-    fn compare(&self, peak: &Peak) -> Result<Vec<Measurement>> {
+    fn compare(&self, peak: &Peak, limit: Duration) -> Result<Vec<Measurement>> {
         let mut peers = BTreeMap::new();
         let commands = [
             (Program::Jax, "jax", &self.jax),
@@ -120,7 +129,7 @@ impl Bench {
         for (program, option, command) in commands {
             match command {
                 Some(command) => {
-                    peers.insert(program, Peer::start(program.name(), command)?);
+                    peers.insert(program, Peer::start(program.name(), command, limit)?);
                 }
                 None => say!("{} is left out: --{option} does not say how to start it", program.name()),
             }

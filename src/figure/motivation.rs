@@ -148,7 +148,9 @@ mod tests {
         let arrows: Vec<_> =
             plot["layout"]["annotations"].as_array().unwrap().iter().filter(|a| a["showarrow"] == true).collect();
         assert_eq!(arrows.len(), 4 + 16);
-        for a in arrows.iter().filter(|a| a["xref"] == "x2") {
+        let right: Vec<_> = arrows.iter().filter(|a| a["xref"] == "x2").collect();
+        assert_eq!(right.len(), 16);
+        for a in right {
             let (from, to) = (number(a, "ax") * number(a, "ay"), number(a, "x") * number(a, "y"));
             assert!(to.abs() < from.abs() && to * from >= 0.0, "{a}");
         }

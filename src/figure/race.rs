@@ -179,7 +179,9 @@ mod tests {
     fn what_is_not_finite_is_left_out() {
         let plot = figure(&[("sphere", "deep", 0, &[1.0, f64::NAN, f64::INFINITY, 0.5])]);
         assert_eq!(plot["data"][ENTRIES]["y"], serde_json::json!([1.0, 0.5]));
-        figure(&[("sphere", "deep", 0, &[f64::NAN])]);
+        let nothing = figure(&[("sphere", "deep", 0, &[f64::NAN])]);
+        let drawn = nothing["data"].as_array().unwrap().iter().skip(ENTRIES);
+        assert!(drawn.clone().all(|line| line["y"].as_array().is_none_or(Vec::is_empty)), "{nothing}");
     }
 
     #[test]

@@ -97,13 +97,15 @@ impl Display for () {
 /// plotly's `Plot` has an `evcxr_display` of its own, which takes a reference and sends no image. This one takes the figure
 /// itself and therefore comes first. A figure in a variable cannot be taken: end the cell with [`show`]`(&figure)`.
 pub trait DisplayFigure {
-    /// Shows the figure below the cell: interactive, and as an image.
-    fn evcxr_display(self);
+    /// Shows the figure below the cell, interactive and as an image, and returns what it showed.
+    fn evcxr_display(self) -> Shown;
 }
 
 impl DisplayFigure for Plot {
-    fn evcxr_display(self) {
-        show(&self).evcxr_display();
+    fn evcxr_display(self) -> Shown {
+        let shown = show(&self);
+        shown.evcxr_display();
+        shown
     }
 }
 
@@ -127,8 +129,7 @@ impl Display for Shown {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::figure::figure1;
-    use crate::prelude::{Choice, Function, Optimizer, Protocol, Stage};
+    use crate::prelude::{Candidate, Choice, Function, Optimizer, Protocol, Stage};
 
     #[test]
     fn a_run_is_a_card_and_a_text() {
@@ -149,10 +150,32 @@ mod tests {
         let comparison = protocol.compare(Function::Sphere, &|_: Stage, _: &Run| {}).unwrap();
         let content = comparison.content();
         let html = content.get("text/html").unwrap();
-        assert!(html.contains("shallow") && html.contains("deep") && html.contains("<img"), "{html}");
+        assert!(html.contains("<img"), "{html}");
+        let rows = |html: &str| html.split("<tr").skip(1).map(str::to_owned).collect::<Vec<_>>();
         let content = comparison.sweep.content();
-        assert!(content.get("text/html").unwrap().contains("learning rate"));
-        assert_eq!(content.get("text/plain").unwrap().lines().count(), 1 + 2 * 2);
+        let (table, text) = (rows(content.get("text/html").unwrap()), content.get("text/plain").unwrap());
+        let lines: Vec<&str> = text.lines().skip(1).collect();
+        assert_eq!(lines.len(), 2 * 2);
+        for (optimizer, lines) in Optimizer::ALL.into_iter().zip(lines.chunks(2)) {
+            let ranked = Candidate::rank(&comparison.sweep, optimizer);
+            // In the order of rank, the rate and what it reached.
+            for (candidate, line) in ranked.iter().zip(lines) {
+                let words: Vec<&str> = line.split_whitespace().collect();
+                assert_eq!(words[..2], [optimizer.to_string(), format!("{:.3e}", candidate.rate)], "{text}");
+                assert_eq!(words[2], format!("{:.6e}", candidate.minimum), "{text}");
+            }
+            let of = |rows: &[String]| -> Vec<String> {
+                rows.iter().filter(|row| row.contains(optimizer.name()) && row.contains('■')).cloned().collect()
+            };
+            let shown = of(&table);
+            assert_eq!(shown.len(), 2, "{table:?}");
+            for (candidate, row) in ranked.iter().zip(&shown) {
+                assert!(row.contains(&html::number(candidate.minimum)), "{row} for {candidate:?}");
+            }
+            // The comparison has one row per optimizer, with the rate that ranks first.
+            let shown = of(&rows(html));
+            assert!(shown.len() == 1 && shown[0].contains(&html::number(ranked[0].rate)), "{shown:?}");
+        }
     }
 
     #[test]
@@ -171,17 +194,9 @@ mod tests {
     /// The trait must be the one that method-call syntax finds, as the kernel calls it, and not plotly's own.
     #[test]
     fn method_call_syntax_finds_the_display_with_an_image() {
-        fn takes_it(display: impl FnOnce(Plot)) {
-            let _ = display;
-        }
-        takes_it(|figure: Plot| {
-            use super::DisplayFigure as _;
-            // Returns () either way; what tells them apart is that this one consumes the figure.
-            figure.evcxr_display();
-        });
-        let content = show(Plot::new()).content();
-        assert!(content.get("application/vnd.plotly.v1+json").is_some());
-        let content = figure1().content();
+        // plotly's returns ().
+        let shown: Shown = Plot::new().evcxr_display();
+        let content = shown.content();
         let json: serde_json::Value =
             serde_json::from_str(content.get("application/vnd.plotly.v1+json").unwrap()).unwrap();
         assert!(json["data"].is_array() && json["layout"].is_object());

@@ -545,7 +545,7 @@ pub(crate) fn squash_slope<R: Real>(x: R, map: Map) -> R {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::{Extremes, rosenbrock::Rosenbrock, sphere::Sphere};
     use super::*;
     use crate::simd::tests::everywhere;
@@ -730,7 +730,7 @@ mod tests {
     }
 
     /// At corners, near them, in the middle, near it and in between.
-    fn is_a_bound<F: Definition<f64>>(dimension: usize) {
+    pub(in crate::objective) fn is_a_bound<F: Definition<f64>>(dimension: usize) {
         let kernel = build::<f64, F>(dimension, 0, &|| false).unwrap();
         let irregular = |i: usize| (i as f64 * 0.618_033_988_749_894_9).fract();
         let mut x: Vec<f64> = (0..2_000 * dimension).map(irregular).collect();
@@ -745,21 +745,16 @@ mod tests {
         let largest = found.gradient.iter().fold(0.0f64, |largest, slope| largest.max(slope.abs())) * to_raw;
         let bound = F::steepest(dimension);
         assert!(largest <= bound * (1.0 + 1e-12), "{} in {dimension}: {largest} is beyond {bound}", F::TITLE);
-        assert!(bound <= 10.0 * largest, "{} in {dimension}: {bound} is far above {largest}", F::TITLE);
+        // Mixed points, those of the spin glass, make no use of a bound.
+        assert!(bound <= 10.0 * largest || F::TOGETHER, "{} in {dimension}: {bound} is far above {largest}", F::TITLE);
     }
 
     #[test]
     fn no_slope_is_beyond_the_steepest() {
-        use super::super::{ackley, levy, michalewicz, rastrigin, schwefel, styblinski_tang};
-        for dimension in [2, 5, 50] {
-            is_a_bound::<ackley::Ackley>(dimension);
-            is_a_bound::<levy::Levy>(dimension);
-            is_a_bound::<michalewicz::Michalewicz>(dimension);
-            is_a_bound::<rastrigin::Rastrigin>(dimension);
-            is_a_bound::<Rosenbrock>(dimension);
-            is_a_bound::<schwefel::Schwefel>(dimension);
-            is_a_bound::<Sphere>(dimension);
-            is_a_bound::<styblinski_tang::StyblinskiTang>(dimension);
+        for function in crate::objective::Function::ALL {
+            for dimension in [2, 5, 50] {
+                function.check_slope_bound(dimension);
+            }
         }
     }
 }

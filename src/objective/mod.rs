@@ -157,6 +157,13 @@ macro_rules! functions {
                 }
             }
 
+            #[cfg(test)]
+            fn check_slope_bound(self, dimension: usize) {
+                match self {
+                    $(Function::$variant => kernel::tests::is_a_bound::<$module::$variant<f64>>(dimension),)+
+                }
+            }
+
             /// The smallest number of dimensions d that the function is defined in: 2 for the Rosenbrock function, a sum over pairs of
             /// neighbors, and 1 for the others.
             pub fn smallest_dimension(self) -> usize {

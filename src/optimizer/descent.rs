@@ -179,11 +179,12 @@ impl<R: Real> Progress<R> {
         let pace = settled.seconds / (settled.iteration + 1) as f64;
         let limit = limit.min((seconds / pace).ceil() as u64).max(settled.iteration + 2);
         for iteration in settled.iteration + 1..limit {
-            if self.thinning.keeps(iteration) || iteration + 1 == limit {
+            let stopped = iteration.is_multiple_of(COMPLETION_CHECK_EVERY) && interrupt::requested();
+            if self.thinning.keeps(iteration) || iteration + 1 == limit || stopped {
                 let seconds = pace * (iteration + 1) as f64;
                 self.record(Sample { iteration, seconds, step_size: self.schedule.step_size(), ..settled });
             }
-            if iteration.is_multiple_of(COMPLETION_CHECK_EVERY) && interrupt::requested() {
+            if stopped {
                 (self.iteration, self.outcome) = (iteration + 1, Some(Outcome::Stopped));
                 return;
             }

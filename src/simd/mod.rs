@@ -37,6 +37,10 @@ static ARCH: OnceLock<Arch> = OnceLock::new();
 /// Runs `kernel` compiled for the instruction set in use.
 #[inline]
 pub(crate) fn dispatch<K: WithSimd>(kernel: K) -> K::Output {
+    #[cfg(test)]
+    if tests::ON_THE_BASELINE.get() {
+        return kernel.with_simd(pulp::Scalar::new());
+    }
     ARCH.get_or_init(Arch::new).dispatch(kernel)
 }
 
@@ -94,6 +98,45 @@ pub fn instruction_set() -> &'static str {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::experiment::{Dimensions, Dtype, Protocol};
+    use crate::objective::Function;
+    use crate::optimizer::Optimizer;
+    use std::cell::Cell;
+
+    thread_local! {
+        /// Whether this thread dispatches to the baseline, whatever the processor has.
+        pub(super) static ON_THE_BASELINE: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// A descent that is compiled without its instruction set, as where a function on the way is no longer inlined, takes the
+    /// time of the baseline. Both are timed in turns, and the fastest of each counts: noise only adds time.
+    #[test]
+    fn descents_are_at_least_twice_as_fast_as_on_the_baseline() {
+        if instruction_set() == "baseline" {
+            return;
+        }
+        for (function, optimizer, dtype) in Function::ALL.into_iter().flat_map(|of| {
+            Optimizer::ALL.into_iter().flat_map(move |by| [Dtype::F32, Dtype::F64].map(|dtype| (of, by, dtype)))
+        }) {
+            let protocol = Protocol { dimensions: Dimensions::DEEP_CONVEXITY, dtype, ..Protocol::paper() };
+            let settings = protocol.settings(function).learning_rate(1e-3).iterations(30);
+            let time = |baseline| {
+                ON_THE_BASELINE.set(baseline);
+                let timing = protocol.time(function, optimizer, &settings, 3).unwrap();
+                ON_THE_BASELINE.set(false);
+                timing.least_us_per_iteration
+            };
+            let [mut fast, mut slow] = [f64::INFINITY; 2];
+            for _ in 0..5 {
+                (fast, slow) = (fast.min(time(false)), slow.min(time(true)));
+                if 2.0 * fast < slow {
+                    break;
+                }
+            }
+            println!("{:5.1} times: {function}, {optimizer}, {dtype:?}", slow / fast);
+            assert!(2.0 * fast < slow, "{function}, {optimizer}, {dtype:?}: {fast} us, {slow} us on the baseline");
+        }
+    }
 
     /// What `kernel` gives on each instruction set that this machine has.
     pub(crate) fn everywhere<K: WithSimd>(kernel: impl Fn() -> K) -> Vec<(&'static str, K::Output)> {

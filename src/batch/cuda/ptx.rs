@@ -6,7 +6,6 @@ use crate::experiment::Dimensions;
 use crate::objective::Function;
 use crate::optimizer::{Optimizer, Settings, Squash};
 use rayon::prelude::*;
-use std::io::Write;
 use std::process::Command;
 
 /// A100, and H100 with H200.
@@ -35,13 +34,9 @@ fn sources() -> Vec<(String, String)> {
 }
 
 #[test]
+#[ignore = "needs CUDA's compiler: make ptx"]
 fn every_kernel_compiles_to_ptx() {
-    let Some(nvcc) = std::env::var_os("NVCC") else {
-        // Past the capturing of output.
-        let why = "NVCC names no compiler; `make ptx` gets one";
-        let _ = writeln!(std::io::stderr(), "skipped: no kernel is compiled for GPUs: {why}");
-        return;
-    };
+    let nvcc = std::env::var_os("NVCC").expect("NVCC names the compiler, as with `make ptx`");
     let folder = tempfile::tempdir().unwrap();
     let sources = sources();
     let compile = |((name, text), architecture): (&(String, String), &str)| {
