@@ -588,11 +588,14 @@ fn the_command_line_knows_the_published_protocol() {
     };
     // A run is that of the library.
     let protocol = Protocol::deep_convexity();
-    overparam(&folder, "run levy --optimizer shallow --protocol deep-convexity --rate 0.1 --seed 2 --iterations 100");
+    overparam(
+        &folder,
+        "run levy --optimizer shallow --protocol deep-convexity --rate 0.1 --seed 2 --iterations 100 --output r.parquet",
+    );
     let settings = protocol.settings(Function::Levy).learning_rate(0.1).iterations(100);
     let run = protocol.run(Function::Levy, Optimizer::Shallow, 2, &settings).unwrap();
-    assert_eq!(column("data/runs/levy-shallow-2.parquet", "best").last(), Some(&run.best));
-    let metadata = trace::metadata(&folder.path().join("data/runs/levy-shallow-2.parquet")).unwrap();
+    assert_eq!(column("r.parquet", "best").last(), Some(&run.best));
+    let metadata = trace::metadata(&folder.path().join("r.parquet")).unwrap();
     for word in
         [r#""choice":"per-seed""#, r#""shallow_start":"own""#, r#""units":"published""#, r#""least_change":1e-8"#]
     {
