@@ -82,6 +82,8 @@ fn bad_usage_is_one_line_and_exit_code_2() {
     refuses(&folder, &["figures", "--functions", "sphere,levi"], 2, &["did you mean 'levy'"]);
     refuses(&folder, &run(&["--optimizer", "depe"]), 2, &["did you mean 'deep'", "shallow, deep"]);
     refuses(&folder, &run(&["--hidden", "0"]), 2, &["hidden=0", "1 or more"]);
+    refuses(&folder, &run(&["--schedule", "cosin"]), 2, &["did you mean 'cosine'", "plateau"]);
+    refuses(&folder, &run(&["--schedule", "cosine", "--seconds", "1"]), 2, &["cosine", "budget of time"]);
     refuses(&folder, &run(&["--rule", "adan"]), 2, &["did you mean 'adam'", "lbfgs"]);
     refuses(&folder, &run(&["--activation", "rely"]), 2, &["did you mean 'relu'", "leaky-relu"]);
     refuses(&folder, &run(&["--instruction-set", "avx1"]), 2, &["avx1", "baseline"]);
@@ -118,7 +120,7 @@ fn a_run_writes_its_trace_with_metadata() {
     let path = folder.path().join("data/runs/rastrigin-shallow-3-iterations-500.parquet");
     let table = trace::read(&path).unwrap();
     let names: Vec<&str> = table.get_column_names().into_iter().map(|name| name.as_str()).collect();
-    let expected = "function optimizer seed learning_rate iteration seconds objective_min objective_mean best raw_best step_size extrapolated";
+    let expected = "function optimizer rule seed learning_rate iteration seconds objective_min objective_mean best raw_best step_size extrapolated";
     assert_eq!(names.join(" "), expected);
     let best = column(&table, "best");
     assert!(best.windows(2).all(|pair| pair[1] <= pair[0]), "the best so far never grows");

@@ -120,7 +120,7 @@ fn bench_compares_with_a_peer_that_agrees() {
     assert!(output.status.success(), "{printed}{}", text(&output.stderr));
     assert!(printed.contains("PyTorch eager is left out: --torch does not say how to start it"), "{printed}");
     assert_eq!(printed.matches("| JAX 1500.0 (").count(), 12, "{printed}");
-    let table = trace::read(&folder.path().join("out/bench.parquet")).unwrap();
+    let table = trace::read(&folder.path().join("out/bench-quick-jax.parquet")).unwrap();
     assert_eq!(table.height(), 24, "three functions, two optimizers, two dtypes, two programs");
     let words = |name: &str| -> Vec<String> {
         table.column(name).unwrap().str().unwrap().iter().map(|word| word.unwrap().to_owned()).collect()
@@ -136,7 +136,7 @@ fn bench_compares_with_a_peer_that_agrees() {
         assert_eq!((times[row + 1], least[row + 1], ratios[row]), (1500.0, 1000.0, 1.0));
         assert_eq!((ratios[row + 1], least_ratios[row + 1]), (1500.0 / times[row], 1000.0 / least[row]));
     }
-    assert!(folder.path().join("out/figures/bench.html").exists());
+    assert!(folder.path().join("out/figures/bench-quick-jax.html").exists());
 }
 
 #[cfg(unix)]

@@ -6,7 +6,7 @@ use overparam::prelude::*;
 
 fn sweep(function: Function, dimensions: Dimensions, iterations: u64) -> Sweep {
     // Constant step sizes, small where waves part neighboring descents: two computations then differ by rounding only.
-    let learning_rate = LearningRate { factor: 1.0, ..LearningRate::PAPER };
+    let learning_rate = LearningRate::plateau(1.0, Plateau { factor: 1.0, ..Plateau::PAPER });
     let rates = match function {
         Function::Ackley | Function::Michalewicz | Function::Rastrigin => vec![1e-3, 1e-4],
         _ => vec![1e-1, 1e-2],
@@ -71,8 +71,10 @@ fn squashes_and_rules() {
         let mut sweep = sweep(Function::StyblinskiTang, Dimensions::PAPER, 200);
         sweep.settings.squash = squash;
         sweep.settings.shallow_start = if least_change > 0.0 { ShallowStart::Own } else { ShallowStart::Shared };
-        sweep.settings.learning_rate =
-            LearningRate { initial: 1.0, factor: 0.5, patience: 2, threshold: 1e-4, floor: 1e-2, least_change };
+        sweep.settings.learning_rate = LearningRate::plateau(
+            1.0,
+            Plateau { factor: 0.5, patience: 2, threshold: 1e-4, floor: 1e-2, least_change, ..Plateau::PAPER },
+        );
         if squash == Squash::Clamp {
             sweep.optimizers = vec![Optimizer::Shallow];
         }

@@ -147,7 +147,7 @@ fn constant(function: Function, squash: Squash) -> Settings {
         (_, Squash::ScaledTanh) => 1e-3,
         _ => 1e-2,
     };
-    let learning_rate = LearningRate { initial, factor: 1.0, ..LearningRate::PAPER };
+    let learning_rate = LearningRate::plateau(initial, Plateau { factor: 1.0, ..Plateau::PAPER });
     Settings { learning_rate, squash, thinned: false, ..Settings::default() }.iterations(1_000)
 }
 
@@ -281,20 +281,35 @@ fn settings_out_of_range_are_errors_that_say_what_was_expected() {
         fails(Settings { gradient_scale: value, ..fine }, "gradient scale must be a positive");
     }
     fails(fine.iterations(0), "iterations must be 1 or more");
-    let rule = fine.learning_rate;
+    let rule = Plateau::PAPER;
     for factor in [0.0, -1.0, 1.5, f64::NAN] {
-        fails(Settings { learning_rate: LearningRate { factor, ..rule }, ..fine }, "factor must be above 0");
+        fails(
+            Settings { learning_rate: LearningRate::plateau(1.0, Plateau { factor, ..rule }), ..fine },
+            "factor must be above 0",
+        );
     }
     for value in [-1.0, f64::NAN, f64::INFINITY] {
-        fails(Settings { learning_rate: LearningRate { threshold: value, ..rule }, ..fine }, "threshold must be");
-        fails(Settings { learning_rate: LearningRate { floor: value, ..rule }, ..fine }, "floor must be");
+        fails(
+            Settings { learning_rate: LearningRate::plateau(1.0, Plateau { threshold: value, ..rule }), ..fine },
+            "threshold must be",
+        );
+        fails(
+            Settings { learning_rate: LearningRate::plateau(1.0, Plateau { floor: value, ..rule }), ..fine },
+            "floor must be",
+        );
+        let schedule = Schedule::Cosine(Cosine { iterations: None, floor: value });
+        fails(Settings { learning_rate: LearningRate { initial: 1.0, schedule }, ..fine }, "floor must be");
     }
+    let endless =
+        Settings { learning_rate: LearningRate { initial: 1.0, schedule: "cosine".parse().unwrap() }, ..fine };
+    endless.validate().unwrap();
+    fails(endless.seconds(1.0), "iterations must be given with a budget of time");
 }
 
 #[test]
 fn a_gradient_scale_is_a_larger_step() {
     let levy = Function::Levy.objective::<5, f64>(0);
-    let rule = LearningRate { factor: 1.0, ..LearningRate::PAPER };
+    let rule = LearningRate::plateau(1.0, Plateau { factor: 1.0, ..Plateau::PAPER });
     let run = |initial, gradient_scale| {
         let learning_rate = LearningRate { initial, ..rule };
         let settings = Settings { learning_rate, gradient_scale, ..Settings::default().iterations(100) };

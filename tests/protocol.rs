@@ -11,16 +11,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// unless its metric is below the best by more than the threshold; after more bad epochs in a row than `patience` the rate is
 /// multiplied by the factor, but not below `min_lr`, and "if the difference between new and old lr is smaller than eps, the update
 /// is ignored".
-struct Plateau {
-    rule: LearningRate,
+struct Reference {
+    rule: Plateau,
     rate: f64,
     best: f64,
     bad: u64,
 }
 
-impl Plateau {
-    fn new(rule: LearningRate) -> Self {
-        Self { rule, rate: rule.initial, best: f64::INFINITY, bad: 0 }
+impl Reference {
+    fn new(rate: LearningRate) -> Self {
+        let Schedule::Plateau(rule) = rate.schedule else { panic!("{rate:?}") };
+        Self { rule, rate: rate.initial, best: f64::INFINITY, bad: 0 }
     }
 
     fn step(&mut self, metric: f64) {
@@ -89,12 +90,15 @@ fn step_sizes_are_those_of_pytorch() {
         let parts: Vec<&str> = line.split('|').collect();
         let (kind, rule) = parts[0].split_once(' ').unwrap();
         let &[initial, factor, patience, threshold, floor, least_change] = &numbers(rule)[..] else { panic!("{line}") };
-        let rule = LearningRate { initial, factor, patience: patience as u64, threshold, floor, least_change };
+        let rule = LearningRate::plateau(
+            initial,
+            Plateau { factor, patience: patience as u64, threshold, floor, least_change, ..Plateau::PAPER },
+        );
         match (kind, &parts[1..]) {
             ("trace", [means, expected]) => {
                 let (means, expected) = (numbers(means), numbers(expected));
                 assert_eq!(step_sizes(rule, &means), expected, "{rule:?}");
-                assert_eq!(Plateau::rates(rule, &means), expected, "{rule:?}");
+                assert_eq!(Reference::rates(rule, &means), expected, "{rule:?}");
                 traces += 1;
             }
             ("end", [mean, iterations, expected]) => {
@@ -137,7 +141,7 @@ fn traces_of_runs_follow_the_rule() {
                 let table = run.trace().unwrap();
                 let column =
                     |name: &str| table.column(name).unwrap().f64().unwrap().into_no_null_iter().collect::<Vec<_>>();
-                let expected = Plateau::rates(settings.learning_rate, &column("objective_mean"));
+                let expected = Reference::rates(settings.learning_rate, &column("objective_mean"));
                 assert_eq!(column("step_size"), expected, "{} {function} {optimizer} {rate}", protocol.name);
                 assert_eq!(expected.len() as u64, run.iterations);
             }
@@ -162,8 +166,10 @@ fn the_published_protocol_is_what_the_program_did() {
         );
         assert_eq!((settings.squash, settings.shallow_start), (Squash::ScaledTanh, ShallowStart::Own));
         assert_eq!(settings.initialization, Initialization::PytorchUniform);
-        let LearningRate { factor, patience, threshold, floor, least_change, .. } = settings.learning_rate;
+        let Schedule::Plateau(plateau) = settings.learning_rate.schedule else { panic!("{settings:?}") };
+        let Plateau { factor, patience, threshold, relative, cooldown, floor, least_change } = plateau;
         assert_eq!((factor, patience, floor, least_change), (0.99, 1, 1e-10, 1e-8));
+        assert_eq!((relative, cooldown), (false, 0));
         assert!((threshold * settings.gradient_scale / 1e-10 - 1.0).abs() < 1e-15, "in the program's units");
     }
     assert_eq!((protocol.rates.len(), protocol.rates[0], protocol.rates[19]), (20, 1e-6, 10.0));
@@ -370,7 +376,7 @@ fn the_published_shallow_optimizer_in_plain_loops() {
         let a = 1.7159 / largest;
         let description = function.describe(10);
         let [lower, upper] = description.domain;
-        let mut rule = Plateau::new(LearningRate { initial: rate, ..LearningRate::DEEP_CONVEXITY });
+        let mut rule = Reference::new(LearningRate::plateau(rate, Plateau::DEEP_CONVEXITY));
         let mut lowest = f64::INFINITY;
         for sample in &run.samples {
             let t: Vec<f64> = y.iter().map(|y| (a * y).tanh()).collect();
@@ -558,7 +564,7 @@ fn rules_out_of_range_are_errors() {
     let protocol = Protocol::deep_convexity();
     for least_change in [-1e-8, f64::NAN, f64::INFINITY] {
         let mut bad = protocol.clone();
-        bad.learning_rate.least_change = least_change;
+        bad.learning_rate.schedule = Schedule::Plateau(Plateau { least_change, ..Plateau::DEEP_CONVEXITY });
         let error = bad.validate().unwrap_err().to_string();
         assert!(error.contains("least change of the learning rate"), "{error}");
     }
@@ -582,11 +588,14 @@ fn the_command_line_knows_the_published_protocol() {
     };
     // A run is that of the library.
     let protocol = Protocol::deep_convexity();
-    overparam(&folder, "run levy --optimizer shallow --protocol deep-convexity --rate 0.1 --seed 2 --iterations 100");
+    overparam(
+        &folder,
+        "run levy --optimizer shallow --protocol deep-convexity --rate 0.1 --seed 2 --iterations 100 --output r.parquet",
+    );
     let settings = protocol.settings(Function::Levy).learning_rate(0.1).iterations(100);
     let run = protocol.run(Function::Levy, Optimizer::Shallow, 2, &settings).unwrap();
-    assert_eq!(column("data/runs/levy-shallow-2.parquet", "best").last(), Some(&run.best));
-    let metadata = trace::metadata(&folder.path().join("data/runs/levy-shallow-2.parquet")).unwrap();
+    assert_eq!(column("r.parquet", "best").last(), Some(&run.best));
+    let metadata = trace::metadata(&folder.path().join("r.parquet")).unwrap();
     for word in
         [r#""choice":"per-seed""#, r#""shallow_start":"own""#, r#""units":"published""#, r#""least_change":1e-8"#]
     {

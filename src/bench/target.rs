@@ -62,7 +62,7 @@ impl Target {
             applies: |case| !is_glass(case) && is_deep(case) && is_small(case) && case.dtype == Dtype::F64,
         },
         Self {
-            cases: "test functions, deep 50x2",
+            cases: "test functions, deep 50x1",
             program: Program::Jax,
             ratio: 1.5,
             applies: |case| !is_glass(case) && is_deep(case) && !is_small(case),
@@ -86,7 +86,7 @@ impl Target {
             applies: |case| !is_glass(case) && is_small(case),
         },
         Self {
-            cases: "test functions, deep 50x2",
+            cases: "test functions, deep 50x1",
             program: Program::Torch,
             ratio: 30.0,
             applies: |case| !is_glass(case) && !is_small(case),

@@ -92,6 +92,10 @@ pub struct Overrides {
     /// The update rule: gradient-descent, momentum, nesterov, rmsprop, adam, adamw or lbfgs [default: gradient-descent]
     #[arg(long)]
     rule: Option<String>,
+    /// How the step size changes: paper, plateau, constant or cosine [default: the rule's, that is paper for gradient-descent and
+    /// constant for the others]
+    #[arg(long)]
+    schedule: Option<String>,
     /// The activation of the network: relu, identity, tanh, leaky-relu, gelu or sine [default: relu]
     #[arg(long)]
     activation: Option<String>,
@@ -113,7 +117,7 @@ pub struct Overrides {
     /// Neurons of a hidden layer [default: the protocol's; paper: 10]
     #[arg(long, value_parser = count::<usize>)]
     hidden: Option<usize>,
-    /// Hidden layers [default: the protocol's; paper: 1]
+    /// Hidden layers; without any the network is linear [default: the protocol's; paper: 1]
     #[arg(long, value_parser = count::<usize>)]
     layers: Option<usize>,
 }
@@ -146,6 +150,10 @@ impl Overrides {
         }
         if let Some(rule) = &self.rule {
             protocol.rule = rule.parse()?;
+            protocol.learning_rate.schedule = protocol.rule.schedule();
+        }
+        if let Some(schedule) = &self.schedule {
+            protocol.learning_rate.schedule = schedule.parse()?;
         }
         if let Some(activation) = &self.activation {
             protocol.activation = activation.parse()?;

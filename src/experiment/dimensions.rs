@@ -13,7 +13,7 @@ pub struct Dimensions {
     pub k: usize,
     /// Neurons of a hidden layer.
     pub hidden: usize,
-    /// Hidden layers.
+    /// Hidden layers; without any the network is linear.
     pub layers: usize,
     /// Dimensions of the objective.
     pub d: usize,
@@ -28,10 +28,10 @@ impl Dimensions {
 
     /// How many variables the optimizer moves: n d, or n k and the network's weights and biases.
     pub fn parameters(self, optimizer: Optimizer) -> usize {
-        let Self { n, k, hidden, layers, d } = self;
+        let Self { n, k, d, .. } = self;
         match optimizer {
             Optimizer::Shallow => n * d,
-            Optimizer::Deep => n * k + (k + 1) * hidden + (layers - 1) * (hidden + 1) * hidden + (hidden + 1) * d,
+            Optimizer::Deep => n * k + self.layers().map(|(inputs, outputs)| (inputs + 1) * outputs).sum::<usize>(),
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::interrupt;
 use crate::network::{Activation, Initialization};
 use crate::objective::{Function, Kernel};
-use crate::optimizer::{Budget, LearningRate, Optimizer, Settings, ShallowStart, Squash};
+use crate::optimizer::{Budget, LearningRate, Optimizer, Plateau, Schedule, Settings, ShallowStart, Squash};
 use crate::rule::Rule;
 use crate::trace;
 use dfdx::prelude::{Cpu, Device};
@@ -233,9 +233,14 @@ impl Protocol {
     pub fn settings(&self, function: Function) -> Settings {
         let gradient_scale = self.units.per_scaled(function, self.dimensions.d);
         // The rule's threshold is in the units of what is descended on; the trace is in those of the scaled objective.
-        let threshold = self.learning_rate.threshold / gradient_scale;
+        let schedule = match self.learning_rate.schedule {
+            Schedule::Plateau(plateau) if !plateau.relative => {
+                Schedule::Plateau(Plateau { threshold: plateau.threshold / gradient_scale, ..plateau })
+            }
+            other => other.over(self.iterations(function)),
+        };
         Settings {
-            learning_rate: LearningRate { threshold, ..self.learning_rate },
+            learning_rate: LearningRate { schedule, ..self.learning_rate },
             budget: Budget::Iterations(self.iterations(function)),
             squash: self.squash,
             initialization: self.initialization,

@@ -84,8 +84,8 @@ impl Dimensions {
     /// Inputs and outputs of every layer.
     pub(crate) fn layers(self) -> impl Iterator<Item = (usize, usize)> {
         let Self { k, hidden, layers, d, .. } = self;
-        let inner = (1..layers).map(move |_| (hidden, hidden));
-        std::iter::once((k, hidden)).chain(inner).chain(std::iter::once((hidden, d)))
+        let width = move |layer: usize| if layer == 0 { k } else { hidden };
+        (0..=layers).map(move |layer| (width(layer), if layer == layers { d } else { hidden }))
     }
 }
 

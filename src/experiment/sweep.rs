@@ -121,11 +121,11 @@ impl Candidate {
                 candidates.push(Self { rate, minimum: f64::INFINITY, best: f64::INFINITY, diverged: 0 });
                 candidates.len() - 1
             });
-            candidates[index].best = candidates[index].best.min(run.best);
+            // Zero has no sign here: -0 is not the lower one of two.
+            candidates[index].best = candidates[index].best.min(run.best) + 0.0;
             match run.outcome {
                 Outcome::Diverged => candidates[index].diverged += 1,
                 Outcome::Finished | Outcome::Stopped => {
-                    // Zero has no sign here: -0 is not the lower one of two.
                     candidates[index].minimum = candidates[index].minimum.min(run.best) + 0.0;
                 }
             }

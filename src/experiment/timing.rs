@@ -64,12 +64,11 @@ impl Dimensions {
     /// Floating-point operations of an iteration, where those of the objective at one point, with squash, box and chain
     /// rule, are `point`.
     fn operations(self, optimizer: Optimizer, point: usize) -> usize {
-        let Self { n, k, hidden, layers, d } = self;
         let network = match optimizer {
             Optimizer::Shallow => 0,
             // Forward, into the input and into the weight: three products a layer, of a multiplication and an addition each.
-            Optimizer::Deep => 6 * n * (k * hidden + (layers - 1) * hidden * hidden + hidden * d),
+            Optimizer::Deep => 6 * self.n * self.layers().map(|(inputs, outputs)| inputs * outputs).sum::<usize>(),
         };
-        n * point + network
+        self.n * point + network
     }
 }

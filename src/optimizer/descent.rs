@@ -1,6 +1,6 @@
 //! The descent loop that both optimizers share: evaluate, record, step, adapt the step size.
 
-use super::learning_rate::Schedule;
+use super::learning_rate::StepSize;
 use super::{Outcome, Settings};
 use crate::error::Error;
 use crate::interrupt;
@@ -58,7 +58,7 @@ pub(crate) fn descend<R: Real>(
 /// A run under way. It goes on in pieces of any length: many runs can advance side by side.
 pub(crate) struct Progress<R: Real> {
     settings: Settings,
-    schedule: Schedule,
+    step_size: StepSize,
     thinning: Thinning,
     values: Vec<R>,
     best: Best<R>,
@@ -81,7 +81,7 @@ impl<R: Real> Progress<R> {
     pub(crate) fn new(points: usize, dimension: usize, settings: &Settings) -> Self {
         Self {
             settings: *settings,
-            schedule: Schedule::new(settings.learning_rate),
+            step_size: StepSize::new(settings.scheduled()),
             thinning: Thinning::new(settings.thinned),
             values: vec![R::ZERO; points],
             best: Best::none(dimension),
@@ -100,7 +100,7 @@ impl<R: Real> Progress<R> {
         let (limit, seconds) = self.settings.budget.limits();
         while self.outcome.is_none() && self.iteration < until {
             let iteration = self.iteration;
-            let step_size = self.schedule.step_size();
+            let step_size = self.step_size.current();
             let watched = self.settings.rule == Rule::GradientDescent && iteration % SETTLED_EVERY == SETTLED_EVERY - 1;
             if watched {
                 self.snapshot.clear();
@@ -117,7 +117,7 @@ impl<R: Real> Progress<R> {
             if self.thinning.keeps(iteration) || last {
                 self.record(sample(self.clock.elapsed().as_secs_f64()));
             }
-            self.schedule.observe(mean);
+            self.step_size.observe(mean);
             self.iteration += 1;
             if last {
                 self.outcome = Some(match () {
@@ -182,13 +182,13 @@ impl<R: Real> Progress<R> {
             let stopped = iteration.is_multiple_of(COMPLETION_CHECK_EVERY) && interrupt::requested();
             if self.thinning.keeps(iteration) || iteration + 1 == limit || stopped {
                 let seconds = pace * (iteration + 1) as f64;
-                self.record(Sample { iteration, seconds, step_size: self.schedule.step_size(), ..settled });
+                self.record(Sample { iteration, seconds, step_size: self.step_size.current(), ..settled });
             }
             if stopped {
                 (self.iteration, self.outcome) = (iteration + 1, Some(Outcome::Stopped));
                 return;
             }
-            self.schedule.observe(settled.mean);
+            self.step_size.observe(settled.mean);
         }
         (self.iteration, self.outcome) = (limit, Some(Outcome::Finished));
     }
@@ -222,7 +222,7 @@ fn summary<R: Real>(values: &[R]) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::optimizer::LearningRate;
+    use crate::optimizer::{LearningRate, Plateau};
 
     #[test]
     fn the_summary_has_the_smallest_and_the_mean() {
@@ -274,7 +274,9 @@ mod tests {
 
     #[test]
     fn a_run_that_settles_has_the_trace_of_one_that_goes_on() {
-        for rule in [LearningRate::PAPER, LearningRate { factor: 0.5, patience: 2, ..LearningRate::PAPER }] {
+        for rule in
+            [LearningRate::PAPER, LearningRate::plateau(1.0, Plateau { factor: 0.5, patience: 2, ..Plateau::PAPER })]
+        {
             for (iterations, thinned) in [(5_000, false), (5_000, true), (4_999, true), (640, false), (641, false)] {
                 let settings = Settings { thinned, learning_rate: rule, ..Settings::default() };
                 let settings = settings.learning_rate(0.3).iterations(iterations);

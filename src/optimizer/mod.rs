@@ -13,7 +13,7 @@ mod shallow;
 mod stepper;
 mod taped;
 
-pub use learning_rate::LearningRate;
+pub use learning_rate::{Cosine, LearningRate, Plateau, Schedule};
 pub use settings::{Budget, Settings, ShallowStart, Squash};
 pub use shallow::Shallow;
 

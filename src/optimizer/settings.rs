@@ -1,6 +1,6 @@
 //! What a run is told.
 
-use super::LearningRate;
+use super::{Cosine, LearningRate, Schedule};
 use crate::error::Error;
 use crate::network::{Activation, Initialization};
 use crate::objective::Map;
@@ -142,6 +142,21 @@ impl Settings {
         self
     }
 
+    /// These settings with an update rule and the [schedule](Rule::schedule) that it has by default.
+    pub fn rule(mut self, rule: Rule) -> Self {
+        (self.rule, self.learning_rate.schedule) = (rule, rule.schedule());
+        self
+    }
+
+    /// The learning rate, with the budget's iterations for a cosine that has none of its own.
+    pub(super) fn scheduled(&self) -> LearningRate {
+        let schedule = match self.budget {
+            Budget::Iterations(iterations) => self.learning_rate.schedule.over(iterations),
+            Budget::Seconds(_) => self.learning_rate.schedule,
+        };
+        LearningRate { schedule, ..self.learning_rate }
+    }
+
     /// These settings with a budget of `iterations`.
     pub fn iterations(mut self, iterations: u64) -> Self {
         self.budget = Budget::Iterations(iterations);
@@ -157,28 +172,23 @@ impl Settings {
     /// # Errors
     /// If a number is outside its range.
     pub fn validate(&self) -> Result<(), Error> {
-        let LearningRate { initial, factor, threshold, floor, least_change, patience: _ } = self.learning_rate;
+        self.learning_rate.validate()?;
         let setting = |name, expected, value: f64| Error::Setting { name, expected, given: value.to_string() };
         let positive = |value: f64| value > 0.0 && value.is_finite();
-        if !positive(initial) {
-            return Err(setting("the learning rate", "a positive finite number, such as 0.1", initial));
-        }
-        if !(factor > 0.0 && factor <= 1.0) {
-            return Err(setting("the learning-rate factor", "above 0 and at most 1", factor));
-        }
-        if !(threshold >= 0.0 && threshold.is_finite()) {
-            return Err(setting("the improvement threshold", "a finite number, 0 or more", threshold));
-        }
-        if !(floor >= 0.0 && floor.is_finite()) {
-            return Err(setting("the learning-rate floor", "a finite number, 0 or more", floor));
-        }
-        if !(least_change >= 0.0 && least_change.is_finite()) {
-            return Err(setting("the least change of the learning rate", "a finite number, 0 or more", least_change));
-        }
         if !positive(self.gradient_scale) {
             return Err(setting("the gradient scale", "a positive finite number", self.gradient_scale));
         }
         self.rule.validate()?;
+        if let (Schedule::Cosine(Cosine { iterations: None, .. }), Budget::Seconds(_)) =
+            (self.learning_rate.schedule, self.budget)
+        {
+            let expected = "given with a budget of time: the iterations that the step size falls over";
+            return Err(Error::Setting {
+                name: "the cosine schedule's iterations",
+                expected,
+                given: "none".to_owned(),
+            });
+        }
         match self.budget {
             Budget::Iterations(0) => Err(setting("the number of iterations", "1 or more", 0.0)),
             Budget::Seconds(seconds) if !positive(seconds) => {

@@ -14,6 +14,7 @@ mod rmsprop;
 mod tests;
 
 use crate::error::Error;
+use crate::optimizer::{Plateau, Schedule};
 use crate::simd::Real;
 use formula::Elementwise;
 use serde::{Deserialize, Serialize};
@@ -108,6 +109,15 @@ impl Rule {
             Self::Adam { .. } => "adam",
             Self::AdamW { .. } => "adamw",
             Self::Lbfgs { .. } => "lbfgs",
+        }
+    }
+
+    /// The schedule that the rule has by default: the paper's for gradient descent, which needs one, and none for the others, which
+    /// PyTorch's optimizers have none of either.
+    pub fn schedule(self) -> Schedule {
+        match self {
+            Self::GradientDescent => Schedule::Plateau(Plateau::PAPER),
+            _ => Schedule::Constant,
         }
     }
 

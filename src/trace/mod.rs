@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | `function` | string | the objective's name |
 //! | `optimizer` | string | `shallow` or `deep` |
+//! | `rule` | string | the update rule, such as `gradient-descent` |
 //! | `seed` | u64 | of the start, and of the couplings of the spin glass |
 //! | `learning_rate` | f64 | the first step size α₀ |
 //! | `iteration` | u64 | counted from 0; iteration t evaluates x_t and steps to x_{t+1} |
@@ -34,8 +35,11 @@
 //! | column | type | meaning |
 //! |---|---|---|
 //! | `stage` | string | `sweep`: side by side with other runs, to choose α₀; `timed`: alone, what figures show; `single`: on request |
-//! | `function`, `optimizer`, `seed`, `learning_rate` | | as above |
+//! | `function`, `optimizer`, `rule`, `seed`, `learning_rate` | | as above |
+//! | `schedule` | string | how the step size changes: `paper`, `plateau`, `constant` or `cosine` |
 //! | `dtype`, `device`, `squash`, `initialization` | string | how it was computed; `device` is `cpu` or `cuda` |
+//! | `activation` | string | the activation of the network's hidden layers |
+//! | `residual`, `frozen_embeddings` | bool | whether the network is added to the shallow start, and whether z stays as drawn |
 //! | `n`, `d`, `k`, `hidden`, `layers` | u64 | embeddings, dimensions, dimensions of an embedding, neurons of a layer, hidden layers |
 //! | `parameters` | u64 | variables that the optimizer moves |
 //! | `best`, `raw_best` | f64 | the smallest objective of the run; of a diverged one, before it diverged |

@@ -56,6 +56,7 @@ fn table_of(pieces: &[Piece<'_>]) -> Result<DataFrame, Error> {
     let columns = vec![
         text("function", &|run| run.function.clone()),
         text("optimizer", &|run| run.optimizer.name().to_owned()),
+        text("rule", &|run| run.settings.rule.name().to_owned()),
         count("seed", &|run, _| run.seed),
         real("learning_rate", &|run, _| run.settings.learning_rate.initial),
         count("iteration", &|_, sample| sample.iteration),
@@ -92,12 +93,17 @@ pub fn summary<'a>(runs: impl IntoIterator<Item = (&'static str, &'a Run)>) -> R
         Column::new("stage".into(), stages),
         text("function", &runs, |run| run.function.clone()),
         text("optimizer", &runs, |run| run.optimizer.name().to_owned()),
+        text("rule", &runs, |run| run.settings.rule.name().to_owned()),
         count("seed", &runs, |run| run.seed),
         real("learning_rate", &runs, |run| run.settings.learning_rate.initial),
+        text("schedule", &runs, |run| run.settings.learning_rate.schedule.to_string()),
         text("dtype", &runs, |run| run.dtype.to_owned()),
         text("device", &runs, |run| run.device.to_owned()),
         text("squash", &runs, |run| run.settings.squash.name().to_owned()),
         text("initialization", &runs, |run| run.settings.initialization.name().to_owned()),
+        text("activation", &runs, |run| run.settings.activation.name().to_owned()),
+        truth("residual", &runs, |run| run.settings.residual),
+        truth("frozen_embeddings", &runs, |run| run.settings.frozen_embeddings),
         count("n", &runs, |run| run.dimensions.n as u64),
         count("d", &runs, |run| run.dimensions.d as u64),
         count("k", &runs, |run| run.dimensions.k as u64),
@@ -140,6 +146,10 @@ pub fn points<'a>(function: Function, runs: impl IntoIterator<Item = &'a Run>) -
 }
 
 fn text(name: &str, runs: &[&Run], value: impl Fn(&Run) -> String) -> Column {
+    Column::new(name.into(), runs.iter().map(|run| value(run)).collect::<Vec<_>>())
+}
+
+fn truth(name: &str, runs: &[&Run], value: impl Fn(&Run) -> bool) -> Column {
     Column::new(name.into(), runs.iter().map(|run| value(run)).collect::<Vec<_>>())
 }
 

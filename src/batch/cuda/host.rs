@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::batch::{Trial, cpu};
-use crate::optimizer::{LearningRate, ShallowStart, Squash};
+use crate::optimizer::{LearningRate, Plateau, ShallowStart, Squash};
 use bytemuck::cast_slice;
 use std::io::Write;
 use std::panic::AssertUnwindSafe;
@@ -173,7 +173,7 @@ const TOLERANCES: [f64; 2] = [1e-5, 1e-13];
 
 /// Step sizes are constant: where a descent stagnates, the learning-rate rule looks at the last bit of the mean.
 fn constant(iterations: u64) -> Settings {
-    let learning_rate = LearningRate { factor: 1.0, ..LearningRate::PAPER };
+    let learning_rate = LearningRate::plateau(1.0, Plateau { factor: 1.0, ..Plateau::PAPER });
     Settings { learning_rate, ..Settings::default() }.iterations(iterations)
 }
 
@@ -208,8 +208,10 @@ fn squashes_starts_rules_and_gradient_scales() {
     // The step size comes to rest at the floor, or before because the change would be too small.
     for (squash, least_change) in Squash::ALL.into_iter().flat_map(|squash| [(squash, 0.0), (squash, 5e-2)]) {
         let shallow_start = if least_change > 0.0 { ShallowStart::Own } else { ShallowStart::Shared };
-        let learning_rate =
-            LearningRate { factor: 0.5, patience: 2, threshold: 1e-4, floor: 1e-2, least_change, initial: 1.0 };
+        let learning_rate = LearningRate::plateau(
+            1.0,
+            Plateau { factor: 0.5, patience: 2, threshold: 1e-4, floor: 1e-2, least_change, ..Plateau::PAPER },
+        );
         let settings = Settings {
             learning_rate,
             squash,

@@ -139,12 +139,13 @@ impl<R: Element> Image<R> {
             run[progress::STEP_SIZE] = trial.rate;
             (run[progress::BEST_MEAN], run[progress::BEST]) = (f64::INFINITY, f64::INFINITY);
         }
-        let rule = settings.learning_rate;
+        let plateau = source::plateau(settings.learning_rate)?;
         let description = function.describe(dimensions.d);
         let [lower, upper] = description.domain;
         let [minimum, maximum] = function.lowest().ends([description.minimum, description.maximum]);
-        let patience = rule.patience as f64;
-        let rule = [rule.factor, patience, rule.threshold, rule.floor, rule.least_change, settings.gradient_scale];
+        let patience = plateau.patience as f64;
+        let rule =
+            [plateau.factor, patience, plateau.threshold, plateau.floor, plateau.least_change, settings.gradient_scale];
         Ok(Self {
             source: Source::new::<R>(batch, shared)?,
             settings: rule.into_iter().chain([lower, upper, minimum, maximum, f64::INFINITY]).collect(),

@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::experiment::Dimensions;
 use crate::network::Activation;
 use crate::objective::{CudaSource, Function, Lowest};
-use crate::optimizer::{Optimizer, Settings, Squash};
+use crate::optimizer::{LearningRate, Optimizer, Plateau, Schedule, Settings, Squash};
 use crate::rule::Rule;
 use crate::simd::Real;
 use std::fmt::Write;
@@ -35,9 +35,8 @@ impl Source {
     pub(super) fn new<R: Real>(batch: &Batch<'_>, shared: usize) -> Result<Self, Error> {
         let function = source(batch.function)?;
         let Settings { rule, activation, residual, frozen_embeddings, .. } = batch.settings;
-        if (*rule, *activation, *residual, *frozen_embeddings)
-            != (Rule::GradientDescent, Activation::Relu, false, false)
-        {
+        let plain = (Rule::GradientDescent, Activation::Relu, false, false);
+        if (*rule, *activation, *residual, *frozen_embeddings) != plain || batch.dimensions.layers == 0 {
             return Err(Error::Backend {
                 problem: "only gradient descent on the coordinates or on a ReLU network has been written for it"
                     .to_owned(),
@@ -76,6 +75,19 @@ impl Source {
             text.push_str(part);
         }
         Ok(Self { text, bytes, global })
+    }
+}
+
+/// The schedule, which is written for a GPU where it is a plateau's with an absolute threshold and no cooldown; a step size that does not
+/// change is one whose factor is 1.
+pub(super) fn plateau(rate: LearningRate) -> Result<Plateau, Error> {
+    match rate.schedule {
+        Schedule::Constant => Ok(Plateau { factor: 1.0, ..Plateau::PAPER }),
+        Schedule::Plateau(plateau) if !plateau.relative && plateau.cooldown == 0 => Ok(plateau),
+        other => Err(Error::Backend {
+            problem: format!("the schedule {other} has not been written for it"),
+            remedy: "use the schedule paper or constant, or the device cpu",
+        }),
     }
 }
 
