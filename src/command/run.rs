@@ -60,6 +60,11 @@ impl RunCommand {
         let mut settings = protocol.settings(function).learning_rate(self.rate);
         if let Some(seconds) = self.seconds {
             settings = settings.seconds(seconds);
+            // The protocol's iterations say nothing about how many this run takes.
+            settings.learning_rate.schedule = match settings.learning_rate.schedule {
+                Schedule::Cosine(_) => protocol.learning_rate.schedule,
+                other => other,
+            };
         }
         settings.thinned = !self.every;
         settings.validate()?;

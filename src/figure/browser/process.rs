@@ -121,13 +121,15 @@ impl Group {
         profile.push(scratch.path().join("profile"));
         let mut gate = Command::new("/bin/sh")
             .args(["-c", GATE, "sh"])
-            .arg(program)
+            .arg(std::path::absolute(program)?)
             .args(ARGUMENTS)
             .arg(profile)
             .arg(file_url(&scratch.path().join("page.html")))
             // Nothing is read from or written to the user's own settings.
             .env("HOME", scratch.path())
-            .env("TMPDIR", scratch.path())
+            // A socket that Chromium puts there may not have a path of more than 107 bytes.
+            .current_dir(scratch.path())
+            .env("TMPDIR", ".")
             .env_remove("XDG_CONFIG_HOME")
             .env_remove("XDG_CACHE_HOME")
             .stdin(Stdio::piped())
