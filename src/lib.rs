@@ -73,10 +73,8 @@ pub mod prelude {
     pub use crate::network::{Activation, EmbeddingPerceptron, Initialization};
     pub use crate::notebook::{Display as _, DisplayFigure as _, show};
     pub use crate::objective::{Function, Objective, Scaled, Taped, TapedValues};
-    pub use crate::optimizer::{
-        Budget, Cosine, LearningRate, Optimizer, Outcome, Plateau, Schedule, Settings, ShallowStart, Squash,
-    };
-    pub use crate::rule::Rule;
+    pub use crate::optimizer::{Budget, Optimizer, Outcome, Settings, ShallowStart, Squash};
+    pub use crate::rule::{Cosine, LearningRate, Plateau, Rule, Schedule};
     pub use crate::{points, trace};
     // What an objective is written with. Names of this crate come before those of dfdx.
     pub use dfdx::prelude::*;

@@ -187,7 +187,7 @@ where
 {
     /// x = map(net(z)), N×D, as one operation on dfdx's tape whose gradients go into `gradients`.
     pub(crate) fn forward(&self, gradients: Gradients<E, Cpu>, map: Map) -> Result<Taped<N, D, E>, CpuError> {
-        let mut fused = self.fuse();
+        let mut fused = self.fuse(Activation::Relu);
         let mut x = fused.forward();
         squash(&mut x, map);
         let x = x.packed();
@@ -217,8 +217,8 @@ where
     }
 
     /// The parameters, laid out for the fused products.
-    pub(crate) fn fuse(&self) -> Fused<E> {
-        let mut fused = Fused::new(&self.embeddings.as_vec(), K, Activation::Relu);
+    pub(crate) fn fuse(&self, activation: Activation) -> Fused<E> {
+        let mut fused = Fused::new(&self.embeddings.as_vec(), K, activation);
         fused.push(&self.input.weight.as_vec(), &self.input.bias.as_vec(), K);
         for layer in &self.hidden {
             fused.push(&layer.weight.as_vec(), &layer.bias.as_vec(), H);

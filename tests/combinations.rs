@@ -55,6 +55,74 @@ fn a_residual_network_starts_at_the_shallow_start_and_differs_later() {
     }
 }
 
+#[test]
+fn a_residual_network_starts_at_the_shallow_optimizer_s_own_start() {
+    let settings = Settings {
+        residual: true,
+        shallow_start: ShallowStart::Own,
+        squash: Squash::ScaledTanh,
+        ..Settings::default()
+    };
+    let [shallow, deep] = Optimizer::ALL.map(|optimizer| run(optimizer, 1, settings.iterations(2)));
+    assert_eq!(shallow.samples[0].mean, deep.samples[0].mean);
+    // The parameters that it starts from are those that are said to be.
+    let dimensions = Dimensions { layers: 1, ..DIMENSIONS };
+    let start = dimensions.start(Optimizer::Deep, 3, &settings);
+    assert!(start[start.len() - (dimensions.hidden + 1) * dimensions.d..].iter().all(|&weight| weight == 0.0));
+}
+
+/// A shape that is a type makes the same run as one of numbers, whatever the settings.
+#[test]
+fn typed_and_other_shapes_make_the_same_runs() {
+    let sphere = Function::Sphere.objective::<7, f64>(0);
+    for activation in Activation::ALL {
+        let settings =
+            Settings { activation, ..Settings::default().rule(Rule::ALL[4]).learning_rate(0.05).iterations(40) };
+        let typed = Shape::<9, 4, 6, 2, 7>::run(&sphere, Optimizer::Deep, 3, &settings).unwrap();
+        let protocol = Protocol { dimensions: DIMENSIONS, ..Protocol::paper() };
+        let other = protocol.run(Function::Sphere, Optimizer::Deep, 3, &settings).unwrap();
+        assert_eq!((typed.best, typed.x), (other.best, other.x), "{activation}");
+    }
+}
+
+/// What an objective on dfdx's tape cannot be minimized with is an error, not another run than the one asked for.
+#[test]
+fn the_tape_refuses_what_it_does_not_know() {
+    let bowl = |x: Taped<4, 3, f64>| -> TapedValues<4, f64> { (x - 0.3).square().sum::<_, Axis<1>>() };
+    let run = |optimizer, settings: Settings| Shape::<4, 2, 2, 1, 3>::run(&bowl, optimizer, 0, &settings.iterations(5));
+    let plain = Settings::default();
+    for settings in [
+        plain.rule(Rule::ALL[4]),
+        Settings { activation: Activation::Tanh, ..plain },
+        Settings { residual: true, ..plain },
+        Settings { frozen_embeddings: true, ..plain },
+    ] {
+        let error = run(Optimizer::Deep, settings).unwrap_err().to_string();
+        assert!(error.contains("dfdx's tape must be gradient-descent"), "{error}");
+    }
+    run(Optimizer::Deep, plain).unwrap();
+    // The coordinates have no network.
+    run(Optimizer::Shallow, Settings { activation: Activation::Tanh, ..plain }).unwrap();
+    run(Optimizer::Shallow, plain.rule(Rule::ALL[1])).unwrap_err();
+}
+
+#[test]
+fn a_gpu_refuses_what_has_not_been_written_for_it_before_it_is_opened() {
+    let mut sweep = Protocol::paper().sweep(Function::Sphere);
+    for settings in [
+        sweep.settings.rule(Rule::ALL[4]),
+        Settings { residual: true, ..sweep.settings },
+        Settings {
+            learning_rate: LearningRate { initial: 1.0, schedule: "cosine".parse().unwrap() },
+            ..sweep.settings
+        },
+    ] {
+        sweep.settings = settings;
+        let error = sweep.plan::<f64>(Backend::Cuda).unwrap_err().to_string();
+        assert!(error.contains("has not been written for it") || error.contains("has been written for it"), "{error}");
+    }
+}
+
 /// Gradient descent takes the same steps in place, where they are added as they are computed, and by way of a gradient.
 #[test]
 fn momentum_of_zero_is_gradient_descent() {
@@ -97,6 +165,13 @@ fn the_command_line_has_them_and_files_name_them() {
     }
     assert_eq!(table.column("residual").unwrap().bool().unwrap().sum(), Some(4));
     assert_eq!(table.column("frozen_embeddings").unwrap().bool().unwrap().sum(), Some(0));
+    // A rule that is spelled out and the protocol's own changes nothing.
+    overparam(
+        "sweep levy --protocol deep-convexity --rule gradient-descent --rates 1 --seeds 1 --iterations 9 --output p.parquet",
+    );
+    let table = trace::read(&folder.path().join("p.parquet")).unwrap();
+    let schedules = table.column("schedule").unwrap().str().unwrap();
+    assert!(schedules.iter().all(|schedule| schedule == Some("deep-convexity")), "{table}");
     let trace = trace::read(&folder.path().join("r.parquet")).unwrap();
     assert!(trace.column("rule").unwrap().str().unwrap().iter().all(|rule| rule == Some("lbfgs")));
 }

@@ -220,24 +220,29 @@ fn a_series_is_measured_in_processes_of_its_own() {
 fn a_plan_counts_the_memory_that_a_run_takes() {
     let idle = idle_memory(Path::new(OVERPARAM)).unwrap().unwrap();
     let paper = Dimensions::PAPER;
-    for (function, optimizer, dimensions, iterations) in [
-        (Function::Rastrigin, Optimizer::Shallow, Dimensions { d: 100_000, ..paper }, 2),
-        (Function::Rastrigin, Optimizer::Deep, Dimensions { d: 100_000, ..paper }, 2),
-        (Function::Sphere, Optimizer::Deep, Dimensions { n: 10_000, ..paper }, 130),
-        (Function::SpinGlass, Optimizer::Shallow, Dimensions { d: 400, ..paper }, 2),
+    let [descent, .., adam, _, lbfgs] = Rule::ALL;
+    for (function, optimizer, dimensions, iterations, rule) in [
+        (Function::Rastrigin, Optimizer::Shallow, Dimensions { d: 100_000, ..paper }, 2, descent),
+        (Function::Rastrigin, Optimizer::Deep, Dimensions { d: 100_000, ..paper }, 2, descent),
+        (Function::Sphere, Optimizer::Deep, Dimensions { n: 10_000, ..paper }, 130, descent),
+        (Function::SpinGlass, Optimizer::Shallow, Dimensions { d: 400, ..paper }, 2, descent),
+        (Function::Rastrigin, Optimizer::Shallow, Dimensions { d: 50_000, ..paper }, 3, adam),
+        (Function::Rastrigin, Optimizer::Deep, Dimensions { d: 50_000, ..paper }, 3, adam),
+        (Function::Rastrigin, Optimizer::Shallow, Dimensions { d: 10_000, ..paper }, 25, lbfgs),
     ] {
-        let settings = Settings::default().iterations(iterations);
+        let settings = Settings::default().rule(rule).iterations(iterations);
         let sweep =
             Sweep { function, dimensions, rates: vec![1e-3], seeds: vec![0], optimizers: vec![optimizer], settings };
         let planned = sweep.plan::<f64>(Backend::Cpu).unwrap().needed as f64;
         let sizes =
             [format!("--n={}", dimensions.n), format!("--d={}", dimensions.d), format!("--iterations={iterations}")];
-        let sizes: Vec<&str> = sizes.iter().map(String::as_str).collect();
+        let rule_option = format!("--rule={rule}");
+        let sizes: Vec<&str> = sizes.iter().chain([&rule_option]).map(String::as_str).collect();
         let given =
             ["--function", function.name(), "--optimizer", optimizer.name(), "--dtype", "f64", "--repeats", "1"];
         let taken =
             time(&[&given[..], &sizes].concat())["peak_memory_bytes"].as_u64().unwrap().saturating_sub(idle) as f64;
-        println!("{function}, {optimizer}, {dimensions}: {planned:e} bytes planned, {taken:e} taken");
+        println!("{function}, {optimizer}, {rule}, {dimensions}: {planned:e} bytes planned, {taken:e} taken");
         assert!(
             taken <= 1.1 * planned + 4e6,
             "{function}, {optimizer}, {dimensions}: {taken:e} of {planned:e} bytes planned"

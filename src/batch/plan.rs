@@ -7,6 +7,7 @@ use crate::experiment::{Dimensions, Sweep};
 use crate::memory::{self, Free};
 use crate::objective::Function;
 use crate::optimizer::{Optimizer, Settings};
+use crate::rule::Rule;
 use crate::simd::{Panels, Real};
 use crate::trace::{PART, Sample, Thinning};
 use std::fmt;
@@ -100,6 +101,11 @@ impl Sweep {
         }
         self.rates.iter().try_for_each(|&rate| self.settings.learning_rate(rate).validate())?;
         let kept = self.ensure_traces()?;
+        if backend == Backend::Cuda {
+            self.optimizers
+                .iter()
+                .try_for_each(|&optimizer| cuda::ensure(self.dimensions, optimizer, &self.settings))?;
+        }
         let room = Room::of(backend)?;
         let mut available = room.free.available();
         if backend == Backend::Cpu {
@@ -108,7 +114,7 @@ impl Sweep {
         let (of_a_seed, mut needed) = (self.rates.len(), 0);
         let split = |&optimizer: &Optimizer| {
             let demand = match backend {
-                Backend::Cpu => on_the_cores::<R>(self.function, self.dimensions, optimizer),
+                Backend::Cpu => on_the_cores::<R>(self.function, self.dimensions, optimizer, &self.settings),
                 Backend::Cuda => cuda::demand::<R>(self.function, self.dimensions, optimizer, room.shared)?,
             };
             let (batches, largest) =
@@ -136,7 +142,7 @@ impl Sweep {
         // A single run takes this thread, and starts no others.
         let threads = if self.len() > 1 { rayon::current_num_threads().min(self.len()) as u64 } else { 1 };
         for &optimizer in &self.optimizers {
-            let Demand { run, seed } = on_the_cores::<R>(self.function, self.dimensions, optimizer);
+            let Demand { run, seed } = on_the_cores::<R>(self.function, self.dimensions, optimizer, &self.settings);
             let needed = run.saturating_add(seed).saturating_mul(threads);
             if needed > available {
                 return Err(Error::Memory {
@@ -197,7 +203,12 @@ fn samples(settings: &Settings) -> u64 {
 }
 
 /// The bytes that a batch takes on the cores.
-fn on_the_cores<R: Real>(function: Function, dimensions: Dimensions, optimizer: Optimizer) -> Demand {
+fn on_the_cores<R: Real>(
+    function: Function,
+    dimensions: Dimensions,
+    optimizer: Optimizer,
+    settings: &Settings,
+) -> Demand {
     let Dimensions { n, k, d, .. } = dimensions;
     let row = Panels::<R>::stride(n);
     let points = n.next_multiple_of(row);
@@ -215,7 +226,17 @@ fn on_the_cores<R: Real>(function: Function, dimensions: Dimensions, optimizer: 
     // The objective works on a panel of the spin glass at once, on a register of points of the others.
     let work = if function == Function::SpinGlass { (3 * d + 2) * row } else { 2 * d * R::BLOCK + row };
     // And a snapshot of the parameters.
-    let words = 2 * parameters + flow + n + d + work;
+    let mut words = 2 * parameters + flow + n + d + work;
+    let &Settings { rule, activation, residual, frozen_embeddings, .. } = settings;
+    let deep = optimizer == Optimizer::Deep;
+    if rule != Rule::GradientDescent || (deep && (residual || frozen_embeddings)) {
+        // The gradient, and the state of the rule.
+        words += if deep { points * k } else { output } + rule.words::<R>() * parameters;
+    }
+    if deep {
+        let slopes = if activation.keeps_slopes() { pass } else { 0 };
+        words += slopes + if residual { output } else { 0 };
+    }
     // While runs are built the start of their seed is held.
     let start = ((dimensions.parameters(Optimizer::Deep) + start) * size_of::<R>()) as u64;
     let seed = start.saturating_add(kernel::<R>(function, d));
@@ -265,7 +286,7 @@ mod tests {
         // Three seeds of 22,100 triples and 42,925 entries of matrices, and at least the parameters.
         assert!(plan.needed > 3 * (22_100 + 42_925) * 8 + 33 * 2500 * 8, "{plan}");
         let dimensions = crate::experiment::Protocol::paper().dimensions;
-        let seed = |function| on_the_cores::<f64>(function, dimensions, Optimizer::Shallow).seed;
+        let seed = |function| on_the_cores::<f64>(function, dimensions, Optimizer::Shallow, &Settings::default()).seed;
         assert_eq!(seed(Function::SpinGlass) - seed(Function::Sphere), (22_100 + 42_925) * 8);
         assert!(plan.to_string().starts_with("66 runs in 2 batches of at most "), "{plan}");
         // 10^15 couplings.

@@ -92,8 +92,8 @@ pub struct Overrides {
     /// The update rule: gradient-descent, momentum, nesterov, rmsprop, adam, adamw or lbfgs [default: gradient-descent]
     #[arg(long)]
     rule: Option<String>,
-    /// How the step size changes: paper, plateau, constant or cosine [default: the rule's, that is paper for gradient-descent and
-    /// constant for the others]
+    /// How the step size changes: paper, deep-convexity, plateau, constant or cosine [default: the protocol's; paper: paper; with
+    /// another rule than gradient-descent: constant]
     #[arg(long)]
     schedule: Option<String>,
     /// The activation of the network: relu, identity, tanh, leaky-relu, gelu or sine [default: relu]
@@ -149,8 +149,10 @@ impl Overrides {
             };
         }
         if let Some(rule) = &self.rule {
-            protocol.rule = rule.parse()?;
-            protocol.learning_rate.schedule = protocol.rule.schedule();
+            let rule: Rule = rule.parse()?;
+            if rule != protocol.rule {
+                (protocol.rule, protocol.learning_rate.schedule) = (rule, rule.schedule());
+            }
         }
         if let Some(schedule) = &self.schedule {
             protocol.learning_rate.schedule = schedule.parse()?;

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::network::EmbeddingPerceptron;
 use crate::objective::Objective;
 use crate::optimizer::{Optimizer, Settings, Shallow, TapedStep, descend};
+use crate::rule::Rule;
 use dfdx::prelude::{Const, Cpu, Device};
 use std::fmt::Debug;
 
@@ -75,13 +76,14 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
             let expected = "an offset and a width, both finite and the width not 0";
             return Err(Error::Setting { name: "the scale of the objective", expected, given: format!("{scale:?}") });
         }
-        let mut fused = Self::draw(&Cpu::default(), seed, settings)?.fuse();
+        let mut fused = Self::draw(&Cpu::default(), seed, settings)?.fuse(settings.activation);
         let descent = match kernel.filter(|_| Dev::BACKEND == Backend::Cpu) {
             Some(kernel) => {
                 let mut step = fused_step(Self::DIMENSIONS, fused, kernel, optimizer, seed, settings)?;
                 descend(&mut *step, N, D, settings)
             }
             None => {
+                ensure_taped(optimizer, settings)?;
                 let (y, map) = start(Self::DIMENSIONS, &mut fused, optimizer, seed, settings)?;
                 match optimizer {
                     Optimizer::Shallow => {
@@ -118,6 +120,19 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
         settings.validate()?;
         EmbeddingPerceptron::draw(device, seed, settings.initialization).map_err(failed)
     }
+}
+
+/// The tape knows gradient descent on the coordinates, and on a ReLU network whose embeddings are trained.
+fn ensure_taped(optimizer: Optimizer, settings: &Settings) -> Result<(), Error> {
+    let &Settings { rule, activation, residual, frozen_embeddings, .. } = settings;
+    let network = optimizer == Optimizer::Shallow || (activation, residual, frozen_embeddings) == Default::default();
+    if rule == Rule::GradientDescent && network {
+        return Ok(());
+    }
+    let expected =
+        "gradient-descent, on the coordinates or on a ReLU network with trained embeddings that is not residual";
+    let given = format!("{rule}, {activation}, residual {residual}, frozen embeddings {frozen_embeddings}");
+    Err(Error::Setting { name: "the rule and the network of an objective on dfdx's tape", expected, given })
 }
 
 fn failed(error: impl Debug) -> Error {

@@ -28,15 +28,20 @@ pub(crate) struct Layer<R> {
 
 impl Dimensions {
     /// The parameters that the run of `seed` starts from, in double precision, row-major: y0 (n×d) of the shallow optimizer; of
-    /// the deep one z0 (n×k), then weight (outputs×inputs) and bias (outputs) of every layer, the output layer last.
+    /// the deep one z0 (n×k), then weight (outputs×inputs) and bias (outputs) of every layer, the output layer last; of a
+    /// [residual](Settings::residual) network that one is zero.
     pub fn start(self, optimizer: Optimizer, seed: u64, settings: &Settings) -> Vec<f64> {
         let start = self.draw(seed, settings.initialization);
         match optimizer {
-            Optimizer::Shallow => self
-                .coordinates(&mut self.network(&start, settings.activation), optimizer, seed, settings.shallow_start)
-                .packed(),
+            Optimizer::Shallow => {
+                self.coordinates(&mut self.network(&start, settings.activation), optimizer, seed, settings).packed()
+            }
             Optimizer::Deep => {
-                let Start { embeddings, layers } = start;
+                let Start { embeddings, mut layers } = start;
+                if let Some(Layer { weight, bias, .. }) = layers.last_mut().filter(|_| settings.residual) {
+                    weight.fill(0.0);
+                    bias.fill(0.0);
+                }
                 let layers = layers.into_iter().flat_map(|layer| layer.weight.into_iter().chain(layer.bias));
                 embeddings.into_iter().chain(layers).collect()
             }
@@ -70,14 +75,16 @@ impl Dimensions {
         network: &mut Fused<R>,
         optimizer: Optimizer,
         seed: u64,
-        shallow_start: ShallowStart,
+        settings: &Settings,
     ) -> Panels<R> {
-        match (optimizer, shallow_start) {
-            (Optimizer::Deep, _) | (Optimizer::Shallow, ShallowStart::Shared) => network.forward(),
-            (Optimizer::Shallow, ShallowStart::Own) => {
+        // A residual network starts where the shallow optimizer does.
+        let shallow = optimizer == Optimizer::Shallow || settings.residual;
+        match settings.shallow_start {
+            ShallowStart::Own if shallow => {
                 let y: Vec<R> = draw_coordinates(seed, self.n * self.d).map(R::of).collect();
                 Panels::from_packed(&y, self.d)
             }
+            ShallowStart::Own | ShallowStart::Shared => network.forward(),
         }
     }
 
@@ -97,7 +104,7 @@ pub(crate) fn start<R: Products>(
     seed: u64,
     settings: &Settings,
 ) -> Result<(Panels<R>, Map), Error> {
-    let mut y = dimensions.coordinates(network, optimizer, seed, settings.shallow_start);
+    let mut y = dimensions.coordinates(network, optimizer, seed, settings);
     // What fills the rows is zero or one of the points again: the largest is that of the points.
     let map = settings.squash.map(y.scalars());
     if settings.squash == Squash::Clamp {
@@ -162,7 +169,7 @@ mod tests {
             let settings = Settings { initialization, ..Settings::default() };
             assert_eq!(dimensions.start(Optimizer::Deep, 4, &settings), expected);
             assert_eq!(expected.len(), dimensions.parameters(Optimizer::Deep));
-            let y = network.fuse().forward().packed();
+            let y = network.fuse(Activation::Relu).forward().packed();
             assert_eq!(dimensions.start(Optimizer::Shallow, 4, &settings), y);
             let own = Settings { shallow_start: ShallowStart::Own, ..settings };
             assert_eq!(dimensions.start(Optimizer::Deep, 4, &own), expected);

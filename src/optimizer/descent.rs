@@ -1,11 +1,10 @@
 //! The descent loop that both optimizers share: evaluate, record, step, adapt the step size.
 
-use super::learning_rate::StepSize;
 use super::{Outcome, Settings};
 use crate::error::Error;
 use crate::interrupt;
 use crate::objective::Best;
-use crate::rule::Rule;
+use crate::rule::{Rule, StepSize};
 use crate::simd::Real;
 use crate::trace::{Record, Sample, Thinning};
 use std::time::Instant;
@@ -222,7 +221,7 @@ fn summary<R: Real>(values: &[R]) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::optimizer::{LearningRate, Plateau};
+    use crate::rule::{LearningRate, Plateau};
 
     #[test]
     fn the_summary_has_the_smallest_and_the_mean() {

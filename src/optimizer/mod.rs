@@ -7,13 +7,11 @@
 
 mod deep;
 mod descent;
-mod learning_rate;
 mod settings;
 mod shallow;
 mod stepper;
 mod taped;
 
-pub use learning_rate::{Cosine, LearningRate, Plateau, Schedule};
 pub use settings::{Budget, Settings, ShallowStart, Squash};
 pub use shallow::Shallow;
 

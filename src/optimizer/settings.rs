@@ -1,10 +1,9 @@
 //! What a run is told.
 
-use super::{Cosine, LearningRate, Schedule};
 use crate::error::Error;
 use crate::network::{Activation, Initialization};
 use crate::objective::Map;
-use crate::rule::Rule;
+use crate::rule::{Cosine, LearningRate, Rule, Schedule};
 use crate::simd::Real;
 use serde::{Deserialize, Serialize};
 
@@ -179,6 +178,10 @@ impl Settings {
             return Err(setting("the gradient scale", "a positive finite number", self.gradient_scale));
         }
         self.rule.validate()?;
+        if let (Rule::Lbfgs { .. }, Squash::Clamp) = (self.rule, self.squash) {
+            let expected = "sigmoid or scaled-tanh (its line search does not know the bounds of the cube)";
+            return Err(Error::Setting { name: "the squash of L-BFGS", expected, given: "clamp".to_owned() });
+        }
         if let (Schedule::Cosine(Cosine { iterations: None, .. }), Budget::Seconds(_)) =
             (self.learning_rate.schedule, self.budget)
         {

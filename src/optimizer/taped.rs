@@ -13,7 +13,7 @@ use dfdx::prelude::*;
 use std::fmt::Debug;
 
 /// How parameters become x: what shallow and deep differ in.
-pub(crate) trait Parametrization<const N: usize, const D: usize, E: Real, Dev: Device<E>>:
+pub(crate) trait TapedParametrization<const N: usize, const D: usize, E: Real, Dev: Device<E>>:
     TensorCollection<E, Dev> + Sized
 {
     /// x = map(y), N×D, with the operations that led to it on a tape whose gradients go into `gradients`.
@@ -26,7 +26,7 @@ pub(crate) trait Parametrization<const N: usize, const D: usize, E: Real, Dev: D
     fn parameters(&self, look: &mut dyn FnMut(&[E]));
 }
 
-impl<const N: usize, const D: usize, E: Element, Dev: Compute<E>> Parametrization<N, D, E, Dev>
+impl<const N: usize, const D: usize, E: Element, Dev: Compute<E>> TapedParametrization<N, D, E, Dev>
     for Shallow<N, D, E, Dev>
 {
     fn x(&self, gradients: Gradients<E, Dev>, map: Map) -> Result<Taped<N, D, E, Dev>, Dev::Err> {
@@ -45,7 +45,7 @@ impl<const N: usize, const D: usize, E: Element, Dev: Compute<E>> Parametrizatio
 }
 
 impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: usize, E: Element, Dev: Compute<E>>
-    Parametrization<N, D, E, Dev> for EmbeddingPerceptron<N, K, H, L, D, E, Dev>
+    TapedParametrization<N, D, E, Dev> for EmbeddingPerceptron<N, K, H, L, D, E, Dev>
 {
     fn x(&self, gradients: Gradients<E, Dev>, map: Map) -> Result<Taped<N, D, E, Dev>, Dev::Err> {
         Dev::embed(self, gradients, map)
@@ -75,7 +75,7 @@ pub(crate) struct TapedStep<'a, O, P, E: Real, Dev: Device<E>, const N: usize, c
 impl<'a, O, P, E: Real, Dev: Device<E>, const N: usize, const D: usize> TapedStep<'a, O, P, E, Dev, N, D>
 where
     O: Objective<N, D, E, Dev>,
-    P: Parametrization<N, D, E, Dev>,
+    P: TapedParametrization<N, D, E, Dev>,
 {
     pub(crate) fn new(objective: &'a O, parametrization: &'a mut P, map: Map, gradient_scale: f64) -> Self {
         let config = SgdConfig { lr: 0.0, momentum: None, weight_decay: None };
@@ -94,7 +94,7 @@ where
 impl<O, P, E: Real, Dev: Device<E>, const N: usize, const D: usize> Step<E> for TapedStep<'_, O, P, E, Dev, N, D>
 where
     O: Objective<N, D, E, Dev>,
-    P: Parametrization<N, D, E, Dev>,
+    P: TapedParametrization<N, D, E, Dev>,
 {
     fn step(&mut self, rate: f64, values: &mut [E], best: &mut Best<E>) -> Result<(), Error> {
         let gradients = self.gradients.take().unwrap_or_else(Gradients::leaky);

@@ -1,6 +1,6 @@
 //! Update rules: how the gradient of the mean objective becomes a step of the parameters.
 //!
-//! A rule that works on every parameter by itself is a [`Formula`] over registers, with its state beside the parameters; L-BFGS works on
+//! A rule that works on every parameter by itself is a formula over registers, with its state beside the parameters; L-BFGS works on
 //! all of them together. The definitions and the defaults are those of PyTorch's optimizers; the tests hold them to numbers that were computed
 //! with PyTorch.
 
@@ -10,13 +10,15 @@ mod gradient_descent;
 mod lbfgs;
 mod momentum;
 mod rmsprop;
+mod schedule;
 #[cfg(test)]
 mod tests;
 
 use crate::error::Error;
-use crate::optimizer::{Plateau, Schedule};
 use crate::simd::Real;
 use formula::Elementwise;
+pub(crate) use schedule::StepSize;
+pub use schedule::{Cosine, LearningRate, Plateau, Schedule};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -129,9 +131,9 @@ impl Rule {
             true => Ok(()),
             false => setting(name, "at least 0 and below 1", value),
         };
-        let epsilon = |value: f64| match value >= 0.0 && value.is_finite() {
+        let epsilon = |value: f64| match value > 0.0 && value.is_finite() {
             true => Ok(()),
-            false => setting("the epsilon of the rule", "a finite number, 0 or more", value),
+            false => setting("the epsilon of the rule", "a positive finite number", value),
         };
         match self {
             Self::GradientDescent => Ok(()),
@@ -153,6 +155,17 @@ impl Rule {
             }
             Self::Lbfgs { history: 0 } => setting("the history of L-BFGS", "1 or more", 0.0),
             Self::Lbfgs { .. } => Ok(()),
+        }
+    }
+
+    /// Scalars `R` that the rule at work keeps for each parameter.
+    pub(crate) fn words<R: Real>(self) -> usize {
+        match self {
+            Self::GradientDescent => 0,
+            Self::Momentum { .. } | Self::Nesterov { .. } | Self::RmsProp { .. } => 1,
+            Self::Adam { .. } | Self::AdamW { .. } => 2,
+            // Two vectors per pair, the origin with its gradient and direction, and what a step works on, all in double precision.
+            Self::Lbfgs { history } => history.saturating_mul(2).saturating_add(7) * size_of::<f64>() / size_of::<R>(),
         }
     }
 

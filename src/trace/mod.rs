@@ -36,7 +36,7 @@
 //! |---|---|---|
 //! | `stage` | string | `sweep`: side by side with other runs, to choose α₀; `timed`: alone, what figures show; `single`: on request |
 //! | `function`, `optimizer`, `rule`, `seed`, `learning_rate` | | as above |
-//! | `schedule` | string | how the step size changes: `paper`, `plateau`, `constant` or `cosine` |
+//! | `schedule` | string | how the step size changes: `paper`, `deep-convexity`, `plateau`, `constant`, `cosine`, or `custom` for a plateau of other numbers |
 //! | `dtype`, `device`, `squash`, `initialization` | string | how it was computed; `device` is `cpu` or `cuda` |
 //! | `activation` | string | the activation of the network's hidden layers |
 //! | `residual`, `frozen_embeddings` | bool | whether the network is added to the shallow start, and whether z stays as drawn |

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::batch::{Trial, cpu};
-use crate::optimizer::{LearningRate, Plateau, ShallowStart, Squash};
+use crate::optimizer::{ShallowStart, Squash};
+use crate::rule::{LearningRate, Plateau};
 use bytemuck::cast_slice;
 use std::io::Write;
 use std::panic::AssertUnwindSafe;

@@ -25,6 +25,7 @@ use crate::optimizer::{Descent, Optimizer, Outcome, Settings};
 use crate::simd::Real;
 use crate::trace::{Record, Sample, Thinning};
 use rayon::prelude::*;
+pub(super) use source::ensure;
 use source::{Source, block_bytes};
 use std::time::Instant;
 

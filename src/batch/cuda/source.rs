@@ -3,10 +3,9 @@
 use crate::batch::Batch;
 use crate::error::Error;
 use crate::experiment::Dimensions;
-use crate::network::Activation;
 use crate::objective::{CudaSource, Function, Lowest};
-use crate::optimizer::{LearningRate, Optimizer, Plateau, Schedule, Settings, Squash};
-use crate::rule::Rule;
+use crate::optimizer::{Optimizer, Settings, Squash};
+use crate::rule::{LearningRate, Plateau, Rule, Schedule};
 use crate::simd::Real;
 use std::fmt::Write;
 
@@ -34,15 +33,7 @@ impl Source {
     /// If the function has not been written for a GPU.
     pub(super) fn new<R: Real>(batch: &Batch<'_>, shared: usize) -> Result<Self, Error> {
         let function = source(batch.function)?;
-        let Settings { rule, activation, residual, frozen_embeddings, .. } = batch.settings;
-        let plain = (Rule::GradientDescent, Activation::Relu, false, false);
-        if (*rule, *activation, *residual, *frozen_embeddings) != plain || batch.dimensions.layers == 0 {
-            return Err(Error::Backend {
-                problem: "only gradient descent on the coordinates or on a ReLU network has been written for it"
-                    .to_owned(),
-                remedy: "use the device cpu",
-            });
-        }
+        ensure(batch.dimensions, batch.optimizer, batch.settings)?;
         let words = words(batch.dimensions, batch.optimizer, function);
         let bytes = words * size_of::<R>();
         let global = bytes > shared;
@@ -76,6 +67,20 @@ impl Source {
         }
         Ok(Self { text, bytes, global })
     }
+}
+
+/// # Errors
+/// If runs with these settings have not been written for a GPU.
+pub(in crate::batch) fn ensure(dimensions: Dimensions, optimizer: Optimizer, settings: &Settings) -> Result<(), Error> {
+    let &Settings { rule, activation, residual, frozen_embeddings, .. } = settings;
+    let plain = (activation, residual, frozen_embeddings) == Default::default() && dimensions.layers > 0;
+    if rule != Rule::GradientDescent || (optimizer == Optimizer::Deep && !plain) {
+        return Err(Error::Backend {
+            problem: "only gradient descent on the coordinates or on a ReLU network has been written for it".to_owned(),
+            remedy: "use the device cpu",
+        });
+    }
+    plateau(settings.learning_rate).map(|_| ())
 }
 
 /// The schedule, which is written for a GPU where it is a plateau's with an absolute threshold and no cooldown; a step size that does not

@@ -74,9 +74,11 @@ pub enum Schedule {
 }
 
 impl Schedule {
-    /// The schedules by name: the paper's, PyTorch's `ReduceLROnPlateau` with its defaults, none, and half a cosine over the budget.
-    pub const ALL: [(&'static str, Self); 4] = [
+    /// The schedules by name: the paper's, that of the authors' published program, PyTorch's `ReduceLROnPlateau` with its defaults,
+    /// none, and half a cosine over the budget.
+    pub const ALL: [(&'static str, Self); 5] = [
         ("paper", Self::Plateau(Plateau::PAPER)),
+        ("deep-convexity", Self::Plateau(Plateau::DEEP_CONVEXITY)),
         ("plateau", Self::Plateau(Plateau::PYTORCH)),
         ("constant", Self::Constant),
         ("cosine", Self::Cosine(Cosine { iterations: None, floor: 0.0 })),
@@ -106,13 +108,15 @@ impl FromStr for Schedule {
 }
 
 impl fmt::Display for Schedule {
+    /// The name, whatever the threshold of a plateau and the length of a cosine; `custom` for a plateau that has none.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(match self {
-            Self::Constant => "constant",
-            Self::Plateau(plateau) if *plateau == Plateau::PAPER => "paper",
-            Self::Plateau(_) => "plateau",
-            Self::Cosine(_) => "cosine",
-        })
+        let named = |schedule: &Self| match (*schedule, *self) {
+            (Self::Plateau(known), Self::Plateau(plateau)) => {
+                Plateau { threshold: plateau.threshold, ..known } == plateau
+            }
+            (known, schedule) => std::mem::discriminant(&known) == std::mem::discriminant(&schedule),
+        };
+        formatter.pad(Self::ALL.iter().find(|(_, known)| named(known)).map_or("custom", |(name, _)| name))
     }
 }
 
@@ -176,7 +180,7 @@ pub struct Cosine {
 
 /// A learning rate at work.
 #[derive(Clone, Debug)]
-pub(super) struct StepSize {
+pub(crate) struct StepSize {
     rate: LearningRate,
     current: f64,
     best: f64,
@@ -187,17 +191,17 @@ pub(super) struct StepSize {
 }
 
 impl StepSize {
-    pub(super) fn new(rate: LearningRate) -> Self {
+    pub(crate) fn new(rate: LearningRate) -> Self {
         Self { rate, current: rate.initial, best: f64::INFINITY, failures: 0, cooling: 0, iteration: 0 }
     }
 
     /// The step size of the next iteration.
-    pub(super) fn current(&self) -> f64 {
+    pub(crate) fn current(&self) -> f64 {
         self.current
     }
 
     /// Takes note of an iteration's mean objective.
-    pub(super) fn observe(&mut self, mean: f64) {
+    pub(crate) fn observe(&mut self, mean: f64) {
         self.iteration += 1;
         match self.rate.schedule {
             Schedule::Constant | Schedule::Cosine(Cosine { iterations: None, .. }) => {}
@@ -275,6 +279,16 @@ mod tests {
     /// The last step size of so many failures.
     fn least(rule: LearningRate, failures: usize) -> f64 {
         step_sizes(rule, &vec![0.5; failures + 1]).pop().unwrap()
+    }
+
+    #[test]
+    fn names_come_back() {
+        for (name, schedule) in Schedule::ALL {
+            assert_eq!((name.parse::<Schedule>().unwrap(), schedule.to_string()), (schedule, name.to_owned()));
+            assert_eq!(schedule.over(7).to_string(), name);
+        }
+        let custom = Schedule::Plateau(Plateau { factor: 0.5, ..Plateau::PAPER });
+        assert_eq!(custom.to_string(), "custom");
     }
 
     #[test]
