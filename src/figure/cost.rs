@@ -105,7 +105,7 @@ pub fn ratios(table: &DataFrame) -> Result<Figure, Error> {
         y_axes.push(axis.range(vec![0.6 - labels.len() as f64, 0.4]));
         annotations.push(style::panel_title(panel, &format!("<b>{shape}, {dtype}</b>")));
         if panel > shapes.len() {
-            let [x_title, _] = style::axis_titles(panel, "time / time of overparam", "");
+            let [x_title, _] = style::axis_titles(panel, "time / time of overparam", "", 0.0);
             annotations.push(x_title);
         }
         lines.push(equal(panel));
@@ -114,7 +114,7 @@ pub fn ratios(table: &DataFrame) -> Result<Figure, Error> {
     plot.set_configuration(style::configuration());
     let mut figure = Figure::from(plot);
     for (panel, axis) in (1..).zip(&y_axes) {
-        figure.set_y_axis(panel, axis);
+        figure.set_axis('y', panel, axis);
     }
     Ok(figure)
 }
@@ -212,7 +212,7 @@ pub fn scaling(table: &DataFrame) -> Result<Figure, Error> {
             plot.add_trace(guide);
         }
         annotations.push(style::panel_title(panel, &format!("<b>{title}</b>")));
-        annotations.extend(style::axis_titles(panel, x_title, y_title));
+        annotations.extend(style::axis_titles(panel, x_title, y_title, 0.0));
     }
     plot.set_layout(layout.annotations(annotations));
     plot.set_configuration(style::configuration());

@@ -39,8 +39,8 @@ pub fn figure1() -> Figure {
         style::panel_title(1, "<b>f(x) = x²</b>"),
         style::panel_title(2, "<b>f(w<sub>1</sub>w<sub>2</sub>) = (w<sub>1</sub>w<sub>2</sub>)²</b>"),
     ];
-    annotations.extend(style::axis_titles(1, "x", "loss"));
-    annotations.extend(style::axis_titles(2, "w<sub>1</sub>", "w<sub>2</sub>"));
+    annotations.extend(style::axis_titles(1, "x", "loss", 0.0));
+    annotations.extend(style::axis_titles(2, "w<sub>1</sub>", "w<sub>2</sub>", 0.0));
     annotations.extend(parabola_arrows());
     annotations.extend(surface_arrows());
 

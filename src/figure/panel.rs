@@ -1,12 +1,11 @@
 //! Panels in which the seeds of both optimizers race: thin lines, and their medians bold.
 //!
-//! The x axes take their style from the layout's template, which reaches any number of them; the titles of the axes are
-//! annotations, and the grid gives every axis its place.
+//! The titles of the axes are annotations, and the grid gives every axis its place.
 
 use plotly::{
     Layout, Plot, Scatter,
     common::{Anchor, DashType, HoverInfo, Line, LineShape, Marker, MarkerSymbol, Mode},
-    layout::{Annotation, Axis, GridPattern, LayoutGrid, LayoutTemplate, Shape, ShapeLine, ShapeType, Template},
+    layout::{Annotation, GridPattern, LayoutGrid, Shape, ShapeLine, ShapeType},
 };
 
 use crate::objective::{GROUND_STATE_ENERGY, THRESHOLD_ENERGY};
@@ -25,6 +24,8 @@ const MEDIAN_WIDTH: f64 = 3.0;
 /// Diameters of the marks where a curve reaches 0, and of a curve that is a point.
 const SEED_MARK: usize = 6;
 const MEDIAN_MARK: usize = 10;
+/// Height of a level's label, as a part of what the values span.
+const LABEL: f64 = 0.1;
 /// Letters of a title: what a panel of a page has room for.
 const TITLE: usize = 28;
 
@@ -101,7 +102,12 @@ impl Panel {
 
     /// The scale of y. A panel with levels is linear: these are energies, of either sign.
     fn scale(&self, medians: &[(Optimizer, Series)]) -> Scale {
-        let values: Vec<f64> = self.points().map(|p| p.1).chain(self.levels.iter().map(|level| level.y)).collect();
+        let levels = self.levels.iter().map(|level| level.y);
+        let mut values: Vec<f64> = self.points().map(|p| p.1).chain(levels.clone()).collect();
+        if let (Some((lowest, _)), Some((low, high))) = (extent(levels), extent(values.iter().copied())) {
+            // Room for the label below the line.
+            values.push(lowest - LABEL * (high - low));
+        }
         let medians: Vec<f64> = medians.iter().flat_map(|(_, series)| series).map(|p| p.1).collect();
         Scale::new(&values, &medians)
     }
@@ -113,8 +119,7 @@ pub(super) fn draw(panels: &[Panel], columns: usize, x_title: &str, layout: Layo
     let rows = panels.len().div_ceil(columns);
     let grid =
         LayoutGrid::new().rows(rows).columns(columns).pattern(GridPattern::Independent).x_gap(gaps.0).y_gap(gaps.1);
-    let axes = LayoutTemplate::new().x_axis(x_axis(panels)).y_axis(style::axis());
-    let layout = layout.grid(grid).template(Template::new().layout(axes));
+    let layout = layout.grid(grid);
 
     let medians: Vec<_> = panels.iter().map(Panel::medians).collect();
     let scales: Vec<_> = panels.iter().zip(&medians).map(|(panel, medians)| panel.scale(medians)).collect();
@@ -124,7 +129,12 @@ pub(super) fn draw(panels: &[Panel], columns: usize, x_title: &str, layout: Layo
     let mut shapes = Vec::new();
     for (n, ((panel, medians), scale)) in (1..).zip(panels.iter().zip(&medians).zip(&scales)) {
         annotations.push(style::panel_title(n, &format!("<b>{}</b>", panel.title)));
-        annotations.extend(style::axis_titles(n, x_title, &format!("{} ({})", panel.quantity, scale.name())));
+        annotations.extend(style::axis_titles(
+            n,
+            x_title,
+            &format!("{} {}", panel.quantity, scale.note()),
+            scale.label_letters(),
+        ));
         for level in &panel.levels {
             shapes.push(level_line(n, level));
             annotations.push(level_label(n, level));
@@ -134,8 +144,10 @@ pub(super) fn draw(panels: &[Panel], columns: usize, x_title: &str, layout: Layo
     plot.set_layout(layout.annotations(annotations).shapes(shapes));
     plot.set_configuration(style::configuration());
     let mut figure = Figure::from(plot);
-    for (n, scale) in (1..).zip(&scales) {
-        figure.set_y_axis(n, &scale.axis());
+    for (n, (panel, scale)) in (1..).zip(panels.iter().zip(&scales)) {
+        let x: Vec<f64> = panel.points().map(|p| p.0).collect();
+        figure.set_axis('x', n, &Scale::log(&x).axis());
+        figure.set_axis('y', n, &scale.axis());
     }
     figure
 }
@@ -193,7 +205,7 @@ fn add_curves(plot: &mut Plot, n: usize, panel: &Panel, medians: &[(Optimizer, S
             let zeros = arrivals_at_zero(points);
             if !zeros.is_empty() {
                 let marks = scatter(optimizer, zeros).mode(Mode::Markers).marker(zero_mark(color, mark));
-                plot.add_trace(marks.opacity(opacity).clip_on_axis(false).hover_info(HoverInfo::Skip));
+                plot.add_trace(marks.opacity(opacity.max(0.7)).hover_info(HoverInfo::Skip));
             }
         }
     };
@@ -210,14 +222,6 @@ fn add_curves(plot: &mut Plot, n: usize, panel: &Panel, medians: &[(Optimizer, S
 /// The points at which a curve is 0, or below by a rounding error, and was not before.
 fn arrivals_at_zero(series: &Series) -> Series {
     (0..series.len()).filter(|&i| series[i].1 <= 0.0 && (i == 0 || series[i - 1].1 > 0.0)).map(|i| series[i]).collect()
-}
-
-/// The logarithmic x axis shared by all panels; only whole powers of ten where every panel has some.
-fn x_axis(panels: &[Panel]) -> Axis {
-    let decades = |p: &Panel| extent(p.points().map(|p| p.0)).map_or(f64::INFINITY, |(l, r)| (r / l).log10());
-    let shortest = panels.iter().map(decades).fold(f64::INFINITY, f64::min);
-    let axis = style::log_axis();
-    if shortest >= 1.0 { axis.dtick(1.0) } else { axis }
 }
 
 fn level_line(n: usize, level: &Level) -> Shape {

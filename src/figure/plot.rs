@@ -49,9 +49,9 @@ impl Figure {
         self.0["layout"][attribute] = value;
     }
 
-    /// Sets the y axis of panel `n` (from 1).
-    pub(super) fn set_y_axis(&mut self, n: usize, axis: &Axis) {
-        let name = if n == 1 { "yaxis".to_owned() } else { format!("yaxis{n}") };
+    /// Sets the axis `x` or `y` of panel `n` (from 1).
+    pub(super) fn set_axis(&mut self, letter: char, n: usize, axis: &Axis) {
+        let name = if n == 1 { format!("{letter}axis") } else { format!("{letter}axis{n}") };
         self.set(&name, json!(axis));
     }
 

@@ -93,11 +93,12 @@ pub(super) fn panel_title(n: usize, text: &str) -> Annotation {
     panel_label(n, text).x(0.5).y(1.0).y_anchor(Anchor::Bottom).y_shift(3.0)
 }
 
-/// The titles of the axes of panel `n`. Annotations: plotly's own take more room, and past the eighth axis there is
-/// none.
-pub(super) fn axis_titles(n: usize, x: &str, y: &str) -> [Annotation; 2] {
+/// The titles of the axes of panel `n`, that of y outside labels of `letters`. Annotations: plotly's own take more room.
+pub(super) fn axis_titles(n: usize, x: &str, y: &str, letters: f64) -> [Annotation; 2] {
     let at = |text, x, y| panel_label(n, text).x(x).y(y);
-    [at(x, 0.5, 0.0).y_anchor(Anchor::Top).y_shift(-24.0), at(y, 0.0, 0.5).x_shift(-66.0).text_angle(-90.0)]
+    // A tick, a letter's width in the widest of the fonts, and the height of the title. The margin ends at the last of them.
+    let shift = (8.0 + 8.5 * letters + 24.0).clamp(66.0, 86.0);
+    [at(x, 0.5, 0.0).y_anchor(Anchor::Top).y_shift(-24.0), at(y, 0.0, 0.5).x_shift(-shift).text_angle(-90.0)]
 }
 
 /// Text without an arrow, placed in fractions of panel `n`.

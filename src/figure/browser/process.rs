@@ -45,6 +45,12 @@ const GATE: &str = r#"read -r go && exec "$@" </dev/null"#;
 const GUARD: &str =
     r#"PATH=$PATH:/usr/bin:/bin; read -r end; kill -s KILL -- "-$1"; rm -rf -- "$2" || { sleep 1; rm -rf -- "$2"; }"#;
 
+/// Bytes of a path under which a socket of the browser still has a name that the system takes: of 108, less those of the name.
+const MOST_PATH: usize = 60;
+
+/// Another name of the folder that a process is in, where the system has it.
+const HERE: &str = "/proc/self/cwd";
+
 /// How often the browser is looked after.
 const POLL: Duration = Duration::from_millis(10);
 
@@ -117,6 +123,7 @@ struct Group {
 
 impl Group {
     fn start(program: &Path, scratch: &Scratch) -> io::Result<Self> {
+        let long = scratch.path().as_os_str().len() > MOST_PATH && Path::new(HERE).exists();
         let mut profile = std::ffi::OsString::from("--user-data-dir=");
         profile.push(scratch.path().join("profile"));
         let mut gate = Command::new("/bin/sh")
@@ -127,9 +134,8 @@ impl Group {
             .arg(file_url(&scratch.path().join("page.html")))
             // Nothing is read from or written to the user's own settings.
             .env("HOME", scratch.path())
-            // A socket that Chromium puts there may not have a path of more than 107 bytes.
+            .env("TMPDIR", if long { Path::new(HERE) } else { scratch.path() })
             .current_dir(scratch.path())
-            .env("TMPDIR", ".")
             .env_remove("XDG_CONFIG_HOME")
             .env_remove("XDG_CACHE_HOME")
             .stdin(Stdio::piped())
