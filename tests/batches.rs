@@ -114,7 +114,7 @@ fn a_diverged_run_stands_still_and_the_others_go_on() {
 
 #[test]
 fn a_settled_run_ends_early_and_its_trace_goes_on() {
-    const ITERATIONS: u64 = 20_000_000;
+    const ITERATIONS: u64 = 5_000_000;
     let mut sweep = sweep(Function::Sphere, SMALL, ITERATIONS);
     // A step that is lost in rounding changes no parameter.
     sweep.rates = vec![1e-30];
