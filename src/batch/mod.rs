@@ -11,7 +11,6 @@ mod plan;
 
 pub(crate) use cuda::Gpu;
 pub use plan::Plan;
-pub(crate) use plan::kernel;
 
 use crate::backend::Backend;
 use crate::element::Element;

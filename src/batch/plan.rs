@@ -15,9 +15,6 @@ use std::fmt;
 /// Bytes that a row of a trace takes, once more, while its part of the table is written.
 const ROW: u64 = 400;
 
-/// Couplings of the spin glass, of larger dimensions, are not even counted: their number would overflow.
-const MOST_DIMENSIONS: usize = 100_000;
-
 /// What a sweep takes of its device's memory, and how it is split to fit: made by [`Sweep::plan`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -187,14 +184,6 @@ impl Room {
     }
 }
 
-/// The bytes of so many couplings of a seed in d dimensions, if the function has any.
-pub(super) fn couplings<R: Real>(function: Function, d: usize, count: impl Fn(u64) -> u64) -> u64 {
-    if function != Function::SpinGlass {
-        return 0;
-    }
-    count(d.min(MOST_DIMENSIONS) as u64).saturating_mul(size_of::<R>() as u64)
-}
-
 /// The samples of a trace. Of a run that is limited by time it is not known how many iterations it takes: a thinned trace hardly
 /// grows, and one of every iteration is thinned once the memory ends.
 fn samples(settings: &Settings) -> u64 {
@@ -239,15 +228,8 @@ fn on_the_cores<R: Real>(
     }
     // While runs are built the start of their seed is held.
     let start = ((dimensions.parameters(Optimizer::Deep) + start) * size_of::<R>()) as u64;
-    let seed = start.saturating_add(kernel::<R>(function, d));
+    let seed = start.saturating_add(function.kernel_bytes::<R>(d));
     Demand { run: (words * size_of::<R>()) as u64, seed }
-}
-
-/// The bytes that building a kernel takes: its couplings, while they are summed up in double precision.
-pub(crate) fn kernel<R: Real>(function: Function, d: usize) -> u64 {
-    let triples = |d: u64| d * (d + 1) * (d + 2) / 6;
-    let matrices = |d: u64| d * (d + 1) * (2 * d + 1) / 6;
-    couplings::<f64>(function, d, triples).saturating_add(couplings::<R>(function, d, matrices))
 }
 
 #[cfg(test)]

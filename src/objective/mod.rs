@@ -21,7 +21,6 @@ pub use scaled::{Composed, Evaluation, Scaled};
 pub(crate) use spin_glass::pairs;
 pub use spin_glass::{Couplings, GROUND_STATE_ENERGY, THRESHOLD_ENERGY};
 
-use crate::batch;
 use crate::element::Element;
 use crate::error::Error;
 use crate::memory;
@@ -221,6 +220,9 @@ functions! {
     SpinGlass in spin_glass as "spin-glass",
 }
 
+/// Couplings of the spin glass in more dimensions are not even counted: their number would overflow.
+const MOST_DIMENSIONS: usize = 100_000;
+
 impl Function {
     /// The scaled objective of this function in `D` dimensions; in fewer than [`Function::smallest_dimension`], evaluating and
     /// minimizing it is an error. `seed` picks the couplings of the spin glass; the
@@ -250,10 +252,25 @@ impl Function {
             return Err(Error::Setting { name: "the dimension", expected, given: dimension.to_string() });
         }
         // What is found, and as much again for whoever tabulates it.
-        let bytes = batch::kernel::<R>(self, dimension).saturating_add(4 * size_of_val(points) as u64);
+        let bytes = self.kernel_bytes::<R>(dimension).saturating_add(4 * size_of_val(points) as u64);
         let what = || format!("evaluating {} points of {dimension} coordinates", points.len() / dimension);
         memory::ensure(what, bytes, "take fewer points or a smaller dimension")?;
         scaled::evaluate(&*R::kernel(self, dimension, seed), points, dimension)
+    }
+
+    /// The bytes of so many couplings of a seed in `dimension` dimensions, if the function has any.
+    pub(crate) fn coupling_bytes<R: Real>(self, dimension: usize, count: impl Fn(u64) -> u64) -> u64 {
+        if self != Self::SpinGlass {
+            return 0;
+        }
+        count(dimension.min(MOST_DIMENSIONS) as u64).saturating_mul(size_of::<R>() as u64)
+    }
+
+    /// The bytes that building the kernel takes: its couplings, while they are summed up in double precision.
+    pub(crate) fn kernel_bytes<R: Real>(self, dimension: usize) -> u64 {
+        let triples = |d: u64| d * (d + 1) * (d + 2) / 6;
+        let matrices = |d: u64| d * (d + 1) * (2 * d + 1) / 6;
+        self.coupling_bytes::<f64>(dimension, triples).saturating_add(self.coupling_bytes::<R>(dimension, matrices))
     }
 
     /// The name in prose, such as "Styblinski-Tang".

@@ -291,6 +291,6 @@ pub(super) fn demand<R: Real>(
         (dimensions.parameters(optimizer) + dimensions.d) * scalar + numbers * size_of::<f64>() + size_of::<i32>();
     Ok(Demand {
         run: (run + workspace) as u64,
-        seed: super::plan::couplings::<R>(function, dimensions.d, |d| d * (d + 1) / 2 * d),
+        seed: function.coupling_bytes::<R>(dimensions.d, |d| d * (d + 1) / 2 * d),
     })
 }
