@@ -55,6 +55,8 @@ fn csv_of_one_meaning_is_read() {
         ",x0,x1\n0,0.5,0.25\n1,1,0\n",
         "\"\",\"x0\",\"x1\"\n\"1\",0.5,0.25\n\"2\",1,0\n",
         "Unnamed: 0,x0,x1\n0.0,0.5,0.25\n1.0,1,0\n",
+        "\"x0\" \"x1\"\n\"1\" 0.5 0.25\n\"2\" 1 0\n",
+        "sep=\t\nx0\tx1\n0.5\t0.25\n1\t0\n",
         "x0,x1,\n0.5,0.25,\n1,0,\n",
         "x0,x1\n0.5,0.25,\n1,0,\n",
         "x0,x1,\n0.5,0.25\n1,0,,\n",
@@ -178,6 +180,22 @@ fn labels_are_kept_as_they_are() {
     assert_eq!((&parquet.labels, &parquet.x), (&csv.labels, &csv.x));
     assert_eq!(csv.labels[2].u64().unwrap().iter().collect::<Vec<_>>(), [Some(u64::MAX), None]);
     assert_eq!(csv.labels[1].null_count(), 1);
+}
+
+/// The bounds of a box as single precision has them may lie beyond it by their rounding.
+#[test]
+fn bounds_in_single_precision_are_in_the_box() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("p.parquet");
+    for function in Function::ALL {
+        let domain = function.describe(1).domain;
+        let bounds = Column::new("u0".into(), domain.map(|bound| bound as f32));
+        trace::write(&DataFrame::new(2, vec![bounds]).unwrap(), &path, "{}").unwrap();
+        assert_eq!(points::read(&path, domain).unwrap().x, [0.0, 1.0], "{function}");
+    }
+    std::fs::write(folder.path().join("p.csv"), "u0\n1e300\n").unwrap();
+    let error = points::read(&folder.path().join("p.csv"), [0.0, 1.0]).unwrap_err().to_string();
+    assert!(error.contains("not 1e300"), "{error}");
 }
 
 #[test]

@@ -107,9 +107,16 @@ pub(super) fn table(bytes: &[u8]) -> Result<Table, String> {
         let expected = "expected a name for every column, such as x0";
         return Err(format!("column {} (counted from 1) has no name: {expected}", second + 2));
     }
+    let data = || lines_of(&text).skip_while(|&(number, _)| number < next).filter(|&(_, line)| is_data(line));
+    // R has no name for its index.
+    let first = data().next().and_then(|(_, line)| separator.split(line).ok()).unwrap_or_default();
+    let indexed = matches!(first[..], ["0" | "1", .., last] if first.len() == names.len() + 1 && !last.is_empty());
+    if indexed && !names[0].is_empty() {
+        names.insert(0, "");
+    }
     let mut texts = vec![Vec::new(); names.len()];
     let mut lines = Vec::new();
-    for (number, line) in lines_of(&text).skip_while(|&(number, _)| number < next).filter(|&(_, line)| is_data(line)) {
+    for (number, line) in data() {
         let values = separator.split(line).map_err(|problem| format!("line {number}: {problem}"))?;
         check_width(number, line, &values, names.len(), separator)?;
         for (column, value) in texts.iter_mut().zip(values) {
@@ -187,7 +194,7 @@ fn header(text: &str) -> Result<Option<Header<'_>>, String> {
             continue;
         }
         // The line by which a spreadsheet learns the separator.
-        if let Some(separator) = line.trim().trim_matches('"').strip_prefix("sep=") {
+        if let Some(separator) = line.trim_matches([' ', '"']).strip_prefix("sep=") {
             declared = Some(Separator::of(separator));
             continue;
         }

@@ -200,7 +200,9 @@ fn assemble(table: Table, domain: [f64; 2]) -> Result<Points, String> {
                 into.zip(x.0).for_each(|(into, &x)| *into = x);
             }
             (None, Some(u)) => {
-                check(u.0, &format!("u{i}"), domain, ROUNDING, " in the box of the function,")?;
+                let [lo, hi] = domain;
+                let slack = ROUNDING.max(lo.abs().max(hi.abs()) * u.1 / (hi - lo));
+                check(u.0, &format!("u{i}"), domain, slack, " in the box of the function,")?;
                 into.zip(u.0).for_each(|(into, &u)| *into = from_box(u, domain));
             }
             (None, None) => {}
@@ -226,7 +228,7 @@ fn check(values: &[f64], name: &str, [lo, hi]: [f64; 2], slack: f64, of: &str) -
     match values.iter().enumerate().find(|(_, value)| !(lo - slack..=hi + slack).contains(*value)) {
         None => Ok(()),
         Some((row, value)) => {
-            let given = if value.is_nan() { "NaN or a missing one".to_owned() } else { value.to_string() };
+            let given = if value.is_nan() { "NaN or a missing one".to_owned() } else { format!("{value:?}") };
             Err(format!("column {name}, {}: expected a number{of} from {lo} to {hi}, not {given}", point(row)))
         }
     }
