@@ -1,4 +1,4 @@
-//! Where experiments are computed: the processor's cores or an NVIDIA GPU.
+//! The devices that compute experiments: the processor's cores or an NVIDIA GPU.
 
 use crate::batch::Gpu;
 use crate::element::Element;
@@ -10,7 +10,7 @@ use dfdx::prelude::*;
 use std::fmt;
 use std::str::FromStr;
 
-/// Where experiments are computed.
+/// The device that computes experiments.
 ///
 /// ```
 /// use overparam::prelude::*;
@@ -90,7 +90,7 @@ impl FromStr for Backend {
 /// A dfdx device that experiments run on, with its way from parameters to points: on the CPU the network and the squash are
 /// one fused operation each, anywhere else chains of ordinary ones.
 pub trait Compute<E: Element>: Device<E> {
-    /// Which one it is.
+    /// The backend of the device.
     const BACKEND: Backend;
 
     /// x = map(y).

@@ -1,4 +1,4 @@
-//! What can go wrong, in sentences that say what was expected, what was given and what to do.
+//! Errors, in sentences that say what was expected, what was given and what to do.
 
 use std::path::{Path, PathBuf};
 
@@ -22,11 +22,11 @@ pub enum Error {
     /// A setting outside its range.
     #[error("{name} must be {expected}, not {given}")]
     Setting {
-        /// Which setting.
+        /// The setting.
         name: &'static str,
-        /// What it may be.
+        /// The values it may have.
         expected: &'static str,
-        /// What it was.
+        /// The value given.
         given: String,
     },
 
@@ -46,7 +46,7 @@ pub enum Error {
     Data {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it, and what was expected.
+        /// The problem, and what was expected.
         problem: String,
     },
 
@@ -55,42 +55,42 @@ pub enum Error {
     File {
         /// "read", "write", …
         action: &'static str,
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error of the system.
         source: std::io::Error,
     },
 
     /// A table that cannot be made, read or written.
     #[error("cannot {action}: {source}")]
     Table {
-        /// What was being done.
+        /// The action, such as "write traces.parquet".
         action: String,
-        /// What Polars says.
+        /// The error of Polars.
         source: polars::error::PolarsError,
     },
 
     /// A device that this program cannot compute on.
     #[error("cannot compute on the device cuda: {problem}; {remedy}")]
     Backend {
-        /// Why not.
+        /// The reason.
         problem: String,
-        /// What to do.
+        /// The advice: what to do.
         remedy: &'static str,
     },
 
     /// More memory than there is.
     #[error("{what} takes {}, and {} of memory is free, limited by {limit}; {remedy}", size(*.needed), size(*.free))]
     Memory {
-        /// What does not fit.
+        /// The thing that does not fit.
         what: String,
         /// The bytes it takes.
         needed: u64,
         /// The bytes that are free.
         free: u64,
-        /// What leaves no more, such as "the machine" or "ulimit -v".
+        /// The limit on memory, such as "the machine" or "ulimit -v".
         limit: &'static str,
-        /// What to do.
+        /// The advice: what to do.
         remedy: &'static str,
     },
 
@@ -105,9 +105,9 @@ pub enum Error {
     /// A program to compare with that does not do what it is asked.
     #[error("{program}: {problem}")]
     Peer {
-        /// Which program.
+        /// The program.
         program: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
 

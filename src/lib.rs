@@ -16,20 +16,21 @@
 //! ```
 //!
 //! # Where things are
-//! - [`objective`]: what is minimized, nine functions and your own
-//! - [`network`]: the network of the deep optimizer, shaped at compile time
-//! - [`optimizer`]: shallow and deep, the learning-rate rule, their settings
+//! - [`objective`]: the functions to minimize, nine and your own
+//! - [`network`]: the network of the deep optimizer and its activations
+//! - [`optimizer`]: shallow and deep, schedules of the learning rate, settings; [`rule`]: the update rules
 //! - [`experiment`]: single runs, sweeps over learning rates and seeds, the paper's protocol
 //! - [`Backend`]: the CPU or a GPU, where the runs of a sweep advance together: [`Sweep::run_batched`](experiment::Sweep::run_batched)
 //! - [`points`]: points of your own, from CSV and Parquet
-//! - [`trace`]: what a run records, as DataFrames and Parquet; [`output`]: files that appear whole or not at all
-//! - [`figure`]: the paper's figures; [`notebook`]: what evcxr shows; [`progress`]: what runs now
+//! - [`trace`]: the records of runs, as DataFrames and Parquet; [`output`]: files that appear whole or not at all
+//! - [`figure`]: the paper's figures; [`notebook`]: display in evcxr; [`progress`]: progress bars and lines
 //!
 //! # What the paper leaves open
 //! The learning rate shrinks after the step of an iteration whose mean objective is no improvement. Diverged runs end at
 //! once and never count. In the sweep that chooses the learning rate, both optimizers take the same number of iterations;
 //! in the timed runs the deep one has the time of its shallow twin. x is kept in the cube by the logistic sigmoid. A run
-//! whose parameters no longer change ends early, and its trace is completed at the pace it had.
+//! of gradient descent whose parameters no longer change ends early, and its trace is completed at the pace it had; runs of
+//! other update rules take all their iterations.
 
 mod backend;
 mod batch;
@@ -62,7 +63,7 @@ pub use simd::{Real, instruction_set, instruction_sets, use_instruction_set};
 // features, would compile them once more.
 pub use {dfdx, plotly, polars};
 
-/// What a program or a notebook needs.
+/// The names that programs and notebooks need.
 pub mod prelude {
     pub use crate::backend::Backend;
     pub use crate::error::Error;

@@ -1,4 +1,4 @@
-//! The command line of overparam. `overparam --help` teaches it.
+//! The command line of overparam. See `overparam --help`.
 
 mod command;
 
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
         Err(error) => {
             let (signal, unread) = (command::signals::status(), is_broken_pipe(&error));
             if !unread {
-                // The library's errors tell their cause themselves.
+                // The library's errors contain their cause.
                 match error.downcast_ref::<overparam::Error>() {
                     Some(error) => command::remark(format_args!("error: {error}")),
                     None => command::remark(format_args!("error: {error:#}")),

@@ -20,7 +20,7 @@ use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal, Uniform};
 use serde::{Deserialize, Serialize};
 
-/// How weights and biases are drawn. Embeddings are standard normals always.
+/// The distribution of weights and biases. Embeddings are always standard normals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Initialization {
@@ -46,7 +46,7 @@ impl Initialization {
 
 /// The parameters of the deep optimizer.
 ///
-/// - `N`: how many embeddings, that is how many points are optimized at once
+/// - `N`: embeddings, that is points optimized at once
 /// - `K`: dimensions of an embedding
 /// - `H`: neurons in a hidden layer
 /// - `L`: hidden layers, at least one

@@ -36,7 +36,7 @@ static FOLDERS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 /// A file to write, which could be written when it was [prepared](Output::prepare).
 #[derive(Clone, Debug)]
 pub struct Output {
-    /// As it was given.
+    /// The path that was given.
     path: PathBuf,
     /// The file that links lead to.
     target: PathBuf,
@@ -148,7 +148,7 @@ impl Output {
     }
 }
 
-/// What an [`Output`] is filled through.
+/// The writer through which an [`Output`] is filled.
 pub struct Sink<'a> {
     file: BufWriter<&'a File>,
     interruptible: bool,
@@ -183,7 +183,7 @@ impl TemporaryFolder {
         Ok(Self(folder))
     }
 
-    /// Where it is.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         self.0.path()
     }
@@ -272,7 +272,7 @@ fn create(folder: &Path, private: bool) -> io::Result<NamedTempFile> {
     Ok(file)
 }
 
-/// The error of the system in one that tells the name of a temporary file, which means nothing to the user.
+/// The error of the system inside one with the name of a temporary file, which means nothing to the user.
 fn without_path(error: io::Error) -> io::Error {
     let text = error.to_string();
     match text.rsplit_once(" at path ") {
@@ -312,7 +312,7 @@ fn is_read_only(metadata: &Metadata) -> bool {
     metadata.permissions().readonly()
 }
 
-/// Whether something is mounted on the file `path`, where Linux tells it: it cannot be renamed onto.
+/// Whether something is mounted on the file `path`, as far as Linux reports it: it cannot be renamed onto.
 fn is_mount_point(path: &Path) -> bool {
     let mounts = fs::read("/proc/self/mountinfo").unwrap_or_default();
     let name = path.as_os_str().as_encoded_bytes();

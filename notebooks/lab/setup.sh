@@ -47,7 +47,7 @@ mkdir -p "$lab/config" "$lab/cache" "$lab/sessions" "$lab/.cargo"
 put() { cmp -s - "$1" <<<"$2" || echo "$2" >"$1"; }
 put "$lab/.cargo/config.toml" "$(
   printf '[profile.dev]\ndebug-assertions = false\noverflow-checks = false\n\n[profile.dev.package.overparam]\nopt-level = 3\n'
-  for part in core ops expr compute arrow parquet io; do
+  for part in core compute arrow; do
     printf '\n[profile.dev.package.polars-%s]\nopt-level = 1\n' "$part"
   done
 )"

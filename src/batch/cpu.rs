@@ -1,4 +1,4 @@
-//! Batches on the cores: the same steps as in single runs, a run a task.
+//! Batches on the cores: the same steps as in single runs, each run one task.
 
 use super::{Batch, Engine, Trial};
 use crate::element::Element;
@@ -10,10 +10,10 @@ use crate::simd::Real;
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// How many iterations a run takes at a time: enough that its parameters come into the cache for a while.
+/// Iterations that a run takes at a time: enough that loading its parameters into the cache pays.
 const STRIDE: u64 = 256;
 
-/// The same where the time is limited, which runs that wait for one another share.
+/// Iterations that a run takes at a time under a budget of time, which all runs of the batch share.
 const TIMED_STRIDE: u64 = 1;
 
 /// The runs of a batch, each with its parameters.

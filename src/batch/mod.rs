@@ -21,7 +21,7 @@ use crate::objective::{Description, Function};
 use crate::optimizer::{Descent, Optimizer, Settings};
 use crate::simd::Real;
 
-/// What the runs of a batch differ in.
+/// The settings in which the runs of a batch differ.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Trial {
     rate: f64,
@@ -38,7 +38,7 @@ struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    /// What a run is told.
+    /// The settings of a run.
     fn settings(&self, trial: Trial) -> Settings {
         self.settings.learning_rate(trial.rate)
     }
@@ -57,13 +57,13 @@ impl Batch<'_> {
     }
 }
 
-/// What a batch runs on.
+/// The device that a batch runs on.
 trait Engine<R: Real> {
     /// Takes every run that has not ended some iterations further, and returns how many iterations all of them have behind
     /// them, or nothing once all have ended.
     fn advance(&mut self) -> Result<Option<u64>, Error>;
 
-    /// What the runs found, in the order of the trials.
+    /// The results of the runs, in the order of the trials.
     fn finish(self: Box<Self>) -> Result<Vec<Descent<R>>, Error>;
 }
 

@@ -1,4 +1,4 @@
-//! What a batch takes of a device's memory, before it starts.
+//! The memory of a batch, planned before it starts.
 
 use super::{Gpu, cuda};
 use crate::backend::Backend;
@@ -15,7 +15,7 @@ use std::fmt;
 /// Bytes that a row of a trace takes, once more, while its part of the table is written.
 const ROW: u64 = 400;
 
-/// What a sweep takes of its device's memory, and how it is split to fit: made by [`Sweep::plan`].
+/// The memory that a sweep takes of its device, and the batches that fit: made by [`Sweep::plan`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// The device.
@@ -24,7 +24,7 @@ pub struct Plan {
     pub available: u64,
     /// The bytes of the largest batch.
     pub needed: u64,
-    /// For every optimizer of the sweep, how many runs advance together: one number a batch.
+    /// For every optimizer of the sweep, the number of runs of each batch.
     pub batches: Vec<Vec<usize>>,
 }
 
@@ -76,7 +76,7 @@ impl Demand {
 }
 
 impl Sweep {
-    /// What [`Sweep::run_batched`] will take of the memory of `backend`, and how the runs are split to fit.
+    /// The memory that [`Sweep::run_batched`] will take of `backend`, and the batches that fit.
     ///
     /// # Errors
     /// If a setting is outside its range, the backend cannot be used, or a single run does not fit into its memory.
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn runs_are_split_to_fit() {
         let demand = Demand { run: 10, seed: 100 };
-        // Two runs of each of three seeds: 120 bytes a seed.
+        // Two runs of each of three seeds: 120 bytes per seed.
         for (available, batches, largest) in [
             (360, vec![6], 360),
             (u64::MAX, vec![6], 360),

@@ -1,4 +1,4 @@
-//! What is timed, and by whom.
+//! The cases that are timed, and the programs.
 
 use crate::experiment::{Dimensions, Dtype};
 use crate::objective::Function;

@@ -52,7 +52,7 @@ pub struct Measurement {
     pub version: String,
 }
 
-/// The programs, and the files that tell them where to start.
+/// The programs, and the files with their starts.
 pub struct Comparison {
     peers: BTreeMap<Program, Peer>,
     folder: TemporaryFolder,
@@ -85,7 +85,7 @@ impl Comparison {
     }
 
     /// Makes sure that all programs find the same from the start of `case`, in double precision, and returns what
-    /// they found and the microseconds an iteration that each took, this crate first.
+    /// they found and the microseconds per iteration that each took, this crate first.
     ///
     /// # Errors
     /// If a program disagrees with this crate, or fails.

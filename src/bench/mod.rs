@@ -22,7 +22,7 @@ pub use statistics::{Line, Times};
 pub use table::{ratios, scalings};
 pub use target::{Target, Verdict};
 
-/// The most memory that this process has held, in bytes, where the system tells it.
+/// The most memory that this process has held, in bytes, where the system reports it.
 pub fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -34,7 +34,7 @@ pub(super) struct Scale {
     pub width: f64,
 }
 
-/// What a peer found. A number that is not finite is absent.
+/// The answer of a peer. A number that is not finite is absent.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Reply {
     /// One a repeat.
@@ -76,7 +76,7 @@ impl Peer {
     }
 }
 
-/// Reads an answer that has `repeats` times of at most `slowest` microseconds an iteration. An error is the problem in words.
+/// Reads an answer that has `repeats` times of at most `slowest` microseconds per iteration. An error is the problem in words.
 fn parse(answer: &str, repeats: usize, slowest: f64) -> Result<Reply, String> {
     let value: Value =
         serde_json::from_str(answer).map_err(|_| format!("expected a reply in JSON, got {}", quote(answer)))?;
@@ -88,7 +88,7 @@ fn parse(answer: &str, repeats: usize, slowest: f64) -> Result<Reply, String> {
     let times = &reply.us_per_iteration;
     if times.len() != repeats || !times.iter().all(|&time| time > 0.0 && time <= slowest) {
         return Err(format!(
-            "expected {repeats} positive times of at most {slowest:e} microseconds an iteration, got {}",
+            "expected {repeats} positive times of at most {slowest:e} microseconds per iteration, got {}",
             quote(&format!("{times:?}"))
         ));
     }
@@ -125,14 +125,17 @@ mod tests {
             (times("NaN, 2.0"), "expected a reply in JSON, got {"),
             (times("null, 2.0"), "expected a reply (invalid type: null, expected f64), got {"),
             (times("1e999, 2.0"), "expected a reply in JSON, got {"),
-            (times("2.5, -2.0"), "expected 2 positive times of at most 1e1 microseconds an iteration, got [2.5, -2.0]"),
-            (times("0, 2.0"), "expected 2 positive times of at most 1e1 microseconds an iteration, got [0.0, 2.0]"),
+            (
+                times("2.5, -2.0"),
+                "expected 2 positive times of at most 1e1 microseconds per iteration, got [2.5, -2.0]",
+            ),
+            (times("0, 2.0"), "expected 2 positive times of at most 1e1 microseconds per iteration, got [0.0, 2.0]"),
             (
                 times("2.5, 1e300"),
-                "expected 2 positive times of at most 1e1 microseconds an iteration, got [2.5, 1e300]",
+                "expected 2 positive times of at most 1e1 microseconds per iteration, got [2.5, 1e300]",
             ),
-            (times("2.5"), "expected 2 positive times of at most 1e1 microseconds an iteration, got [2.5]"),
-            (times(""), "expected 2 positive times of at most 1e1 microseconds an iteration, got []"),
+            (times("2.5"), "expected 2 positive times of at most 1e1 microseconds per iteration, got [2.5]"),
+            (times(""), "expected 2 positive times of at most 1e1 microseconds per iteration, got []"),
             (REPLY.replace("1024", "-1"), "expected a reply (invalid value: integer `-1`, expected u64), got {"),
         ] {
             let problem = parse(&answer, 2, 10.0).unwrap_err();

@@ -1,4 +1,4 @@
-//! What one core can do at best, measured.
+//! The peak of one core, measured.
 
 use crate::experiment::Dtype;
 use crate::simd::peak;
@@ -9,11 +9,11 @@ const COPIED: usize = 256 << 20;
 /// The peak of one core.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Peak {
-    /// Billions of single-precision operations a second, in fused multiplications and additions.
+    /// Billions of single-precision operations per second, in fused multiplications and additions.
     pub f32_gflop_per_s: f64,
-    /// The same in double precision.
+    /// Billions of double-precision operations per second, in fused multiplications and additions.
     pub f64_gflop_per_s: f64,
-    /// Billions of bytes read and written a second by a copy in memory.
+    /// Billions of bytes read and written per second by a copy in memory.
     pub copy_gb_per_s: f64,
 }
 
@@ -27,7 +27,7 @@ impl Peak {
         }
     }
 
-    /// Billions of operations a second in `dtype`.
+    /// Billions of operations per second in `dtype`.
     pub fn gflop_per_s(&self, dtype: Dtype) -> f64 {
         match dtype {
             Dtype::F32 => self.f32_gflop_per_s,

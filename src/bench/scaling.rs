@@ -1,4 +1,4 @@
-//! How time and memory grow with the shape.
+//! Growth of time and memory with the shape.
 //!
 //! Every point is measured in fresh processes of `overparam time`, so that its peak of memory is its own: one process
 //! alone, then two side by side, whose iterations a second are added up.
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// Time that a repeat is to take about, in microseconds, and the pace that it is estimated with, in operations a microsecond.
+/// Approximate time of a repeat in microseconds, and the pace that its iterations are estimated with, in operations per microsecond.
 const REPEAT: f64 = 50_000.0;
 const PACE: f64 = 10_000.0;
 const REPEATS: usize = 5;

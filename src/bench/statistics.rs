@@ -1,4 +1,4 @@
-//! What is made of repeated times, and of times at several sizes.
+//! Statistics of repeated times, and of times at several sizes.
 
 /// The times of a case by one program, over all repeats.
 #[derive(Clone, Copy, Debug, PartialEq)]

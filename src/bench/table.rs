@@ -5,7 +5,7 @@ use super::{Measurement, Peak, Program};
 use crate::error::Error;
 use polars::prelude::*;
 
-/// One row a case and program.
+/// One row per case and program.
 ///
 /// | column | type | meaning |
 /// |---|---|---|
@@ -15,7 +15,7 @@ use polars::prelude::*;
 /// | `us_per_iteration`, `least_us_per_iteration` | f64 | microseconds: median and fastest of the repeats |
 /// | `ratio`, `least_ratio` | f64 | these by those of this crate |
 /// | `flop_per_iteration` | u64 | operations by formula, an elementary function being one |
-/// | `gflop_per_s` | f64 | billions of operations a second, by the median |
+/// | `gflop_per_s` | f64 | billions of operations per second, by the median |
 /// | `peak_share` | f64 | that by the measured peak of one core |
 /// | `peak_memory_bytes` | u64 | the most that the process has held so far |
 /// | `version` | string | of the program |
@@ -63,7 +63,7 @@ pub fn ratios(measurements: &[Measurement], peak: &Peak) -> Result<DataFrame, Er
     DataFrame::new(measurements.len(), columns).map_err(|source| Error::table("tabulate the measurements", source))
 }
 
-/// One row a shape of a series.
+/// One row per shape of a series.
 ///
 /// | column | type | meaning |
 /// |---|---|---|

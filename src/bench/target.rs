@@ -1,4 +1,4 @@
-//! How much faster than others this crate means to be.
+//! Targets for the speed beside other programs.
 
 use super::{Case, Measurement, Program};
 use crate::experiment::{Dimensions, Dtype};

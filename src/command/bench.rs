@@ -58,7 +58,7 @@ impl Bench {
             expected: "a positive finite number of seconds",
             given: self.peer_timeout.to_string(),
         })?;
-        // Found out now rather than after the first minutes.
+        // A missing browser or an unwritable folder is an error now, not after minutes of timing.
         let mut exporter = Exporter::new(self.out.join("figures")).map_err(Error::from)?;
         let prepare = |wanted: bool, name: &str| {
             let figures = ["html", "svg", "png"].map(|kind| self.out.join(format!("figures/{name}.{kind}")));
@@ -135,7 +135,7 @@ impl Bench {
             }
         }
         let mut comparison = Comparison::new(peers)?;
-        say!("\nmicroseconds an iteration, medians; in brackets the ratio to ours of medians, of fastest repeats");
+        say!("\nmicroseconds per iteration, medians; in brackets the ratio to ours of medians, of fastest repeats");
         say!("{:<16} {:<16} {:<5} {:>10}  others", "function", "shape", "dtype", "ours");
         let mut measurements = Vec::new();
         let mut paces = Vec::new();

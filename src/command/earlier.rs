@@ -1,4 +1,4 @@
-//! What an earlier `overparam figures` left in a folder, and what may become of it.
+//! The results of an earlier `overparam figures` in a folder, and whether they may be replaced.
 
 use overparam::prelude::*;
 use overparam::trace::Provenance;

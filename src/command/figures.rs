@@ -80,7 +80,7 @@ impl Figures {
         let threads = threads(self.jobs)?;
         let backend = self.device.backend()?;
         signals::finish_early()?;
-        // Found out now rather than after the first minutes.
+        // A missing browser or an unwritable folder is an error now, not after minutes of computing.
         let exporter = Exporter::new(self.out.join("figures")).map_err(Error::from)?;
         let mut files = Files::prepare(&self.out, backend, &protocol, &functions)?;
         let room = |&function: &Function| match protocol.dtype {
@@ -271,7 +271,7 @@ fn draw(comparisons: &[&Comparison], mut exporter: Exporter, files: &mut Files<'
     Ok(())
 }
 
-/// How much of the shallow optimizer's descent counts as having reached its best.
+/// The share of the shallow optimizer's descent that counts as having reached its best.
 const REACHED: f64 = 0.999;
 
 /// Prints, per function, what each optimizer reached and how soon.

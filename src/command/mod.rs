@@ -1,4 +1,4 @@
-//! One file a subcommand.
+//! The subcommands, each in a file of its own.
 
 /// Prints a line, and returns from the function with the error if standard output cannot take it.
 macro_rules! say {

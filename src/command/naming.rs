@@ -1,4 +1,4 @@
-//! Names of files that tell experiments apart.
+//! File names that distinguish experiments.
 
 use overparam::Error;
 use overparam::prelude::*;

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 /// Run one optimizer once; write its trace and its best point, print a summary.
 ///
-/// The trace has one row per recorded iteration: `function`, `optimizer`, `seed`, `learning_rate`, `iteration`, `seconds`, the
+/// The trace has one row per recorded iteration: `function`, `optimizer`, `rule`, `seed`, `learning_rate`, `iteration`, `seconds`, the
 /// scaled objective as `objective_min` and `objective_mean` over the embeddings and `best` so far, `raw_best` in the function's own units,
 /// `step_size`, and `extrapolated`, true in the rows after the run settled. The point is one row: `best`, `raw_best`, the
 /// point in the unit cube as x0, x1, … and in the function's box as u0, u1, …; `overparam evaluate` reads it.

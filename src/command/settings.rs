@@ -25,7 +25,7 @@ impl ProtocolName {
     }
 }
 
-/// Where to compute.
+/// The device to compute on.
 #[derive(Args)]
 pub struct Device {
     /// Device to compute on: cpu, cuda, or auto for a GPU where there is one. A single run is far too small for a GPU
@@ -74,7 +74,7 @@ enum InitializationName {
     PytorchUniform,
 }
 
-/// What may differ from the protocol.
+/// Settings that may differ from the protocol.
 #[derive(Args)]
 pub struct Overrides {
     /// The settings that are not given: those of the paper, or of the published program deep-convexity
@@ -195,7 +195,7 @@ pub fn number(text: &str) -> Result<f64, String> {
         .map_err(|_| "expected a number such as 0.1 or 1e-3; those of a list are separated by single commas".to_owned())
 }
 
-/// Counts up to this are told apart by f64.
+/// f64 represents every count up to this one.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// A whole number, also as `1e6`.

@@ -61,7 +61,7 @@ fn watch(mut respond: impl FnMut(i32) + Send + 'static) -> Result<()> {
     Ok(())
 }
 
-/// The signals that are ignored, where Linux tells it: bit s - 1 for the signal s.
+/// The signals that are ignored, where Linux reports it: bit s - 1 for the signal s.
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -1,4 +1,4 @@
-//! Shapes as numbers, for programs that learn them when they run.
+//! Shapes as numbers, chosen at run time.
 
 use crate::optimizer::Optimizer;
 use serde::{Deserialize, Serialize};
@@ -20,13 +20,13 @@ pub struct Dimensions {
 }
 
 impl Dimensions {
-    /// The paper's: 50 embeddings of 10 dimensions, one layer of 10 neurons, 50 dimensions.
+    /// The paper's shape: 50 embeddings of 10 dimensions, one layer of 10 neurons, 50 dimensions.
     pub const PAPER: Self = Self { n: 50, k: 10, hidden: 10, layers: 1, d: 50 };
 
-    /// Those of the authors' published program: 50 embeddings of 50 dimensions, one layer of 50 neurons, 50 dimensions.
+    /// The shape of the authors' published program: 50 embeddings of 50 dimensions, one layer of 50 neurons, 50 dimensions.
     pub const DEEP_CONVEXITY: Self = Self { n: 50, k: 50, hidden: 50, layers: 1, d: 50 };
 
-    /// How many variables the optimizer moves: n d, or n k and the network's weights and biases.
+    /// The number of variables that the optimizer moves: n d, or n k plus the network's weights and biases.
     pub fn parameters(self, optimizer: Optimizer) -> usize {
         let Self { n, k, d, .. } = self;
         match optimizer {

@@ -64,10 +64,10 @@ impl Choice {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Units {
-    /// Those of the scaled objective.
+    /// Units of the scaled objective.
     #[default]
     Scaled,
-    /// Those of the authors' published program. It takes raw functions, the sphere as a mean over coordinates, Levy's function
+    /// Units of the authors' published program. It takes raw functions, the sphere as a mean over coordinates, Levy's function
     /// with a mean over the terms in its middle, and the energy of the spin glass instead of that per spin.
     Published,
 }
@@ -98,7 +98,7 @@ impl Units {
     }
 }
 
-/// How the two optimizers are compared on a function.
+/// The comparison of the two optimizers on a function: what the paper or its program fixes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Protocol {
     /// `"paper"` or `"deep-convexity"`.
@@ -111,11 +111,11 @@ pub struct Protocol {
     pub rates: Vec<f64>,
     /// The rule that chooses the best of them.
     pub choice: Choice,
-    /// When the step size shrinks.
+    /// The schedule of the step size. The first one is replaced by each of `rates`.
     pub learning_rate: LearningRate,
-    /// How x is kept in the unit cube.
+    /// The map that keeps x in the unit cube.
     pub squash: Squash,
-    /// How networks are drawn.
+    /// The distribution of weights and biases.
     pub initialization: Initialization,
     /// The start of the shallow optimizer.
     pub shallow_start: ShallowStart,
@@ -123,9 +123,9 @@ pub struct Protocol {
     pub rule: Rule,
     /// The activation of networks.
     pub activation: Activation,
-    /// Whether networks are added to the shallow optimizer's start, see [`Settings::residual`].
+    /// True if networks are added to the shallow optimizer's start, see [`Settings::residual`].
     pub residual: bool,
-    /// Whether embeddings stay as they were drawn, see [`Settings::frozen_embeddings`].
+    /// True if embeddings stay as they were drawn, see [`Settings::frozen_embeddings`].
     pub frozen_embeddings: bool,
     /// The units of the objective that is descended on.
     pub units: Units,
@@ -136,14 +136,14 @@ pub struct Protocol {
     pub iterations: u64,
     /// Seeds of a test function.
     pub seeds: u64,
-    /// The same on the Hamiltonian.
+    /// Iterations on the Hamiltonian, of the same runs.
     pub glass_iterations: u64,
     /// Seeds of the Hamiltonian.
     pub glass_seeds: u64,
 }
 
 impl Protocol {
-    /// What the paper's text says: see the [crate documentation](crate) for what it leaves open.
+    /// The protocol of the paper's text: see the [crate documentation](crate) for what it leaves open.
     pub fn paper() -> Self {
         Self {
             name: "paper".to_owned(),
@@ -168,7 +168,7 @@ impl Protocol {
         }
     }
 
-    /// What the authors' published program did instead. It descends on [functions of its own units](Units::Published), through a scaled
+    /// The protocol of the authors' published program. It descends on [functions of its own units](Units::Published), through a scaled
     /// tanh, with 20 rates from 10⁻⁶ to 10, [another rule](LearningRate::DEEP_CONVEXITY) and
     /// [a larger network](Dimensions::DEEP_CONVEXITY) drawn as PyTorch draws it. The shallow optimizer starts at standard normals
     /// of its own. The best rate is chosen for each seed, both optimizers take 10,000 iterations, also on the Hamiltonian, and
@@ -229,7 +229,7 @@ impl Protocol {
         self.seeds(function).len() * Optimizer::ALL.len() * (self.rates.len() + 1)
     }
 
-    /// What every run of `function` is told, with the shallow optimizer's budget.
+    /// The settings of every run of `function`, with the shallow optimizer's budget.
     pub fn settings(&self, function: Function) -> Settings {
         let gradient_scale = self.units.per_scaled(function, self.dimensions.d);
         // The rule's threshold is in the units of what is descended on; the trace is in those of the scaled objective.
@@ -462,7 +462,7 @@ impl Protocol {
 /// Finds a run that need not be made again.
 pub(super) type Known<'a> = &'a (dyn Fn(Stage, Optimizer, f64, u64) -> Option<Run> + Sync);
 
-/// Which part of a protocol a run belongs to.
+/// The part of a protocol that a run belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// Side by side with others, to choose the learning rate.
@@ -481,10 +481,10 @@ impl Stage {
     }
 }
 
-/// What [`Protocol::compare`] found.
+/// The result of [`Protocol::compare`].
 #[derive(Clone, Debug)]
 pub struct Comparison {
-    /// What was minimized.
+    /// The function that was minimized.
     pub function: Function,
     /// The rule that chose the learning rates.
     pub choice: Choice,
@@ -516,7 +516,7 @@ impl Comparison {
         trace::traces(&self.timed)
     }
 
-    /// One row a run, those of the sweep first, see [`crate::trace`].
+    /// One row per run, those of the sweep first, see [`crate::trace`].
     ///
     /// # Errors
     /// If Polars cannot allocate the columns.

@@ -9,32 +9,32 @@ use crate::trace::{self, Sample};
 use polars::prelude::DataFrame;
 use std::fmt;
 
-/// What one run of one optimizer found, and how it got there.
+/// The result of one run of one optimizer, with its trace.
 #[derive(Clone, Debug)]
 pub struct Run {
     /// The objective's name.
     pub function: String,
-    /// Which optimizer it was.
+    /// The optimizer.
     pub optimizer: Optimizer,
     /// The seed of the start.
     pub seed: u64,
-    /// What it was told.
+    /// The settings.
     pub settings: Settings,
     /// Its shape.
     pub dimensions: Dimensions,
     /// `"f32"` or `"f64"`.
     pub dtype: &'static str,
-    /// Where it was computed: `"cpu"` or `"cuda"`.
+    /// The device that computed it: `"cpu"` or `"cuda"`.
     pub device: &'static str,
     /// The smallest scaled objective over all embeddings and all iterations; of a diverged run, before it diverged.
     pub best: f64,
-    /// Where it was found: d coordinates in [0, 1]; all 0 if `best` is infinite, the objective having been a number nowhere.
+    /// The point with that objective: d coordinates in [0, 1]; all 0 if `best` is infinite, the objective having been a number nowhere.
     pub x: Vec<f64>,
     /// Iterations taken.
     pub iterations: u64,
-    /// Wall time.
+    /// Wall time in seconds.
     pub seconds: f64,
-    /// How it ended.
+    /// Its end.
     pub outcome: Outcome,
     /// The iteration whose step changed no parameter: all later samples, `iterations` and `seconds` are extrapolated. None if
     /// every iteration was computed.
@@ -48,7 +48,7 @@ pub struct Run {
     pub(crate) scale: [f64; 2],
 }
 
-/// Where a run came from.
+/// The origin of a run.
 pub(crate) struct Origin {
     pub backend: Backend,
     pub dimensions: Dimensions,
@@ -59,7 +59,7 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    /// What `descent` found, on the objective called `function`.
+    /// The run that `descent` made, on the objective called `function`.
     pub(crate) fn run<R: Real>(self, function: String, settings: &Settings, descent: Descent<R>) -> Run {
         let Self { backend, dimensions, optimizer, seed, scale } = self;
         let Descent { best, iterations, seconds, outcome, settled_at, thinned_from, trace } = descent;

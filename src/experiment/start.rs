@@ -10,7 +10,7 @@ use crate::rule::Rule;
 use crate::simd::{Panels, Real};
 use std::sync::Arc;
 
-/// What the deep optimizer starts from.
+/// The start of the deep optimizer.
 pub(crate) struct Start<R> {
     /// z0, n×k, row-major.
     pub embeddings: Vec<R>,
@@ -21,7 +21,7 @@ pub(crate) struct Start<R> {
 /// A linear layer.
 pub(crate) struct Layer<R> {
     pub inputs: usize,
-    /// Row-major, a row an output.
+    /// Row-major, one row per output.
     pub weight: Vec<R>,
     pub bias: Vec<R>,
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// Runs of one function, over learning rates, seeds and optimizers.
 #[derive(Clone, Debug)]
 pub struct Sweep {
-    /// What is minimized.
+    /// The function to minimize.
     pub function: Function,
     /// The shape of all runs.
     pub dimensions: Dimensions,
@@ -40,17 +40,17 @@ pub struct Candidate {
 }
 
 impl Sweep {
-    /// How many runs it has.
+    /// The number of runs.
     pub fn len(&self) -> usize {
         self.rates.len() * self.seeds.len() * self.optimizers.len()
     }
 
-    /// Whether it has no run at all.
+    /// True if there is no run.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Runs everything on the threads of the current rayon pool, one run a thread, and returns the runs in the order of
+    /// Runs everything on the threads of the current rayon pool, each run on one thread, and returns the runs in the order of
     /// optimizers, rates, seeds, whatever the number of threads. The runs of a seed share its couplings. `finished` is called
     /// after each run. Runs not begun when an interrupt is requested are left out.
     ///

@@ -1,4 +1,4 @@
-//! How long an iteration takes.
+//! Time per iteration.
 
 use super::{Dimensions, Dtype, Protocol, Sweep, single};
 use crate::element::Element;
@@ -7,7 +7,7 @@ use crate::objective::Function;
 use crate::optimizer::{Optimizer, Settings};
 use dfdx::prelude::{Cpu, Device};
 
-/// What [`Protocol::time`] measured.
+/// The result of [`Protocol::time`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Timing {
     /// The median over the repeats.

@@ -1,4 +1,4 @@
-//! What an iteration costs: beside other programs, and at growing shapes.
+//! The cost of an iteration: beside other programs, and at growing shapes.
 
 use plotly::common::{DashType, Line, Marker, MarkerSymbol, Mode};
 use plotly::layout::{
@@ -40,7 +40,7 @@ struct Ratio {
     ratio: f64,
 }
 
-/// Draws how many times longer other programs take (log), a row a function, a panel a shape and dtype. Reads the table of
+/// Draws how many times longer other programs take (log), one row per function, one panel per shape and dtype. Reads the table of
 /// [`bench::ratios`](crate::bench::ratios).
 ///
 /// # Errors
@@ -158,7 +158,7 @@ fn equal(panel: usize) -> Shape {
         .line(ShapeLine::new().color("#222222").width(1.2))
 }
 
-/// Draws time against operations, and memory against the data held, both logarithmic, a line a series; broken lines are
+/// Draws time against operations, and memory against the data held, both logarithmic, one line per series; broken lines are
 /// proportional growth. Reads the table of [`bench::scalings`](crate::bench::scalings).
 ///
 /// # Errors
@@ -166,7 +166,7 @@ fn equal(panel: usize) -> Shape {
 pub fn scaling(table: &DataFrame) -> Result<Figure, Error> {
     let names = strings(table, "series")?;
     let panels = [
-        ("time", "operations an iteration", "time [µs]", "flop_per_iteration", "least_us_per_iteration", 1.0, 1.0),
+        ("time", "operations per iteration", "time [µs]", "flop_per_iteration", "least_us_per_iteration", 1.0, 1.0),
         ("memory", "x, parameters, couplings [MB]", "peak [MB]", "data_bytes", "peak_memory_bytes", 1e-6, 1e-6),
     ];
     let mut series: Vec<&str> = names.iter().map(String::as_str).collect();

@@ -13,7 +13,7 @@ use super::{
 };
 
 /// Draws iterations (log) against the minimum over the n embeddings at that iteration, for the Rastrigin function and
-/// for the Hamiltonian of the spin glass: a thin line a seed and a bold one for their median. If one of the two is
+/// for the Hamiltonian of the spin glass: one thin line per seed and a bold one for their median. If one of the two is
 /// absent, so is its panel.
 ///
 /// The first iteration is 0, so x is the iteration plus one. Rastrigin shows the scaled objective F; the Hamiltonian

@@ -39,7 +39,7 @@ pub fn html(figure: &Figure, title: &str) -> String {
     )
 }
 
-/// What [`Exporter::finish`] did.
+/// The result of [`Exporter::finish`].
 #[derive(Debug)]
 pub struct Written {
     /// The files that are there now.

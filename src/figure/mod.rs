@@ -6,7 +6,7 @@
 //! renders images in memory.
 //!
 //! # The table
-//! One row an iteration recorded, in any order. A run is a (function, optimizer, seed). The columns read are
+//! One row per recorded iteration, in any order. Function, optimizer and seed identify a run. The columns read are
 //!
 //! | column | type | meaning |
 //! |---|---|---|
@@ -22,8 +22,8 @@
 //! Other columns are ignored; a value that is null or not finite is left out of the picture, never an error.
 //!
 //! # Size
-//! Figures 1 and 3 are one journal column wide (85 mm), figure 2 a page (180 mm), at 6 px a millimeter: the 15 px text
-//! prints at 7 points, and the PNG, twice as fine, at 305 dots an inch.
+//! Figures 1 and 3 are one journal column wide (85 mm), figure 2 a page (180 mm), at 6 px per millimeter: the 15 px text
+//! prints at 7 points, and the PNG, twice as fine, at 305 dots per inch.
 
 mod browser;
 mod cost;
@@ -52,15 +52,27 @@ use std::{io, path::PathBuf};
 /// The function whose panels show energies.
 const SPIN_GLASS: &str = "spin-glass";
 
-/// Why a figure could not be drawn or written.
+/// A figure that could not be drawn or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A column the figure needs is not in the table.
     #[error("the traces have no column `{column}`; the columns are: {found}")]
-    MissingColumn { column: &'static str, found: String },
-    /// A column holds something else than what the figure reads.
+    MissingColumn {
+        /// The missing column.
+        column: &'static str,
+        /// The columns of the table, comma-separated.
+        found: String,
+    },
+    /// A column of another type than the figure reads.
     #[error("column `{column}` of the traces should hold {expected}, but its type is {found}")]
-    ColumnType { column: &'static str, expected: &'static str, found: String },
+    ColumnType {
+        /// The column.
+        column: &'static str,
+        /// The values that the figure reads, such as "numbers".
+        expected: &'static str,
+        /// The type of the column.
+        found: String,
+    },
     /// The optimizer of a row is neither of the two.
     #[error("the traces name an optimizer `{0}`; expected `shallow` or `deep`")]
     UnknownOptimizer(String),
@@ -69,7 +81,12 @@ pub enum Error {
     NoRuns(&'static str),
     /// A file could not be written.
     #[error("cannot write {}: {source}", path.display())]
-    Write { path: PathBuf, source: io::Error },
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The error of the system.
+        source: io::Error,
+    },
     /// There is no browser to draw images with, or it failed.
     #[error("no PNG or SVG: {0}")]
     Browser(String),

@@ -23,7 +23,7 @@ const ORDER: [&str; 9] = [
     super::SPIN_GLASS,
 ];
 
-/// Draws wall-clock time (log) against the best objective so far: a panel a function, three in a row, a thin line a
+/// Draws wall-clock time (log) against the best objective so far: one panel per function, three in a row, one thin line per
 /// seed and a bold one for their median. Functions without runs are left out.
 ///
 /// The objective is the scaled one, F in [0, 1], on a logarithmic axis where the medians span more than a decade. A value of

@@ -1,4 +1,4 @@
-//! How every figure looks: colors, fonts, axes, sizes.
+//! The look of every figure: colors, fonts, axes, sizes.
 
 use plotly::{
     Configuration, Layout,

@@ -35,7 +35,8 @@ pub enum Activation {
     /// # Reference
     /// Hendrycks, Gimpel (2016), Gaussian error linear units (GELUs), section 2.
     Gelu,
-    /// sin s, for |s| ≤ 10⁴.
+    /// sin s, for |s| ≤ 10⁴. Beyond, the error grows with |s|; from about 6·10⁶ (`f32`) or 3·10¹⁵ (`f64`) on, the result may also be
+    /// above 1.
     ///
     /// # Reference
     /// Sitzmann et al. (2020), Implicit neural representations with periodic activation functions.

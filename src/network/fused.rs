@@ -8,15 +8,15 @@ use crate::simd::{Lanes, Panel, Panels, Real, Rows, Simd, WithSimd, dispatch};
 /// One linear layer, and what flows through it.
 #[derive(Clone)]
 pub struct Layer<R: Real> {
-    /// A row an output; a column an input, and one more for the bias.
+    /// One row per output; one column per input, and one more for the bias.
     weight: Rows<R>,
-    /// What is to be added to the weight.
+    /// The change to be added to the weight.
     update: Rows<R>,
-    /// What the layer makes of a panel; on the way back, the gradient in it.
+    /// The layer's output for a panel; in the backward pass, the gradient in it.
     output: Rows<R>,
-    /// The derivatives of the activations, where these do not tell them themselves; else empty.
+    /// The derivatives of the activations, where these do not determine them; else empty.
     slopes: Rows<R>,
-    /// The layer's input on the way back: a row a point, a column an input and a column of ones.
+    /// The layer's input in the backward pass: one row per point, one column per input and a column of ones.
     transposed: Rows<R>,
     inputs: usize,
 }
@@ -55,7 +55,7 @@ impl<R: Products> Fused<R> {
         self.layers.push(layer);
     }
 
-    /// How many embeddings there are.
+    /// The number of embeddings.
     pub(crate) fn points(&self) -> usize {
         self.embeddings.points()
     }
@@ -84,8 +84,9 @@ impl<R: Products> Fused<R> {
         }
     }
 
-    /// Leaves the gradient in the embeddings in `gradient`, which is laid out as they are, and those in the layers beside their weights.
-    /// `objective` turns each panel of y, to which that of `base` is added, into the gradient in it.
+    /// One forward and one backward pass that move no parameter. The gradient in the embeddings goes to `gradient`, which has their
+    /// layout; that in the weights stays in the layers, for [`Fused::layers`]. `objective` gets y, plus `base` if there is one, panel by
+    /// panel, and replaces it by the gradient in y.
     pub(crate) fn pass(
         &mut self,
         gradient: &mut Panels<R>,
@@ -247,21 +248,21 @@ impl<R: Real> Target<R> for Rectified<'_, R> {
         mut tile: Tile<S, R, ROWS, COLUMNS>,
     ) {
         for sum in tile.as_flattened_mut() {
-            // Not a maximum: NaN must stay NaN, for a diverged run is told by it.
+            // Not a maximum: NaN must stay NaN, since it marks a diverged run.
             *sum = sum.less_than(0.0, 0.0, *sum);
         }
         self.0.finish(first, column, tile);
     }
 }
 
-/// With the gradient in y in place of y: adds what follows from it to the updates of the layers, which the first panel
-/// begins, and leaves the gradient in the embeddings in their place.
+/// The backward pass of one panel, with the gradient in y in place of y. It adds to the updates of the layers, which the first panel
+/// sets, and replaces the embeddings by the gradient in them.
 struct Backward<'a, 'z, R: Real> {
     z: &'a mut Panel<'z, R>,
     layers: &'a mut [Layer<R>],
     activation: Activation,
-    /// Whether gradients are added to the parameters instead: to these embeddings, and with the last panel of so many points to the
-    /// weights.
+    /// The number of all points, if gradients are added to the parameters instead: to these embeddings at once, to the weights with
+    /// the last panel.
     moves: Option<usize>,
 }
 
@@ -310,7 +311,7 @@ impl<R: Real> WithSimd for Backward<'_, '_, R> {
     }
 }
 
-/// What is added to what is there, once it is summed up: with the `sums` so far, if there are some.
+/// A product that is added to `to`; with `sums`, first to the sums of the panels before.
 struct Added<'a, R> {
     sums: Option<&'a [R]>,
     to: &'a mut [R],
@@ -346,7 +347,7 @@ impl<R: Real> Target<R> for Added<'_, R> {
     }
 }
 
-/// What takes the place of activations: the gradient where they are above zero, else zero.
+/// A product that replaces activations: the gradient where they are above zero, else zero.
 struct Gated<'a, R> {
     activations: &'a mut [R],
     stride: usize,

@@ -51,7 +51,7 @@ pub(super) fn run(run: &Run) -> String {
         ("iterations", run.iterations.to_string()),
         (
             "wall time",
-            format!("{}, {} an iteration", duration(run.seconds), duration(run.seconds / run.iterations as f64)),
+            format!("{}, {} per iteration", duration(run.seconds), duration(run.seconds / run.iterations as f64)),
         ),
         ("learning rate", number(settings.learning_rate.initial)),
         (
@@ -166,7 +166,7 @@ pub(super) fn comparison(comparison: &Comparison) -> String {
     let seeds = comparison.timed(Optimizer::Shallow).count();
     let heading =
         format!("{}: {seeds} seeds, {} runs in the sweep", comparison.function.title(), comparison.sweep.len());
-    let caption = "best objective so far, a line a seed; iterations and wall time are medians";
+    let caption = "best objective so far, one line per seed; iterations and wall time are medians";
     tall_card(&heading, &table, &draw(&curves, "wall time [s]", "best F"), caption)
 }
 

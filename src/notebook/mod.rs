@@ -1,4 +1,4 @@
-//! What a notebook with the evcxr kernel shows of a run, a sweep, a comparison, a table and a figure.
+//! Display in a notebook with the evcxr kernel: of a run, a sweep, a comparison, a table and a figure.
 //!
 //! The kernel calls `evcxr_display` on the value that a cell ends with. [`Display`] gives that method to the types of this
 //! crate, to Polars' `DataFrame` and to plotly's `Plot`; it is in the [prelude](crate::prelude), so that naming a value is
@@ -44,7 +44,7 @@ impl Content {
     }
 }
 
-/// What the kernel shows of a value that a cell ends with.
+/// The display of a value that a cell ends with.
 pub trait Display {
     /// The output, in all its formats.
     fn content(&self) -> Content;
@@ -92,7 +92,7 @@ impl Display for () {
     }
 }
 
-/// What the kernel shows of a plotly figure that a cell ends with.
+/// The display of a plotly figure that a cell ends with.
 ///
 /// plotly's `Plot` has an `evcxr_display` of its own, which takes a reference and sends no image. This one takes the figure
 /// itself and therefore comes first. A figure in a variable cannot be taken: end the cell with [`show`]`(&figure)`.
@@ -116,7 +116,7 @@ pub fn show(figure: impl Into<Figure>) -> Shown {
     Shown(figure.into().content())
 }
 
-/// What [`show`] returns, to end a cell with.
+/// The result of [`show`], to end a cell with.
 #[derive(Clone, Debug)]
 pub struct Shown(Content);
 

@@ -50,7 +50,7 @@ fn ends(count: usize, most: usize) -> Vec<Option<usize>> {
 struct Shown {
     heading: String,
     align: &'static str,
-    /// HTML, one a shown row; empty for the gap.
+    /// HTML, one per shown row; empty for the gap.
     values: Vec<String>,
 }
 

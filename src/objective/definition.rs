@@ -1,4 +1,4 @@
-//! What one function says of itself.
+//! The definition of one function.
 
 use super::kernel::{Link, Points};
 use super::{Description, Taped, TapedValues};
@@ -44,7 +44,7 @@ pub(crate) fn check_dimension<R: Real, F: Definition<R>>(dimension: usize) -> Re
     Ok(())
 }
 
-/// A function of raw coordinates u on its box. One file a function implements this.
+/// A function of raw coordinates u on its box. Each function implements it in a file of its own.
 pub(crate) trait Definition<R: Real>: Sized + Send + Sync + 'static {
     /// The name in prose.
     const TITLE: &'static str;
@@ -63,7 +63,7 @@ pub(crate) trait Definition<R: Real>: Sized + Send + Sync + 'static {
     /// [begun](Definition::begin), all of them are [mixed](Definition::mix), and only then evaluated.
     const TOGETHER: bool = false;
 
-    /// The same for a GPU, if it has been written.
+    /// The source of the function for a GPU, if it has been written.
     const CUDA: Option<CudaSource> = None;
 
     /// The function in `dimension` dimensions, with what it needs to draw drawn from `seed`.

@@ -8,7 +8,7 @@ use crate::simd::{Columns, Lanes, Panel, Panels, Real, Rows, Simd, Tables, WithS
 use std::ops::Range;
 use std::sync::Arc;
 
-/// How a parameter y becomes a coordinate x of the unit cube.
+/// The map from a parameter y to a coordinate x of the unit cube.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Map {
     /// The logistic sigmoid of `gain` times y.
@@ -19,7 +19,7 @@ pub enum Map {
     Identity,
 }
 
-/// What [`Kernel::apply`] leaves in place of the parameters y.
+/// The numbers that [`Kernel::apply`] leaves in place of the parameters y.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Update {
     /// The gradient of F in y times this factor.
@@ -34,7 +34,7 @@ pub enum Update {
 pub struct Best<R> {
     /// The smallest objective seen, infinite before there is one.
     pub value: R,
-    /// Where it was seen, in the unit cube.
+    /// Its point in the unit cube.
     pub x: Vec<R>,
 }
 
@@ -44,7 +44,7 @@ impl<R: Real> Best<R> {
     }
 }
 
-/// The buffers that [`Kernel::apply`] works in, allocated once a run.
+/// The buffers that [`Kernel::apply`] works in, allocated once per run.
 pub struct Workspace<R: Real> {
     x: Rows<R>,
     values: Rows<R>,
@@ -57,11 +57,13 @@ pub trait Kernel<R: Real>: Send + Sync {
     fn workspace(&self, points: usize) -> Workspace<R>;
 
     /// Evaluates the scaled objective F at x = map(y) for every point of the panel `y` (or of what stands for it, see
-    /// `Update::Step`), writes `values` (one a point), replaces y as `update` says, and keeps the smallest value and its x in `best`.
+    /// `Update::Step`), writes `values` (one per point), replaces y as `update` says, and keeps the smallest value and its x in `best`.
     fn apply(&self, job: Job<'_, R>);
 
+    /// Checks that the function is defined in this number of dimensions.
+    ///
     /// # Errors
-    /// If the function is not defined in so few dimensions.
+    /// If it is not: there are too few.
     fn check(&self) -> Result<(), Error>;
 
     /// Floating-point operations of one point, counting an elementary function as one.

@@ -1,4 +1,4 @@
-//! What is minimized: eight classical test functions and the Hamiltonian of the 3-spin spherical glass.
+//! The functions to minimize: eight classical test functions and the Hamiltonian of the 3-spin spherical glass.
 //!
 //! A function is known by its name ([`Function`]) and used as an [`Objective`]: F(x) = (f(u) - f_min) / (f_max - f_min) on
 //! the unit cube, with u = lo + (hi - lo) x in the box that the literature recommends for f. Every function
@@ -30,7 +30,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// `N` points of the unit cube of `D` dimensions, one a row, recorded on dfdx's tape.
+/// `N` points of the unit cube of `D` dimensions, one per row, recorded on dfdx's tape.
 pub type Taped<const N: usize, const D: usize, E, Dev = Cpu> = Tensor<(Const<N>, Const<D>), E, Dev, OwnedTape<E, Dev>>;
 
 /// `N` values, recorded on dfdx's tape.
@@ -67,8 +67,8 @@ pub trait Objective<const N: usize, const D: usize, E: Real, Dev: Device<E> = Cp
         "custom".to_owned()
     }
 
-    /// Offset and width of the raw function f, for which this objective F stands: f = offset + width · F. Both are finite, and
-    /// the width is not 0. Raw values in tables and figures are made by it; what is descended on is F.
+    /// Offset and width of the raw function f that this objective F stands for: f = offset + width · F. Both are finite, and
+    /// the width is not 0. Tables and figures have raw values by it; descent is on F.
     ///
     /// Raw values that are not affine in F, such as its logarithm, are computed from the traces afterwards.
     fn scale(&self) -> [f64; 2] {
@@ -91,12 +91,12 @@ where
     }
 }
 
-/// What is known of a function in `dimension` dimensions.
+/// The name, the source, the box and the range of a function in some number of dimensions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Description {
     /// The name in prose, such as "Styblinski-Tang".
     pub title: &'static str,
-    /// Where the definition comes from.
+    /// The source of the definition.
     pub source: &'static str,
     /// The bounds [lo, hi] of every coordinate u.
     pub domain: [f64; 2],
@@ -129,8 +129,8 @@ macro_rules! functions {
                 }
             }
 
-            /// What is known of the function in `dimension` dimensions. Below [`Function::smallest_dimension`] the function is not
-            /// defined, and what is said of its range means nothing.
+            /// The description of the function in `dimension` dimensions. Below [`Function::smallest_dimension`] the function is not
+            /// defined, and the range means nothing.
             pub fn describe(self, dimension: usize) -> Description {
                 match self {
                     $(Function::$variant => definition::describe::<$module::$variant>(dimension),)+

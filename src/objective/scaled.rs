@@ -19,7 +19,7 @@ pub struct Scaled<const D: usize, R: Real> {
     kernel: Arc<dyn Kernel<R>>,
 }
 
-/// What [`Scaled::evaluate`] finds at every point.
+/// The result of [`Scaled::evaluate`], point by point.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation<R> {
     /// The scaled objective F.
@@ -36,7 +36,7 @@ impl<const D: usize, R: Element> Scaled<D, R> {
         Self { function, seed, kernel: R::kernel(function, D, seed) }
     }
 
-    /// Which function this is.
+    /// The function.
     pub fn function(&self) -> Function {
         self.function
     }

@@ -106,12 +106,12 @@ fn symmetrized(seed: u64, d: usize, stop: &dyn Fn() -> bool) -> Option<Vec<f64>>
     Some(symmetric)
 }
 
-/// How many entries the matrices M_i of d dimensions have.
+/// The number of entries of the matrices M_i in d dimensions.
 fn entries(d: usize) -> usize {
     d * (d + 1) * (2 * d + 1) / 6
 }
 
-/// The couplings for a product over pairs: a row a pair j ≤ k, j slowest, doubled where j < k; column i of d holds S_ijk.
+/// The couplings for a product over pairs: one row per pair j ≤ k, j slowest, doubled where j < k; column i of d holds S_ijk.
 /// Nothing as soon as `stop` says so.
 pub(crate) fn pairs<R: Real>(d: usize, seed: u64, stop: &dyn Fn() -> bool) -> Option<Vec<R>> {
     let symmetric = symmetrized(seed, d, stop)?;
@@ -253,7 +253,7 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
     }
 }
 
-/// What is kept of the points of a panel, in rows of a scalar a point.
+/// What is kept of the points of a panel, in rows of one scalar per point.
 struct Scratch<'a, R> {
     /// σ, d rows.
     spins: &'a mut [R],

@@ -9,10 +9,11 @@ use crate::simd::Real;
 use crate::trace::{Record, Sample, Thinning};
 use std::time::Instant;
 
-/// How often the loop asks whether anything moves still. A snapshot of the parameters and a look at it cost about one iteration.
+/// Iterations between two checks whether a step still changes any parameter. A check copies and compares all parameters, which
+/// costs about one iteration.
 const SETTLED_EVERY: u64 = 128;
 
-/// How often the completion of a settled run, whose iterations cost a nanosecond, looks for interrupts.
+/// Iterations between two checks for interrupts while a settled run is completed, at a nanosecond per iteration.
 const COMPLETION_CHECK_EVERY: u64 = 1 << 16;
 
 /// One of the optimizers at work on its parameters.

@@ -1,9 +1,9 @@
-//! The two optimizers: plain gradient descent on the mean objective of `N` points in the unit cube.
+//! The two optimizers: descent on the mean objective of `N` points in the unit cube, by gradient descent or another [update rule](crate::rule).
 //!
 //! They differ in one thing, how parameters become x: the shallow optimizer moves y and x = S(y) ([`Shallow`]); the deep
 //! optimizer moves the weights and the inputs of a network whose output is y ([`EmbeddingPerceptron`](crate::network::EmbeddingPerceptron)). They share the
-//! descent loop and the learning-rate rule, and a run of one starts at the same x as the run of the other with the same seed
-//! unless it is told to start [elsewhere](ShallowStart::Own).
+//! descent loop, the update rules and the schedules of the step size, and a run of one starts at the same x as the run of the other with the same seed
+//! unless it starts [elsewhere](ShallowStart::Own).
 
 mod deep;
 mod descent;
@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// Which parameters are moved.
+/// The parameters that descent moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Optimizer {
@@ -64,7 +64,7 @@ impl FromStr for Optimizer {
     }
 }
 
-/// How a run ended.
+/// The end of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {

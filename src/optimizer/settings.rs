@@ -1,4 +1,4 @@
-//! What a run is told.
+//! The settings of a run.
 
 use crate::error::Error;
 use crate::network::{Activation, Initialization};
@@ -7,7 +7,7 @@ use crate::rule::{Cosine, LearningRate, Rule, Schedule};
 use crate::simd::Real;
 use serde::{Deserialize, Serialize};
 
-/// How a parameter y becomes a coordinate x of the unit cube.
+/// The map from a parameter y to a coordinate x of the unit cube.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Squash {
@@ -51,7 +51,7 @@ impl Squash {
     }
 }
 
-/// The start of the shallow optimizer. The deep one starts from its network always.
+/// The start of the shallow optimizer. The deep one always starts from its network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ShallowStart {
@@ -62,7 +62,7 @@ pub enum ShallowStart {
     Own,
 }
 
-/// When a run ends.
+/// The end of a run: a number of iterations or a time.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Budget {
@@ -82,16 +82,16 @@ impl Budget {
     }
 }
 
-/// Everything that one run is told besides its objective, its shape, its optimizer and its seed.
+/// The settings of a run, apart from its objective, its shape, its optimizer and its seed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
-    /// The learning-rate rule and its first step size.
+    /// The first step size and its schedule.
     pub learning_rate: LearningRate,
-    /// When the run ends.
+    /// The end of the run.
     pub budget: Budget,
-    /// How x is kept in the unit cube.
+    /// The map that keeps x in the unit cube.
     pub squash: Squash,
-    /// How the network is drawn.
+    /// The distribution of the network's weights and biases.
     pub initialization: Initialization,
     /// The start of the shallow optimizer.
     pub shallow_start: ShallowStart,
@@ -101,17 +101,17 @@ pub struct Settings {
     /// The activation of the network's hidden layers.
     #[serde(default)]
     pub activation: Activation,
-    /// Whether the deep optimizer's network is added to the shallow optimizer's start: y = y₀ + net(z), with an output layer that starts at
+    /// True if the deep optimizer's network is added to the shallow optimizer's start: y = y₀ + net(z), with an output layer that starts at
     /// zero, so that both optimizers start at the same x exactly.
     #[serde(default)]
     pub residual: bool,
-    /// Whether the deep optimizer leaves its embeddings z as they were drawn and moves the weights alone.
+    /// True if the deep optimizer leaves its embeddings z as they were drawn and moves only weights and biases.
     #[serde(default)]
     pub frozen_embeddings: bool,
-    /// The gradient that is descended on is this factor times that of the scaled objective; 1 in the paper. The trace is
-    /// in units of the scaled objective all the same.
+    /// Factor of the gradient: 1 in the paper, where it is that of the scaled objective. The trace is in units of the scaled
+    /// objective whatever the factor.
     pub gradient_scale: f64,
-    /// Whether the trace keeps log-spaced iterations only (some hundreds), or every one.
+    /// True if the trace keeps only log-spaced iterations (some hundreds), false if it keeps every one.
     pub thinned: bool,
 }
 

@@ -12,7 +12,7 @@ use dfdx::optim::{Optimizer, Sgd, SgdConfig};
 use dfdx::prelude::*;
 use std::fmt::Debug;
 
-/// How parameters become x: what shallow and deep differ in.
+/// The map from parameters to x, in which shallow and deep differ.
 pub(crate) trait TapedParametrization<const N: usize, const D: usize, E: Real, Dev: Device<E>>:
     TensorCollection<E, Dev> + Sized
 {

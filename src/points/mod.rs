@@ -37,7 +37,7 @@ use std::path::Path;
 /// The columns that may stand beside the coordinates.
 pub const LABELS: [&str; 6] = ["function", "optimizer", "seed", "learning_rate", "best", "raw_best"];
 
-/// How far u may be from lo + (hi - lo) x, and beyond the box by rounding, in widths of the box.
+/// The distance that u may have from lo + (hi - lo) x, and beyond the box by rounding, in widths of the box.
 const ROUNDING: f64 = 1e-9;
 
 /// Points of the unit cube.
@@ -47,11 +47,12 @@ pub struct Points {
     pub dimension: usize,
     /// The coordinates in [0, 1], n×d, row-major.
     pub x: Vec<f64>,
-    /// The columns of [`LABELS`] that the file has, in its order, each of length n.
+    /// The columns of [`LABELS`] that the file has, in its order, each of length n: `function` and `optimizer` as strings, `seed` as
+    /// u64, the others as f64.
     pub labels: Vec<Column>,
 }
 
-/// What a file holds, column by column.
+/// The columns of a file.
 struct Table {
     columns: Vec<(String, Values)>,
     rows: usize,
@@ -108,7 +109,7 @@ fn extension(path: &Path) -> Option<String> {
     path.extension().map(|extension| extension.to_string_lossy().to_lowercase())
 }
 
-/// What a column's name says that it is.
+/// The meaning of a column's name.
 #[derive(Clone, Copy, PartialEq)]
 enum Role {
     X(usize),

@@ -1,17 +1,17 @@
-//! Rules that treat every parameter by itself.
+//! Update rules that move every parameter by the same formula, independently of the others.
 
 use super::{Parts, Update};
 use crate::simd::{Lanes, Real, Rows, Simd, WithSimd, dispatch};
 
-/// A rule over registers, with `STATES` numbers of its own per parameter, which are 0 at the start.
+/// The formula of such a rule, over registers of parameters. Each parameter has `STATES` numbers of state, 0 at the start.
 pub(super) trait Formula<R: Real, const STATES: usize>: Copy + Send {
-    /// The constants of one step.
+    /// The constants of a step.
     type Constants: Copy;
 
     /// The constants of step `number`, counted from 1, at `rate`.
     fn constants(self, number: u64, rate: f64) -> Self::Constants;
 
-    /// The parameter after the step. `state` is replaced by that of the next step.
+    /// The parameter after the step. Replaces `state` by the state for the next step.
     fn step<S: Simd>(
         constants: Self::Constants,
         value: Lanes<S, R>,
@@ -20,7 +20,7 @@ pub(super) trait Formula<R: Real, const STATES: usize>: Copy + Send {
     ) -> Lanes<S, R>;
 }
 
-/// A [`Formula`] at work.
+/// An update by a [`Formula`].
 pub(super) struct Elementwise<F, R: Real, const STATES: usize> {
     formula: F,
     steps: u64,

@@ -114,8 +114,7 @@ impl Rule {
         }
     }
 
-    /// The schedule that the rule has by default: the paper's for gradient descent, which needs one, and none for the others, which
-    /// PyTorch's optimizers have none of either.
+    /// The default schedule of the rule: the paper's for gradient descent, constant for the others, as in PyTorch.
     pub fn schedule(self) -> Schedule {
         match self {
             Self::GradientDescent => Schedule::Plateau(Plateau::PAPER),
@@ -208,7 +207,7 @@ pub(crate) trait Parts<R: Real> {
     fn visit(&mut self, visit: &mut dyn FnMut(&mut [R], &[R]));
 }
 
-/// An update rule at work.
+/// The state of an update rule.
 pub(crate) trait Update<R: Real>: Send {
     /// Moves the parameters by one step at `rate`; `mean` is the objective that they have.
     fn step(&mut self, rate: f64, mean: f64, parts: &mut dyn Parts<R>);

@@ -14,7 +14,7 @@ use std::str::FromStr;
 pub struct LearningRate {
     /// The first step size, α₀.
     pub initial: f64,
-    /// How it changes from iteration to iteration.
+    /// The change from iteration to iteration.
     pub schedule: Schedule,
 }
 
@@ -61,7 +61,7 @@ impl LearningRate {
     }
 }
 
-/// How the step size changes.
+/// The change of the step size over the iterations.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Schedule {
@@ -124,16 +124,16 @@ impl fmt::Display for Schedule {
 /// This is PyTorch's `ReduceLROnPlateau` with `mode="min"`. A mean that is not a number is no improvement.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plateau {
-    /// What the step size is multiplied by.
+    /// The factor of the step size, in (0, 1).
     pub factor: f64,
-    /// How many iterations without improvement are forgiven.
+    /// Iterations without improvement that are forgiven.
     pub patience: u64,
     /// A mean objective is an improvement if it is below the best so far by more than this: in units of the scaled objective, or where
     /// it is `relative` as a share of the best.
     pub threshold: f64,
-    /// Whether the threshold is a share of the best mean objective so far: PyTorch's `threshold_mode="rel"`.
+    /// True if the threshold is a share of the best mean objective so far: PyTorch's `threshold_mode="rel"`.
     pub relative: bool,
-    /// How many iterations after a change of the step size are not counted as without improvement.
+    /// Iterations after a change of the step size that never count as without improvement.
     pub cooldown: u64,
     /// The step size never shrinks below this: PyTorch's `min_lr`. One that starts below stays where it is.
     pub floor: f64,
@@ -172,7 +172,7 @@ impl Plateau {
 /// Loshchilov, Hutter (2017), SGDR: stochastic gradient descent with warm restarts, equation 5.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cosine {
-    /// How many iterations the fall takes; none for those of the run's budget.
+    /// Iterations that the fall takes; `None` for those of the run's budget.
     pub iterations: Option<u64>,
     /// The last step size.
     pub floor: f64,

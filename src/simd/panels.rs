@@ -45,7 +45,7 @@ impl<R: Real> Panel<'_, R> {
 }
 
 impl<R: Real> Panels<R> {
-    /// The points of the row-major matrix `values`, a point a row.
+    /// The points of the row-major matrix `values`, one point per row.
     pub(crate) fn from_packed(values: &[R], coordinates: usize) -> Self {
         let mut panels = Self::like(values.len() / coordinates, coordinates);
         panels.pack_from(values);
@@ -76,7 +76,7 @@ impl<R: Real> Panels<R> {
         }
     }
 
-    /// The row-major matrix of the points, a point a row.
+    /// The row-major matrix of the points, one point per row.
     pub(crate) fn packed(&self) -> Vec<R> {
         let stride = self.rows.stride();
         let mut packed = Vec::with_capacity(self.points * self.coordinates);

@@ -1,4 +1,4 @@
-//! What a core does at best: multiplications and additions that wait for nothing, and nothing else.
+//! The peak of a core: multiplications and additions that wait for nothing, and nothing else.
 
 use super::{Simd, WithSimd, dispatch};
 use std::hint::black_box;

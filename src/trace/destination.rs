@@ -1,4 +1,4 @@
-//! Where the result of a long computation goes, finished or not.
+//! The files of a long computation's result, finished or not.
 
 use super::file::{self, DEVICE, Provenance, SETTINGS, VERSION};
 use super::table;

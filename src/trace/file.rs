@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
-/// Where a table comes from: what is in the metadata of its file.
+/// The origin of a table, in the metadata of its file.
 #[derive(Clone, Debug)]
 pub struct Provenance {
     /// The settings, as JSON.
@@ -173,7 +173,7 @@ pub(super) fn rows(path: &Path) -> Result<usize, Error> {
     parquet::read_rows(open(path)?).map_err(|problem| Error::Data { path: path.to_owned(), problem })
 }
 
-/// The processor's name, where the system tells it.
+/// The processor's name, where the system reports it.
 fn cpu() -> String {
     let information = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = information.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));

@@ -1,4 +1,4 @@
-//! What a run records, as Polars DataFrames and as Parquet files that explain themselves.
+//! The records of runs, as Polars DataFrames and as Parquet files that explain themselves.
 //!
 //! # Traces
 //! One row per recorded iteration of a run:
@@ -19,11 +19,12 @@
 //! | `step_size` | f64 | the step size of this iteration |
 //! | `extrapolated` | bool | the run had settled before this iteration, which was not computed |
 //!
-//! A run has settled when a step changes no bit of any parameter: from then on nothing but the step size can change, so it
-//! ends there. Its later rows are extrapolated, as if it had gone on at the pace it kept; so are its `iterations` and its `seconds` in the
-//! summary, whose column `settled_at` has the iteration of that step. On the CPU steps are compared at every 128th iteration.
+//! A run of gradient descent has settled when a step changes no bit of any parameter: from then on only the step size could change, so it
+//! ends there. Its later rows are extrapolated, as if it had gone on at the same pace; so are its `iterations` and its `seconds` in the
+//! summary, whose column `settled_at` has the iteration of that step. The CPU compares parameters at every 128th iteration.
+//! Runs of other update rules never settle: these have a state that goes on changing.
 //!
-//! Of a run that records every iteration for longer than the free memory lasts, later rows are log-spaced: from the iteration
+//! A run that records every iteration may fill the free memory. Its later rows are then log-spaced, from the iteration
 //! [`Run::thinned_from`](crate::experiment::Run::thinned_from) on. `overparam run` says so.
 //!
 //! The runs of a batch start together and advance together: their `seconds` are those of the batch. On a GPU they are measured
@@ -82,7 +83,7 @@ pub(crate) use table::PART;
 pub use table::{points, summary, traces};
 pub(crate) use thinning::Thinning;
 
-/// What is recorded of one iteration. The columns of a trace, see the [module](self).
+/// The record of one iteration. The columns of a trace, see the [module](self).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample {
     /// Counted from 0.

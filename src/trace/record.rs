@@ -12,7 +12,7 @@ const LEAST: usize = 1 << 13;
 /// The same, at most: 12 MiB.
 const MOST: usize = 1 << 18;
 
-/// What is recorded of a run.
+/// The samples of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     samples: Vec<Sample>,

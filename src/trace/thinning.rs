@@ -1,4 +1,4 @@
-//! Which iterations a trace keeps.
+//! The iterations that a trace keeps.
 
 /// By how much the next kept iteration is later: 100 a decade.
 const RATIO: f64 = 1.023_292_992_280_754;

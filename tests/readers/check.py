@@ -1,6 +1,6 @@
 """Reads every Parquet file that the program writes with pyarrow, pandas, DuckDB and Polars.
 
-Usage: check.py PROGRAM, the path of the overparam binary. Prints a line for every file; stops at the first difference.
+Usage: check.py PROGRAM, the path of the overparam binary. Prints one line per file; stops at the first difference.
 """
 
 import math
@@ -17,7 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-STRINGS = {"function", "optimizer", "stage", "dtype", "device", "squash", "initialization", "outcome", "instruction_set"}
+STRINGS = {"function", "optimizer", "stage", "dtype", "device", "squash", "initialization", "outcome", "instruction_set", "rule", "schedule", "activation"}
 COMMANDS = [
     "run sphere --iterations 50 --output run.parquet",
     "sweep spin-glass --rates 1,0.1 --seeds 2 --iterations 20 --output sweep.parquet",

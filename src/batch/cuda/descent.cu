@@ -1,8 +1,8 @@
-/* Gradient descent: a block a run, many iterations a launch. */
+/* Gradient descent: one block of threads per run, many iterations per launch. */
 
 /* Settings that all runs share, and their number. */
 enum { FACTOR, PATIENCE, THRESHOLD, FLOOR, LEAST_CHANGE, GRADIENT_SCALE, LOWER, UPPER, MINIMUM, MAXIMUM, INFINITE, SETTINGS };
-/* Where a run stands. SETTLED is the first iteration whose step changed no parameter, plus 1; 0 before there is one. */
+/* The state of a run. SETTLED is the first iteration whose step changed no parameter, plus 1; 0 before there is one. */
 enum {
   STEP_SIZE,
   BEST_MEAN,
@@ -65,7 +65,7 @@ typedef enum { PLUS_BIAS, PLUS_BIAS_RELU, PLAIN, WHERE_ACTIVE, ADDED } Finish;
 #define TILE 2
 
 /* `result` (rows x columns, packed) from left (rows x terms) times right (terms x columns). `other` is the bias, or the
- * activations that tell where a slope passes. Returns whether this thread changed what was added to. */
+ * activations, which are positive where the gradient passes. Returns whether this thread changed what was added to. */
 DEVICE int multiply(int rows, int columns, int terms, Matrix left, Matrix right, Finish finish, const REAL *other,
                     REAL *result) {
   const int across = (columns + TILE - 1) / TILE, down = (rows + TILE - 1) / TILE;
@@ -95,7 +95,7 @@ DEVICE int multiply(int rows, int columns, int terms, Matrix left, Matrix right,
         REAL sum = sums[r][c];
         if (finish == PLUS_BIAS || finish == PLUS_BIAS_RELU)
           sum += other[column[c]];
-        /* Not max: NaN must stay NaN, for a diverged run is told by it. */
+        /* Not max: NaN must stay NaN, since it marks a diverged run. */
         if (finish == PLUS_BIAS_RELU)
           sum = sum < 0 ? C(0) : sum;
         if (finish == WHERE_ACTIVE)

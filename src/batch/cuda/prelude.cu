@@ -50,7 +50,7 @@ typedef double REAL;
 /* How many threads share a point where its coordinates are summed up. */
 #define PARTS 4
 
-/* What a function is told besides the points x (N x D, in the unit cube). */
+/* The arguments of a function besides the points x (N x D, in the unit cube). */
 typedef struct {
   REAL middle, width;
   const REAL *couplings;

@@ -38,7 +38,7 @@ const ARGUMENTS: [&str; 15] = [
     "--host-resolver-rules=MAP * ~NOTFOUND",
 ];
 
-/// The browser begins when it is told to: not before the guard is there, and not at all if we die first.
+/// The browser starts on a signal: not before the guard is there, and not at all if we die first.
 const GATE: &str = r#"read -r go && exec "$@" </dev/null"#;
 
 /// `$1` is the process group to kill and `$2` the folder to remove. A process that is being killed may still write a file.

@@ -111,7 +111,7 @@ fn read_columns(file: Guarded, keep: &dyn Fn(&str) -> bool) -> Result<DataFrame,
     DataFrame::new(rows, columns).map_err(|error| damaged(&error.to_string()))
 }
 
-/// The kind of a field that is more than one value a row.
+/// The kind of a field that is more than one value per row.
 fn nested(field: &Type) -> Option<&'static str> {
     let info = field.get_basic_info();
     let repeated = info.has_repetition() && info.repetition() == Repetition::REPEATED;
