@@ -1,7 +1,7 @@
 # Everything that the project does, from nothing. `make` lists the targets.
 #
 # Needs Rust (1.95 or newer), a C compiler, make and Python 3. With chromium the figures come as PNG and SVG too; without it as
-# HTML alone. Nothing here asks for root.
+# HTML alone. Nothing here asks for root; what only root can test is tested for root alone.
 
 SHELL := /bin/bash
 CARGO ?= cargo
@@ -57,6 +57,8 @@ kernels: set-up ## Time the kernels alone, with Criterion (about 3 minutes after
 .PHONY: test
 test: set-up lint ## Format, clippy, rustdoc, every test and the notebooks (about 40 minutes on 2 cores the first time, then 8)
 	$(CARGO) test $(RELEASE)
+	@if [ "$$(id -u)" = 0 ]; then $(MAKE) test-root; else echo "test: not root: files of other users, mount points and limits on" \
+		"threads were NOT TESTED"; fi
 	@if [ "$(SANITIZERS)" = yes ]; then $(MAKE) test-sanitizers; else echo "test: the C compiler's sanitizers do not work here:" \
 		"the GPU kernels' source was NOT TESTED under them"; fi
 ifneq ($(HAVE_VENV),)
@@ -65,6 +67,10 @@ ifneq ($(HAVE_VENV),)
 else
 	@echo "test: passed, but the NOTEBOOKS WERE NOT TESTED; for them, on Debian: apt-get install python3-venv"
 endif
+
+.PHONY: test-root
+test-root: set-up ## Run the tests that only root can: files of other users, mount points, limits on threads (seconds after the build)
+	$(CARGO) test $(RELEASE) --test outputs --test memory -- --ignored
 
 # Other programs that read Parquet.
 READERS := .lab/readers

@@ -67,8 +67,10 @@ impl Output {
         if path == Path::new("-") || leads_out_of_devices(&path, &target) {
             return Err(refused(&path, "this stands for an open stream"));
         }
+        fs::create_dir_all(folder_of(&target)).map_err(failed)?;
+        // The same file has the same target, whatever links its folder is reached by.
+        let target = resolved(&target).map_err(failed)?;
         let folder = folder_of(&target);
-        fs::create_dir_all(folder).map_err(failed)?;
         remove_stale(folder);
         let _writing = begin();
         drop(create(folder, true).map_err(failed)?);
@@ -94,10 +96,16 @@ impl Output {
         &self.path
     }
 
+    /// Whether `path` is the file that this output writes, by whatever links it is reached.
+    pub fn leads_to(&self, path: &Path) -> bool {
+        target_of(path).and_then(|target| resolved(&target)).is_ok_and(|target| target == self.target)
+    }
+
     /// Replaces the file by what `fill` writes.
     ///
     /// # Errors
-    /// That of `fill`, or if the disk is full or the folder can no longer be written. The file then is what it was before.
+    /// That of `fill`, or if the disk is full or the folder can no longer be written; the file then is what it was before. Or if
+    /// the disk fails when the folder is synced, and the new name of the file may not outlive a loss of power.
     pub fn write(&self, fill: impl FnOnce(&mut Sink<'_>) -> Result<(), Error>) -> Result<(), Error> {
         self.put(false, fill)
     }
@@ -133,19 +141,46 @@ impl Output {
         }
         file.as_file().sync_all().map_err(failed)?;
         file.persist(&self.target).map_err(|error| failed(error.error))?;
-        Ok(())
+        sync_folder(folder).map_err(failed)
     }
 
-    /// Removes the file, if there is one.
+    /// Removes the file, if there is one. A link to it stays.
     ///
     /// # Errors
     /// If it cannot be removed.
     pub fn remove(&self) -> Result<(), Error> {
-        match fs::remove_file(&self.path) {
+        match fs::remove_file(&self.target) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::file("remove", &self.path, source)),
             _ => Ok(()),
         }
     }
+}
+
+/// Makes sure that every output writes a file of its own.
+///
+/// # Errors
+/// If two of them lead to one file.
+pub fn ensure_distinct<'a>(outputs: impl IntoIterator<Item = &'a Output>) -> Result<(), Error> {
+    let mut seen: Vec<&Output> = Vec::new();
+    for output in outputs {
+        if seen.iter().any(|earlier| earlier.target == output.target) {
+            let problem = "expected two files to write, and both are this one: name another".to_owned();
+            return Err(Error::Data { path: output.path.clone(), problem });
+        }
+        seen.push(output);
+    }
+    Ok(())
+}
+
+/// The file beside `path` whose name ends in `ending` before the extension: `a-point.parquet` for `a.parquet` and `-point`.
+pub fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push(ending);
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
 }
 
 /// The writer through which an [`Output`] is filled.
@@ -234,6 +269,11 @@ fn target_of(path: &Path) -> io::Result<PathBuf> {
     }
     // Asked once more for its error.
     target.canonicalize()
+}
+
+/// The file `target` in its folder as the system names it, without links. The folder has to be there, the file has not.
+fn resolved(target: &Path) -> io::Result<PathBuf> {
+    Ok(folder_of(target).canonicalize()?.join(target.file_name().unwrap_or_default()))
 }
 
 /// Whether `path` ends as no name of a file does: `folder/`, `.`, `..`, or nothing at all.
@@ -350,6 +390,23 @@ fn try_to_replace(target: &Path, folder: &Path) -> io::Result<()> {
         // A system on which that works: back again.
         Ok(()) => fs::rename(onto.path(), target),
     }
+}
+
+/// Has the disk keep the names in `folder`, after a rename.
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    // A folder that may be written and not read cannot be opened.
+    let Ok(opened) = File::open(folder) else { return Ok(()) };
+    match opened.sync_all() {
+        // Some file systems have no such operation on folders.
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+        synced => synced,
+    }
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// Gives `file` the permissions of the file that it is to replace, and its owner and group where that is allowed.

@@ -17,6 +17,19 @@ fn watch_over_the_process() {
     });
 }
 
+/// Runs `work`, and requests an interrupt when `ready` says so. Returns the result.
+fn interrupted_when<T>(ready: impl Fn() -> bool + Send, work: impl FnOnce() -> T) -> T {
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            while !ready() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            interrupt::request();
+        });
+        work()
+    })
+}
+
 /// Runs `work`, and requests an interrupt after `delay`. Returns the result and the time taken.
 fn interrupted<T>(delay: Duration, work: impl FnOnce() -> T) -> (T, Duration) {
     let clock = Instant::now();
@@ -65,6 +78,11 @@ fn sweeps_leave_out_what_is_not_begun(sweep: &Sweep) {
     interrupt::clear();
 }
 
+/// Whether the file is none that is being written.
+fn is_result(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "parquet")
+}
+
 /// The rate, seed, best x and the time: equal only if it is the same run.
 fn identity(run: &Run) -> (Optimizer, f64, u64, Vec<f64>, f64) {
     (run.optimizer, run.settings.learning_rate.initial, run.seed, run.x.clone(), run.seconds)
@@ -72,7 +90,9 @@ fn identity(run: &Run) -> (Optimizer, f64, u64, Vec<f64>, f64) {
 
 fn sweeps_go_on_where_they_were_interrupted(sweep: &Sweep) {
     let folder = Path::new("data/unfinished");
-    let (first, _) = interrupted(Duration::from_secs(1), || sweep.run_with_progress(Dtype::F64).unwrap());
+    // Finished runs are kept from some time on.
+    let kept = || folder.read_dir().is_ok_and(|mut files| files.any(|file| is_result(&file.unwrap().path())));
+    let first = interrupted_when(kept, || sweep.run_with_progress(Dtype::F64).unwrap());
     interrupt::clear();
     let finished: Vec<_> = first.iter().filter(|run| run.outcome == Outcome::Finished).map(identity).collect();
     assert!(!finished.is_empty() && first.len() < sweep.len(), "{} of {} runs", first.len(), sweep.len());
@@ -105,8 +125,10 @@ fn requests_to_stop_are_followed_and_work_goes_on_after_them() {
     let mut protocol = Protocol::paper();
     (protocol.iterations, protocol.seeds, protocol.rates) = (300, 2, vec![1.0, 0.1]);
     let mut sweep = protocol.sweep(Function::Rastrigin);
-    sweep.seeds = (0..100).collect();
-    sweep.settings = sweep.settings.iterations(2_000);
+    // Enough for several seconds on all cores: finished runs are kept after two.
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+    sweep.seeds = (0..100 * cores).collect();
+    sweep.settings = sweep.settings.iterations(4_000);
     requested_runs_stop();
     requested_completions_stop();
     sweeps_leave_out_what_is_not_begun(&sweep);

@@ -190,6 +190,15 @@ mod tests {
         Process::start(command).unwrap().ask("question", limit).unwrap_err()
     }
 
+    /// Waits until `message` has come from the process.
+    fn wait_for_errors(process: &Process, message: &str) {
+        let clock = Instant::now();
+        while !String::from_utf8_lossy(&process.errors.lock().unwrap()).contains(message) {
+            assert!(clock.elapsed() < SOON, "{message} has not come");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     #[test]
     fn a_line_is_answered_by_a_line() {
         let mut echo = Process::start("while read -r line; do echo \"re: $line\"; done").unwrap();
@@ -235,7 +244,9 @@ mod tests {
     #[test]
     fn silence_ends_the_wait() {
         let clock = Instant::now();
-        let problem = problem("echo thinking >&2; sleep 600", Duration::from_millis(300));
+        let mut process = Process::start("echo thinking >&2; sleep 600").unwrap();
+        wait_for_errors(&process, "thinking");
+        let problem = process.ask("question", Duration::from_millis(300)).unwrap_err();
         assert_eq!(problem, "it did not answer within 0.3 s; its last message: thinking");
         assert!(clock.elapsed() < Duration::from_secs(30), "{:?}", clock.elapsed());
     }
@@ -245,6 +256,7 @@ mod tests {
         let mut process =
             Process::start("read -r _; yes error | head -c 3000000 >&2; echo answer; yes error >&2").unwrap();
         assert_eq!(process.ask("question", SOON).unwrap(), "answer\n");
+        wait_for_errors(&process, "error");
         let problem = process.ask("again", Duration::from_millis(100)).unwrap_err();
         assert!(problem.starts_with("it did not answer within 0.1 s; its last message: "), "{problem}");
         assert!(process.errors.lock().unwrap().len() <= REMEMBERED);

@@ -114,14 +114,20 @@ impl Found {
     /// What the file `path` holds, if it can be read.
     fn in_file(path: &Path, provenance: &Provenance, protocol: &Protocol) -> Option<Self> {
         let found = trace::metadata(path).ok()?;
+        if let Err(problem) = trace::ensure_known_format(&found) {
+            return Some(Self::Other(Error::Data { path: path.to_owned(), problem: problem + REMEDY }));
+        }
         let settings = found.get("overparam.settings").and_then(|text| serde_json::from_str(text).ok());
-        let earlier = settings.and_then(|settings: BTreeMap<String, serde_json::Value>| {
-            serde_json::from_value::<Protocol>(settings.get("protocol")?.clone()).ok()
-        });
+        let settings =
+            settings.and_then(|settings: BTreeMap<String, serde_json::Value>| settings.get("protocol").cloned());
         let now: BTreeMap<&str, String> = provenance.metadata().into_iter().collect();
         let same = |key: &&str| found.get(*key) == now.get(key);
-        let Some(earlier) = earlier.filter(|_| same(&"overparam.device")) else {
+        let Some(settings) = settings.filter(|_| same(&"overparam.device")) else {
             return Some(Self::other(path, "on another device or by another command"));
+        };
+        let Ok(earlier) = serde_json::from_value::<Protocol>(settings) else {
+            let version = found.get("overparam.version").map_or("unknown", |version| version);
+            return Some(Self::other(path, &format!("with the settings of another version (overparam {version})")));
         };
         // Written and read back as well: a number may be off by a bit then.
         let again = serde_json::to_string(protocol).ok().and_then(|text| serde_json::from_str::<Protocol>(&text).ok());
@@ -152,7 +158,7 @@ impl Found {
 }
 
 /// The function of every row.
-fn names(table: &DataFrame) -> Vec<String> {
+pub fn names(table: &DataFrame) -> Vec<String> {
     let column = table.column("function").and_then(|column| column.str());
     column.map(|names| names.iter().map(|name| name.unwrap_or_default().to_owned()).collect()).unwrap_or_default()
 }

@@ -10,7 +10,7 @@ use overparam::points::{self, Points};
 use overparam::trace::{self, Provenance};
 use overparam::{Element, Error, Function, interrupt};
 use polars::prelude::{Column, DataFrame};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Coordinates that are evaluated before the next look at a request to stop.
 const BLOCK: usize = 1 << 21;
@@ -50,8 +50,7 @@ impl Evaluate {
         let function = settings::function(&self.function)?;
         signals::leave_nothing()?;
         let output = Output::prepare(&self.output)?;
-        let same = |path: &Path| path.canonicalize().ok();
-        if same(&self.points).is_some_and(|points| same(&self.output) == Some(points)) {
+        if output.leads_to(&self.points) {
             let problem = "expected another file to write than the one with the points".to_owned();
             return Err(Error::Data { path: self.output, problem }.into());
         }

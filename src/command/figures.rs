@@ -1,6 +1,6 @@
 //! `overparam figures`
 
-use super::earlier::Earlier;
+use super::earlier::{Earlier, names};
 use super::settings::{self, Device, DtypeName, ProtocolName};
 use super::{signals, threads};
 use anyhow::{Result, bail};
@@ -90,15 +90,15 @@ impl Figures {
         threads.install(|| functions.iter().try_for_each(room))?;
         let clock = Instant::now();
         let (comparisons, saved) = threads.install(|| compare(&protocol, &functions, &mut files))?;
-        let comparisons = comparisons.iter().filter(|comparison| !comparison.timed.is_empty());
-        let comparisons: Vec<&Comparison> = comparisons.collect();
+        // A function whose rates all diverged has nothing to show.
+        let shown: Vec<&Comparison> = comparisons.iter().filter(|comparison| !comparison.timed.is_empty()).collect();
         let (mut drawn, mut printed) = (Ok(()), Ok(()));
-        if !comparisons.is_empty() && !interrupt::requested() {
+        if !shown.is_empty() && !interrupt::requested() {
             if saved.is_ok() {
-                drawn = draw(&comparisons, exporter, &mut files);
+                drawn = draw(&shown, exporter, &mut files);
             }
             // Also where writing fails: the numbers are all that is left.
-            printed = table(&comparisons);
+            printed = table(&shown);
         }
         saved?;
         drawn?;
@@ -110,7 +110,7 @@ impl Figures {
             say!("  {written}");
         }
         if interrupt::requested() {
-            let done = comparisons.iter().filter(|comparison| is_complete(comparison)).count();
+            let done = comparisons.iter().filter(|comparison| protocol.is_complete(comparison)).count();
             let total = functions.len();
             match files.unfinished {
                 Some(place) => {
@@ -164,19 +164,19 @@ impl<'a> Files<'a> {
     /// Writes what is known after another function: its traces, and the summary of all so far, which takes the place of an
     /// earlier one when it is `finished`.
     fn save(&mut self, comparisons: &[Comparison], finished: bool) -> Result<(), Error> {
-        if let Some(comparison) = comparisons.last().filter(|comparison| is_complete(comparison)) {
+        if let Some(comparison) = comparisons.last().filter(|comparison| self.protocol.is_complete(comparison)) {
             let outputs = self.outputs.iter().find(|(function, _)| *function == comparison.function);
             let [traces, points] = outputs.map(|(_, outputs)| outputs).expect("they were prepared for every function");
             trace::write_to(traces, &trace::traces(&comparison.timed)?, &self.provenance)?;
             self.written.push(traces.path().display().to_string());
             trace::write_to(
                 points,
-                &trace::points(comparison.function, rows(comparison).map(|(_, run)| run))?,
+                &trace::points(comparison.function, comparison.rows().map(|(_, run)| run))?,
                 &self.provenance,
             )?;
             self.written.push(points.path().display().to_string());
         }
-        let table = trace::summary(comparisons.iter().flat_map(rows))?;
+        let table = trace::summary(comparisons.iter().flat_map(Comparison::rows))?;
         if table.height() == 0 {
             return Ok(());
         }
@@ -206,17 +206,6 @@ impl<'a> Files<'a> {
 /// What goes into the metadata.
 fn settings_of<'a>(functions: impl Iterator<Item = &'a str>, protocol: &Protocol) -> String {
     serde_json::json!({ "functions": functions.collect::<Vec<_>>(), "protocol": protocol }).to_string()
-}
-
-/// The runs of a comparison, with the stages they belong to.
-fn rows(comparison: &Comparison) -> impl Iterator<Item = (&'static str, &Run)> {
-    let sweep = comparison.sweep.iter().map(|run| (Stage::Sweep.name(), run));
-    sweep.chain(comparison.timed.iter().map(|run| (Stage::Timed.name(), run)))
-}
-
-/// Whether all timed runs were taken and none was cut short: only then do they replace what an earlier command wrote.
-fn is_complete(comparison: &Comparison) -> bool {
-    !comparison.timed.is_empty() && comparison.timed.iter().all(|run| run.outcome != Outcome::Stopped)
 }
 
 /// Compares the optimizers on every function in turn and saves after each, until that fails.
@@ -255,9 +244,8 @@ fn compare(
 fn draw(comparisons: &[&Comparison], mut exporter: Exporter, files: &mut Files<'_>) -> Result<()> {
     let traces = trace::traces(comparisons.iter().flat_map(|comparison| &comparison.timed))?;
     let traces: DataFrame = files.earlier.with_traces(traces)?;
-    let names = comparisons.iter().map(|comparison| comparison.function.name());
-    let names: Vec<&str> = names.chain(files.earlier.functions()).collect();
-    let drawn = |function: Function| names.contains(&function.name());
+    let names = names(&traces);
+    let drawn = |function: Function| names.iter().any(|name| name == function.name());
     exporter.add(figure1(), "figure1").map_err(Error::from)?;
     exporter.add(figure2(&traces).map_err(Error::from)?, "figure2").map_err(Error::from)?;
     if drawn(Function::Rastrigin) || drawn(Function::SpinGlass) {

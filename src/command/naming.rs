@@ -1,6 +1,5 @@
 //! File names that distinguish experiments.
 
-use overparam::Error;
 use overparam::prelude::*;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -20,8 +19,18 @@ impl Name {
     pub fn new(mut parts: Vec<String>, protocol: &Protocol, backend: Backend) -> Self {
         let paper = Protocol::paper();
         let base = if protocol.name == paper.name { paper } else { Protocol::deep_convexity() };
+        // The rule with its default constants, and its schedule or one that has a name.
+        let rule = protocol.rule.name().parse().unwrap_or(base.rule);
+        let usual_schedule = if rule == base.rule { base.learning_rate.schedule } else { rule.schedule() };
+        let schedule = protocol.learning_rate.schedule;
+        let named = if schedule == usual_schedule { Some(schedule) } else { schedule.to_string().parse().ok() };
         // All fields of a protocol that a command can change; what else may differ goes into a hash.
         let known = Protocol {
+            rule,
+            learning_rate: LearningRate { schedule: named.unwrap_or(usual_schedule), ..base.learning_rate },
+            activation: protocol.activation,
+            residual: protocol.residual,
+            frozen_embeddings: protocol.frozen_embeddings,
             dimensions: protocol.dimensions,
             dtype: protocol.dtype,
             squash: protocol.squash,
@@ -46,11 +55,22 @@ impl Name {
             (protocol.dtype.name(), base.dtype.name()),
             (protocol.squash.name(), base.squash.name()),
             (protocol.initialization.name(), base.initialization.name()),
+            (rule.name(), base.rule.name()),
+            (protocol.activation.name(), base.activation.name()),
             (backend.name(), Backend::Cpu.name()),
         ];
         parts.extend(words.into_iter().filter(|(word, usual)| word != usual).map(|(word, _)| word.to_owned()));
+        if schedule != usual_schedule {
+            parts.push(format!("schedule-{schedule}"));
+        }
+        let switches = [
+            ("residual", protocol.residual, base.residual),
+            ("frozen-embeddings", protocol.frozen_embeddings, base.frozen_embeddings),
+        ];
+        parts.extend(switches.into_iter().filter(|(_, on, usual)| on != usual).map(|(word, ..)| word.to_owned()));
         if *protocol != known {
-            parts.push(format!("{:08x}", hash(&format!("{protocol:?}"))));
+            let settings = serde_json::json!(protocol).to_string();
+            parts.push(format!("{:08x}", hash(&settings)));
         }
         Self { parts, base }
     }
@@ -86,27 +106,6 @@ impl Name {
     pub fn file(&self, folder: &str) -> PathBuf {
         Path::new(folder).join(format!("{}.parquet", self.parts.join("-")))
     }
-}
-
-/// `NAME-point.parquet` for `NAME.parquet` and the `ending` "-point".
-pub fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.file_stem().unwrap_or_default().to_owned();
-    name.push(ending);
-    name.push(".parquet");
-    path.with_file_name(name)
-}
-
-/// Finds out whether two files to write are two.
-///
-/// # Errors
-/// If they are one.
-pub fn distinct(first: &Path, second: &Path) -> Result<(), Error> {
-    let place = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).ok();
-    if place(first) != place(second) {
-        return Ok(());
-    }
-    let problem = "expected two files to write, and both are this one: name another".to_owned();
-    Err(Error::Data { path: second.to_owned(), problem })
 }
 
 /// The shortest text that means `value`.

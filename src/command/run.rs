@@ -1,10 +1,11 @@
 //! `overparam run`
 
-use super::naming::{Name, beside, distinct, number};
+use super::naming::{Name, number};
 use super::settings::{self, Device, Overrides};
 use super::{signals, threads};
 use anyhow::{Result, bail};
 use clap::Args;
+use overparam::output::{beside, ensure_distinct};
 use overparam::prelude::*;
 use overparam::trace::{self, Destination};
 use std::path::PathBuf;
@@ -43,7 +44,7 @@ pub struct RunCommand {
     /// Where the trace goes [default: data/runs/FUNCTION-OPTIMIZER-SEED.parquet, with every setting that is not the default]
     #[arg(long)]
     output: Option<PathBuf>,
-    /// Where the best point goes [default: the trace's name, ending in -point.parquet]
+    /// Where the best point goes [default: beside the trace, ending in -point.parquet]
     #[arg(long)]
     point: Option<PathBuf>,
     #[command(flatten)]
@@ -87,9 +88,9 @@ impl RunCommand {
             "protocol": protocol, "settings": settings });
         signals::finish_early()?;
         let point = self.point.unwrap_or_else(|| beside(&output, "-point"));
-        distinct(&output, &point)?;
         let destination = Destination::prepare(&output, experiment.to_string(), backend)?;
         let point = Destination::prepare(&point, experiment.to_string(), backend)?;
+        ensure_distinct(destination.outputs().into_iter().chain(point.outputs()))?;
         let run = || protocol.run_on(backend, function, optimizer, self.seed, &settings);
         // A single run on the CPU is all on this thread.
         let run = if backend == Backend::Cpu { run() } else { threads(Some(1))?.install(run) }?;

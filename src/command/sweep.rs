@@ -1,10 +1,11 @@
 //! `overparam sweep`
 
-use super::naming::{Name, beside, distinct};
+use super::naming::Name;
 use super::settings::{self, Device, Overrides};
 use super::{signals, threads};
 use anyhow::{Result, bail};
 use clap::Args;
+use overparam::output::{beside, ensure_distinct};
 use overparam::prelude::*;
 use overparam::trace::{self, Destination};
 use overparam::{Error, progress};
@@ -46,7 +47,7 @@ pub struct SweepCommand {
     /// Where the summary goes [default: data/sweeps/FUNCTION.parquet, with every setting that is not the default]
     #[arg(long)]
     output: Option<PathBuf>,
-    /// Where the best points go [default: the summary's name, ending in -points.parquet]
+    /// Where the best points go [default: beside the summary, ending in -points.parquet]
     #[arg(long)]
     points: Option<PathBuf>,
     #[command(flatten)]
@@ -97,9 +98,9 @@ impl SweepCommand {
             "protocol": protocol });
         signals::finish_early()?;
         let points = self.points.unwrap_or_else(|| beside(&output, "-points"));
-        distinct(&output, &points)?;
         let destination = Destination::prepare(&output, experiment.to_string(), backend)?;
         let points = Destination::prepare(&points, experiment.to_string(), backend)?;
+        ensure_distinct(destination.outputs().into_iter().chain(points.outputs()))?;
         if batched {
             let plan = match protocol.dtype {
                 Dtype::F32 => sweep.plan::<f32>(backend),

@@ -7,7 +7,7 @@ use serde_json::json;
 
 /// Time one optimizer on one thread; print one line of JSON.
 ///
-/// The JSON has the settings, and: `us_per_iteration`, the median over repeats, after one that is not counted, of a run's
+/// The JSON has the settings under `settings`, and: `us_per_iteration`, the median over repeats, after one that is not counted, of a run's
 /// microseconds per iteration, with the learning-rate rule and the recording of minimum and mean that every run has;
 /// `least_us_per_iteration`, that of the fastest repeat; `flop_per_iteration`, counted by formula, an elementary function as one;
 /// `gflop_per_s`, the ratio of `flop_per_iteration` to `us_per_iteration`; `peak_memory_bytes` of the whole process; `instruction_set`.
@@ -51,6 +51,7 @@ impl Time {
             "optimizer": optimizer.name(),
             "dtype": protocol.dtype,
             "dimensions": protocol.dimensions,
+            "settings": settings,
             "iterations": self.iterations,
             "repeats": self.repeats,
             "us_per_iteration": timing.us_per_iteration,

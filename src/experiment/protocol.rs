@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::interrupt;
 use crate::network::{Activation, Initialization};
 use crate::objective::{Function, Kernel};
-use crate::optimizer::{Budget, Optimizer, Settings, ShallowStart, Squash};
+use crate::optimizer::{Budget, Optimizer, Outcome, Settings, ShallowStart, Squash};
 use crate::rule::{LearningRate, Plateau, Rule, Schedule};
 use crate::trace;
 use dfdx::prelude::{Cpu, Device};
@@ -285,6 +285,18 @@ impl Protocol {
         }
     }
 
+    /// Whether `comparison` has every run that [`Protocol::compare`] makes, each to its end: it was not interrupted. Where all
+    /// rates diverge there are no timed runs, and it is complete without them.
+    pub fn is_complete(&self, comparison: &Comparison) -> bool {
+        let seeds = self.seeds(comparison.function);
+        let has_rates =
+            |&&seed: &&u64| Optimizer::ALL.iter().all(|&optimizer| comparison.rate(optimizer, seed).is_some());
+        let timed = Optimizer::ALL.len() * seeds.iter().filter(has_rates).count();
+        let swept = Optimizer::ALL.len() * self.rates.len() * seeds.len();
+        (comparison.sweep.len(), comparison.timed.len()) == (swept, timed)
+            && comparison.rows().all(|(_, run)| run.outcome != Outcome::Stopped)
+    }
+
     /// One run in the shape and the dtype of this protocol.
     ///
     /// # Errors
@@ -333,7 +345,7 @@ impl Protocol {
     {
         let sweep = self.alone(function, optimizer, seed, settings);
         if backend == Backend::Cpu {
-            sweep.ensure_runs::<R>()?;
+            sweep.ensure_room::<R>()?;
             return single::run(self.dimensions, function.name(), kernel()?, optimizer, seed, settings);
         }
         // One optimizer, one rate and one seed are one run, unless it is not begun.
@@ -516,13 +528,18 @@ impl Comparison {
         trace::traces(&self.timed)
     }
 
+    /// All runs with the names of their stages, those of the sweep first: the rows of the summary.
+    pub fn rows(&self) -> impl Iterator<Item = (&'static str, &Run)> {
+        let sweep = self.sweep.iter().map(|run| (Stage::Sweep.name(), run));
+        sweep.chain(self.timed.iter().map(|run| (Stage::Timed.name(), run)))
+    }
+
     /// One row per run, those of the sweep first, see [`crate::trace`].
     ///
     /// # Errors
     /// If Polars cannot allocate the columns.
     pub fn summary(&self) -> Result<DataFrame, Error> {
-        let sweep = self.sweep.iter().map(|run| (Stage::Sweep.name(), run));
-        trace::summary(sweep.chain(self.timed.iter().map(|run| (Stage::Timed.name(), run))))
+        trace::summary(self.rows())
     }
 
     /// The timed runs of one optimizer, by seed.

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::objective::Function;
 use crate::optimizer::{Optimizer, Outcome, Settings};
 use crate::trace::{self, Sample};
-use crate::{interrupt, progress};
+use crate::{interrupt, progress, simd};
 use dfdx::prelude::{Cpu, Device};
 use polars::prelude::*;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -142,7 +142,8 @@ impl Unfinished {
     /// The file of the computation that `settings` describe, with what an interrupted one left there.
     fn open(function: Function, settings: &str) -> Self {
         let mut hasher = DefaultHasher::new();
-        (settings, env!("CARGO_PKG_VERSION")).hash(&mut hasher);
+        // Other instructions round otherwise.
+        (settings, env!("CARGO_PKG_VERSION"), simd::instruction_set()).hash(&mut hasher);
         let folder = std::env::var_os(FOLDER).map_or_else(|| PathBuf::from("data"), PathBuf::from);
         Self::at(folder.join(format!("unfinished/{function}-{:016x}.parquet", hasher.finish())), EVERY)
     }
@@ -320,13 +321,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/runs.parquet");
         let comparison = protocol().compare(Function::Rastrigin, &|_, _| {}).unwrap();
-        let runs: Vec<(Stage, Run)> = comparison
+        let mut runs: Vec<(Stage, Run)> = comparison
             .sweep
             .into_iter()
             .map(|run| (Stage::Sweep, run))
             .chain(comparison.timed.into_iter().map(|run| (Stage::Timed, run)))
             .collect();
-        let mut runs = runs;
         (runs[0].1.settled_at, runs[0].1.thinned_from) = (Some(127), None);
         write(&runs, &path).unwrap();
         let again = read(&path).unwrap();

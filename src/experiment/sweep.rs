@@ -63,11 +63,6 @@ impl Sweep {
         self.run_beyond::<R>(&|_, _, _| None, finished)
     }
 
-    /// Finds out before anything is allocated whether the shape is sound and the runs fit into memory.
-    pub(super) fn ensure_runs<R: Element>(&self) -> Result<(), Error> {
-        self.ensure_room::<R>()
-    }
-
     /// [`Sweep::run`] without the runs that are `known`, by optimizer, rate and seed.
     pub(super) fn run_beyond<R: Element>(
         &self,
@@ -77,7 +72,7 @@ impl Sweep {
     where
         Cpu: Device<R>,
     {
-        self.ensure_runs::<R>()?;
+        self.ensure_room::<R>()?;
         let rates = self.optimizers.iter().flat_map(|&optimizer| self.rates.iter().map(move |&rate| (optimizer, rate)));
         let rates: Vec<(Optimizer, f64)> = rates.collect();
         // Seed by seed, so that no more couplings are held than there are threads.

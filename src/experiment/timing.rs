@@ -44,7 +44,7 @@ fn time<R: Element>(sweep: &Sweep, repeats: usize) -> Result<Timing, Error>
 where
     Cpu: Device<R>,
 {
-    sweep.ensure_runs::<R>()?;
+    sweep.ensure_room::<R>()?;
     let &Sweep { function, dimensions, ref seeds, ref optimizers, ref settings, .. } = sweep;
     let (seed, optimizer) = (seeds[0], optimizers[0]);
     let kernel = R::kernel_unless_interrupted(function, dimensions.d, seed)?;

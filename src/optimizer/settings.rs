@@ -96,17 +96,13 @@ pub struct Settings {
     /// The start of the shallow optimizer.
     pub shallow_start: ShallowStart,
     /// The update rule, by which a gradient becomes a step.
-    #[serde(default)]
     pub rule: Rule,
     /// The activation of the network's hidden layers.
-    #[serde(default)]
     pub activation: Activation,
     /// True if the deep optimizer's network is added to the shallow optimizer's start: y = y₀ + net(z), with an output layer that starts at
     /// zero, so that both optimizers start at the same x exactly.
-    #[serde(default)]
     pub residual: bool,
     /// True if the deep optimizer leaves its embeddings z as they were drawn and moves only weights and biases.
-    #[serde(default)]
     pub frozen_embeddings: bool,
     /// Factor of the gradient: 1 in the paper, where it is that of the scaled objective. The trace is in units of the scaled
     /// objective whatever the factor.

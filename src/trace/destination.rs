@@ -6,7 +6,7 @@ use crate::backend::Backend;
 use crate::error::Error;
 use crate::experiment::Run;
 use crate::optimizer::Outcome;
-use crate::output::Output;
+use crate::output::{Output, beside};
 use polars::prelude::DataFrame;
 use std::fmt;
 use std::io;
@@ -65,14 +65,19 @@ impl Destination {
                 version && same.iter().all(|(key, value)| found.get(*key) == Some(value))
             }),
         };
-        let mut names = (1..=MOST_UNFINISHED).map(|number| name_of_part(path, number));
+        let mut names = (1..=MOST_UNFINISHED).map(|number| beside(path, &ending_of_part(number)));
         let Some(unfinished) = names.find(usable) else {
             // A name that cannot even be looked at, such as one that is too long, has an error of its own.
-            let first = Output::prepare(name_of_part(path, 1))?;
+            let first = Output::prepare(beside(path, &ending_of_part(1)))?;
             let problem = "expected room for an unfinished result, and there are 1000 already: remove some".to_owned();
             return Err(Error::Data { path: first.path().to_owned(), problem });
         };
         Ok(Self { finished, unfinished: Output::prepare(unfinished)?, settings, backend })
+    }
+
+    /// The files that may be written: of the finished result, and of a part.
+    pub fn outputs(&self) -> [&Output; 2] {
+        [&self.finished, &self.unfinished]
     }
 
     /// Writes `table`, or a part of it if the `outcome` is [`Outcome::Stopped`].
@@ -128,16 +133,7 @@ impl Destination {
     }
 }
 
-/// `NAME-unfinished.parquet` for `NAME.parquet`, or `NAME-unfinished-2.parquet` and so on.
-fn name_of_part(path: &Path, number: usize) -> PathBuf {
-    let mut name = path.file_stem().unwrap_or_default().to_owned();
-    name.push("-unfinished");
-    if number > 1 {
-        name.push(format!("-{number}"));
-    }
-    if let Some(extension) = path.extension() {
-        name.push(".");
-        name.push(extension);
-    }
-    path.with_file_name(name)
+/// `-unfinished`, or `-unfinished-2` and so on.
+fn ending_of_part(number: usize) -> String {
+    if number > 1 { format!("-unfinished-{number}") } else { "-unfinished".to_owned() }
 }

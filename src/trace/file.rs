@@ -2,7 +2,7 @@
 
 use super::parquet::{self, Writer};
 use crate::backend::Backend;
-use crate::error::Error;
+use crate::error::{Error, excerpt};
 use crate::memory;
 use crate::optimizer::Outcome;
 use crate::output::{Output, Sink};
@@ -36,6 +36,7 @@ impl Provenance {
     pub fn metadata(&self) -> Vec<(&'static str, String)> {
         let mut metadata = vec![
             (VERSION, env!("CARGO_PKG_VERSION").to_owned()),
+            (FORMAT, NEWEST_FORMAT.to_string()),
             (SETTINGS, self.settings.clone()),
             (OUTCOME, self.outcome.name().to_owned()),
             (DEVICE, self.backend.describe()),
@@ -47,15 +48,37 @@ impl Provenance {
     }
 }
 
+/// The format of the files that are written, and the newest that is read.
+const NEWEST_FORMAT: u32 = 1;
+
+/// Makes sure that a file with this `metadata` is of a format that this version knows. One without a number is, whoever wrote it.
+///
+/// # Errors
+/// A sentence for the user, if the file is of a newer format.
+pub fn ensure_known_format(metadata: &BTreeMap<String, String>) -> Result<(), String> {
+    match metadata.get(FORMAT) {
+        Some(format) if !format.parse().is_ok_and(|number: u32| number <= NEWEST_FORMAT) => {
+            let version = metadata.get(VERSION).map_or("unknown", |version| version);
+            Err(format!(
+                "expected a file of format {NEWEST_FORMAT} or older, and this is of format {} (overparam {}): use that version or newer",
+                excerpt(format),
+                excerpt(version)
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Keys of the metadata.
 pub(super) const VERSION: &str = "overparam.version";
+const FORMAT: &str = "overparam.format";
 pub(super) const SETTINGS: &str = "overparam.settings";
 pub(super) const OUTCOME: &str = "overparam.outcome";
 const THINNED_FROM: &str = "overparam.thinned_from";
 pub(super) const DEVICE: &str = "overparam.device";
 
 /// Writes `table`, computed on the CPU, to `path` as Parquet compressed with zstd. `settings` (JSON) go into the file's metadata
-/// under `overparam.settings`, beside the crate's version, the outcome, the device, the CPU and its instruction set.
+/// under `overparam.settings`, beside the crate's version, the format, the outcome, the device, the CPU and its instruction set.
 ///
 /// # Errors
 /// If the file cannot be written or the disk is full; `path` then is what it was before.
@@ -84,7 +107,7 @@ pub(super) fn write_all(
 /// soon as an [interrupt](crate::interrupt) is requested.
 ///
 /// # Errors
-/// As [`write()`], that of a part, or [`Error::Interrupted`].
+/// As [`write()`], that of a part, or [`Error::Interrupted`]; also if there is no part, or one has other columns than the first.
 pub fn write_parts(
     output: &Output,
     parts: impl IntoIterator<Item = Result<DataFrame, Error>>,
@@ -96,7 +119,10 @@ pub fn write_parts(
 /// Bytes that are taken to encode and compress one of a part that is written.
 const ENCODED: u64 = 3;
 
-/// Writes `parts`, of which there is at least one.
+/// Writes `parts`.
+///
+/// # Errors
+/// If there is none, or one has other columns than the first.
 fn fill(
     sink: &mut Sink<'_>,
     path: &Path,
@@ -105,7 +131,10 @@ fn fill(
 ) -> Result<(), Error> {
     let failed = |error| failure(path, error);
     let mut parts = parts.into_iter();
-    let Some(first) = parts.next().transpose()? else { return Ok(()) };
+    let Some(first) = parts.next().transpose()? else {
+        let problem = "expected at least one table to write, and there is none".to_owned();
+        return Err(Error::Data { path: path.to_owned(), problem });
+    };
     let bytes = ENCODED * first.estimated_size() as u64;
     memory::ensure(|| format!("writing {}", path.display()), bytes, "allow more, or end what else takes memory")?;
     let mut writer = Writer::new(sink, &first, &provenance.metadata()).map_err(failed)?;
@@ -132,7 +161,7 @@ fn failure(path: &Path, error: ParquetError) -> Error {
 /// Reads a Parquet file: columns of numbers, truth values and text. Integers of 8 and 16 bits become 32, half precision and decimals f64.
 ///
 /// # Errors
-/// If it is missing or damaged, or has a column of another kind.
+/// If it is missing or damaged, is of a newer format than this version knows, or has a column of another kind.
 pub fn read(path: &Path) -> Result<DataFrame, Error> {
     read_some(path, &|_| true)
 }
@@ -142,7 +171,9 @@ pub fn read(path: &Path) -> Result<DataFrame, Error> {
 /// # Errors
 /// As [`read()`].
 pub(crate) fn read_some(path: &Path, keep: &(dyn Fn(&str) -> bool + Sync)) -> Result<DataFrame, Error> {
-    parquet::read(open(path)?, keep).map_err(|problem| Error::Data { path: path.to_owned(), problem })
+    let refused = |problem| Error::Data { path: path.to_owned(), problem };
+    ensure_known_format(&metadata(path)?).map_err(refused)?;
+    parquet::read(open(path)?, keep).map_err(refused)
 }
 
 /// The metadata in the footer of a Parquet file, by key: for files of this crate `overparam.version`, `overparam.settings` and others.

@@ -35,7 +35,7 @@
 //!
 //! | column | type | meaning |
 //! |---|---|---|
-//! | `stage` | string | `sweep`: side by side with other runs, to choose α₀; `timed`: alone, what figures show; `single`: on request |
+//! | `stage` | string | `sweep`: side by side with other runs, to choose α₀; `timed`: alone, what figures show |
 //! | `function`, `optimizer`, `rule`, `seed`, `learning_rate` | | as above |
 //! | `schedule` | string | how the step size changes: `paper`, `deep-convexity`, `plateau`, `constant`, `cosine`, or `custom` for a plateau of other numbers |
 //! | `dtype`, `device`, `squash`, `initialization` | string | how it was computed; `device` is `cpu` or `cuda` |
@@ -63,9 +63,10 @@
 //! the rounding of the objective.
 //!
 //! # Files
-//! The metadata of every file has the keys `overparam.version`, `overparam.settings` (JSON), `overparam.outcome`,
-//! `overparam.device`, `overparam.cpu` and `overparam.instruction_set`. The outcome is `finished`, or `stopped` for a part of what
-//! was asked for: such a part goes to a file of its own, see [`Destination`]. A trace that was to have every iteration and is thinned
+//! The metadata of every file has the keys `overparam.version`, `overparam.format`, `overparam.settings` (JSON), `overparam.outcome`,
+//! `overparam.device`, `overparam.cpu` and `overparam.instruction_set`. The format is the number 1; it grows when
+//! older versions would misread a file, and files of a higher number are refused. The outcome is `finished`; `diverged` in the trace and the
+//! point of a run that diverged; or `stopped` for a part of what was asked for, which goes to a file of its own, see [`Destination`]. A trace that was to have every iteration and is thinned
 //! from some iteration on has that one under `overparam.thinned_from`.
 
 mod destination;
@@ -76,7 +77,7 @@ mod table;
 mod thinning;
 
 pub use destination::{Destination, Place};
-pub use file::{Provenance, metadata, read, write, write_parts, write_to};
+pub use file::{Provenance, ensure_known_format, metadata, read, write, write_parts, write_to};
 pub(crate) use file::{open, read_some};
 pub(crate) use record::Record;
 pub(crate) use table::PART;

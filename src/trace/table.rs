@@ -4,6 +4,7 @@ use super::Sample;
 use crate::error::Error;
 use crate::experiment::Run;
 use crate::objective::Function;
+use crate::points::to_box;
 use polars::prelude::*;
 
 /// Rows of a part of a table, which is tabulated and written at once.
@@ -127,7 +128,7 @@ pub fn summary<'a>(runs: impl IntoIterator<Item = (&'static str, &'a Run)>) -> R
 pub fn points<'a>(function: Function, runs: impl IntoIterator<Item = &'a Run>) -> Result<DataFrame, Error> {
     let runs: Vec<&Run> = runs.into_iter().collect();
     let d = runs.iter().map(|run| run.x.len()).max().unwrap_or(0);
-    let [lower, upper] = function.describe(d.max(1)).domain;
+    let domain = function.describe(d.max(1)).domain;
     let mut columns = vec![
         text("function", &runs, |run| run.function.clone()),
         text("optimizer", &runs, |run| run.optimizer.name().to_owned()),
@@ -141,7 +142,7 @@ pub fn points<'a>(function: Function, runs: impl IntoIterator<Item = &'a Run>) -
         Column::new(name.into(), runs.iter().map(|run| of(run)).collect::<Vec<_>>())
     };
     columns.extend((0..d).map(|i| coordinate(format!("x{i}"), i, &|x| x)));
-    columns.extend((0..d).map(|i| coordinate(format!("u{i}"), i, &|x| x.mul_add(upper - lower, lower))));
+    columns.extend((0..d).map(|i| coordinate(format!("u{i}"), i, &|x| to_box(x, domain))));
     DataFrame::new(runs.len(), columns).map_err(|source| Error::table("tabulate the best points", source))
 }
 

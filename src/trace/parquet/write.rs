@@ -17,6 +17,7 @@ const GROUP: usize = 1 << 20;
 /// Writes tables of one schema, one after the other, as one Parquet file compressed with zstd.
 pub(in crate::trace) struct Writer<W: Write + Send> {
     file: SerializedFileWriter<W>,
+    columns: Vec<(PlSmallStr, DataType)>,
 }
 
 impl<W: Write + Send> Writer<W> {
@@ -34,14 +35,23 @@ impl<W: Write + Send> Writer<W> {
             .set_max_row_group_row_count(Some(GROUP))
             .set_key_value_metadata(Some(metadata))
             .set_created_by(format!("overparam {}", env!("CARGO_PKG_VERSION")));
-        Ok(Self { file: SerializedFileWriter::new(sink, Arc::new(schema), Arc::new(properties.build()))? })
+        let file = SerializedFileWriter::new(sink, Arc::new(schema), Arc::new(properties.build()))?;
+        Ok(Self { file, columns: columns(like).collect() })
     }
 
-    /// Appends the rows of `table`, which has the columns that the writer was made for.
+    /// Appends the rows of `table`.
     ///
     /// # Errors
-    /// If the sink fails.
+    /// If `table` has other columns than those that the writer was made for, or the sink fails.
     pub(in crate::trace) fn write(&mut self, table: &DataFrame) -> Result<(), ParquetError> {
+        if !columns(table).eq(self.columns.iter().cloned()) {
+            let names = |columns: &mut dyn Iterator<Item = (PlSmallStr, DataType)>| {
+                columns.map(|(name, kind)| format!("{name} ({kind})")).collect::<Vec<_>>().join(", ")
+            };
+            let (expected, found) = (names(&mut self.columns.iter().cloned()), names(&mut columns(table)));
+            let problem = format!("expected the columns of the first table in all ({expected}), and one has {found}");
+            return Err(ParquetError::General(problem));
+        }
         let mut first = 0;
         while first < table.height() {
             let part = table.slice(first as i64, GROUP);
@@ -62,6 +72,11 @@ impl<W: Write + Send> Writer<W> {
     pub(in crate::trace) fn finish(self) -> Result<(), ParquetError> {
         self.file.close().map(|_| ())
     }
+}
+
+/// The names and types of a table's columns.
+fn columns(table: &DataFrame) -> impl Iterator<Item = (PlSmallStr, DataType)> {
+    table.columns().iter().map(|column| (column.name().clone(), column.dtype().clone()))
 }
 
 /// The column's name and type in the schema. Every column may hold nulls, so that files with and without can be joined.
