@@ -123,7 +123,7 @@ impl Error {
         let distance = |name: &&&str| strsim::damerau_levenshtein(&given.to_lowercase(), name);
         let nearest = valid.iter().min_by_key(distance).filter(|name| distance(name) <= 3.min(name.len() / 2));
         let nearest = part.or(nearest).filter(|_| !given.is_empty()).map(|name| (*name).to_owned());
-        Self::Unknown { kind, given: given.to_owned(), valid: valid.join(", "), nearest }
+        Self::Unknown { kind, given: excerpt(given), valid: valid.join(", "), nearest }
     }
 
     pub(crate) fn file(action: &'static str, path: &Path, source: std::io::Error) -> Self {

@@ -113,6 +113,14 @@ fn peer(folder: &Path, error: f64) -> String {
 
 #[cfg(unix)]
 #[test]
+fn a_run_that_diverges_is_not_timed() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = overparam(&folder, &["time", "--function", "sphere", "--optimizer", "deep", "--rate", "1e300"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("which diverges at iteration"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn bench_compares_with_a_peer_that_agrees() {
     let folder = tempfile::tempdir().unwrap();
     let output = overparam(&folder, &["bench", "--quick", "--jax", &peer(folder.path(), 0.0), "--out", "out"]);

@@ -158,10 +158,16 @@ impl Sweep {
     /// their bytes.
     fn ensure_traces(&self) -> Result<u64, Error> {
         let samples = samples(&self.settings).saturating_mul(self.len() as u64);
-        let kept = samples.saturating_mul(size_of::<Sample>() as u64);
-        let needed = kept.saturating_add(samples.min(PART as u64) * ROW);
-        let what = || format!("keeping the traces of {} runs", self.len());
-        memory::ensure(what, needed, "thin the traces, or take fewer iterations, rates, seeds or jobs")?;
+        let traces = samples.saturating_mul(size_of::<Sample>() as u64);
+        // The best point of every run, and once more with its coordinates in the box while the table of points is made.
+        let points = (self.len() as u64).saturating_mul(self.dimensions.d as u64).saturating_mul(3 * 8);
+        let needed = traces.saturating_add(samples.min(PART as u64) * ROW).saturating_add(points);
+        let what = || format!("keeping the traces and the best points of {} runs", self.len());
+        memory::ensure(
+            what,
+            needed,
+            "thin the traces, or take fewer iterations, rates, seeds or jobs, or a smaller d",
+        )?;
         Ok(needed)
     }
 }
@@ -295,5 +301,8 @@ mod tests {
         endless.settings = Settings { thinned: false, ..settings }.iterations(u64::MAX);
         let error = endless.plan::<f64>(Backend::Cpu).unwrap_err().to_string();
         assert!(error.contains("220 runs") && error.contains("thin the traces"), "{error}");
+        // The best points of 22 runs, of 10⁹ coordinates each.
+        let error = sweep(Function::Sphere, 1_000_000_000).ensure_traces().unwrap_err().to_string();
+        assert!(error.contains("best points") && error.contains("smaller d"), "{error}");
     }
 }

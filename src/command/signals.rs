@@ -2,8 +2,9 @@
 
 use anyhow::{Context, Result, anyhow};
 use overparam::{interrupt, output};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXCPU, SIGXFSZ};
 use signal_hook::iterator::Signals;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -45,7 +46,10 @@ pub fn status() -> Option<u8> {
 /// Calls `respond` with each signal that comes. Signals that whoever started this program wants ignored, as `nohup` does, stay so.
 fn watch(mut respond: impl FnMut(i32) + Send + 'static) -> Result<()> {
     let ignored = ignored();
-    let watched = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
+    // A limit on the time of the processor (SIGXCPU) is a request to end. One on the size of files is told by the call that writes, once
+    // its signal does not end the program.
+    signal_hook::flag::register(SIGXFSZ, Arc::default()).context("cannot watch for a limit on the size of files")?;
+    let watched = [SIGINT, SIGTERM, SIGHUP, SIGXCPU].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
     let mut signals = Signals::new(watched).context("cannot watch for Ctrl-C")?;
     let forever = move || {
         for signal in signals.forever() {

@@ -4,7 +4,7 @@ use super::{Dimensions, Dtype, Protocol, Sweep, single};
 use crate::element::Element;
 use crate::error::Error;
 use crate::objective::Function;
-use crate::optimizer::{Optimizer, Settings};
+use crate::optimizer::{Optimizer, Outcome, Settings};
 use dfdx::prelude::{Cpu, Device};
 
 /// The result of [`Protocol::time`].
@@ -50,6 +50,12 @@ where
     let kernel = R::kernel_unless_interrupted(function, dimensions.d, seed)?;
     let once = || -> Result<f64, Error> {
         let run = single::run(dimensions, function.name(), kernel.clone(), optimizer, seed, settings)?;
+        if run.outcome == Outcome::Diverged {
+            let given =
+                format!("{}, which diverges at iteration {}", settings.learning_rate.initial, run.iterations - 1);
+            let expected = "one that the whole run can be timed with";
+            return Err(Error::Setting { name: "the learning rate", expected, given });
+        }
         Ok(run.seconds / run.iterations as f64 * 1e6)
     };
     once()?;
