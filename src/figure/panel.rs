@@ -92,10 +92,8 @@ impl Panel {
     /// The median of an optimizer's seeds.
     fn medians(&self) -> Vec<(Optimizer, Series)> {
         let median = |seeds: &Vec<Series>| {
-            // A run of which nothing can be drawn is none.
-            let seeds: Vec<Series> = seeds.iter().filter(|series| !series.is_empty()).cloned().collect();
             let (left, right) = extent(seeds.iter().flatten().map(|p| p.0))?;
-            Some(median(&seeds, self.between, &log_grid(left, right, GRID_POINTS)))
+            Some(median(seeds, self.between, &log_grid(left, right, GRID_POINTS)))
         };
         self.seeds.iter().filter_map(|(optimizer, seeds)| Some((*optimizer, median(seeds)?))).collect()
     }

@@ -13,6 +13,9 @@ const ROUNDING: f64 = 1e-6;
 /// Values that differ by less than this, in parts of the largest, are drawn as equal: their labels would be too long.
 const EQUAL: f64 = 1e-5;
 
+/// The smallest value that a linear axis shows.
+const SMALLEST: f64 = 1e-300;
+
 /// How many labels an axis has at most.
 const MOST_LABELS: f64 = 7.0;
 
@@ -64,7 +67,8 @@ impl Scale {
 
     fn linear(values: &[f64]) -> Self {
         let Some((low, high)) = extent(values.iter().copied()) else { return Self::Empty };
-        let largest = low.abs().max(high.abs());
+        // What is smaller has too few bits for labels, and is drawn as 0.
+        let largest = Some(low.abs().max(high.abs())).filter(|largest| *largest > SMALLEST).unwrap_or(0.0);
         // Halves, since the difference of two large values may overflow.
         let pad = if 0.5 * high - 0.5 * low > 0.5 * EQUAL * largest {
             2.0 * PAD * (0.5 * high - 0.5 * low)
@@ -181,7 +185,7 @@ fn log_ticks(low: f64, high: f64) -> Vec<(f64, String)> {
         let ticks =
             powers.flat_map(|power| [1, 2, 5].map(|digit| (f64::from(digit) * 10_f64.powi(power), digit, power)));
         let inside = ticks.filter(|(value, ..)| (low..=high).contains(&value.log10()));
-        let plain = (-2..=2).contains(&(low.floor() as i32));
+        let plain = (-3..=2).contains(&(low.floor() as i32));
         let text = |value: f64, digit, power| if plain { decimal(value) } else { label(digit, power) };
         inside.map(|(value, digit, power)| (value, text(value, digit, power))).collect()
     }
@@ -264,9 +268,15 @@ mod tests {
         assert_eq!(labels(&scale(&[0.8, -0.3])), ["−0.2", "0.0", "0.2", "0.4", "0.6", "0.8"]);
         let tiny = scale(&[3e-5, 2e-5]);
         assert_eq!((tiny.note().as_str(), &labels(&tiny)[0]), ("[10<sup>−5</sup>] (linear)", &"2.0".to_owned()));
-        for values in
-            [[1.0, 1.0 + 1e-15], [1.0, 1.0001], [-1e308, 1e308], [f64::MIN, f64::MAX], [5e-324, 0.0], [12345.0, 0.0]]
-        {
+        for values in [
+            [1.0, 1.0 + 1e-15],
+            [1.0, 1.0001],
+            [-1e308, 1e308],
+            [f64::MIN, f64::MAX],
+            [5e-324, 0.0],
+            [2e-300, 1e-300],
+            [12345.0, 0.0],
+        ] {
             let scale = scale(&values);
             let labels = labels(&scale);
             assert!((2..=8).contains(&labels.len()) && scale.label_letters() < 9.0, "{values:?}: {labels:?}");

@@ -24,29 +24,30 @@ pub(super) fn log_grid(left: f64, right: f64, points: usize) -> Vec<f64> {
     (0..points).map(|i| if i + 1 == points { right } else { left * (step * i as f64).exp() }).collect()
 }
 
-/// The median over `seeds` at every x of `grid`. A seed is at infinity before its first point, and keeps its last value after
-/// its end; an x where the median is infinite is left out.
+/// The median over `seeds` at every x of `grid`. A seed has its first value before its first point, since a run is somewhere
+/// when it starts, and keeps its last value after its end; seeds without points do not count.
 pub(super) fn median(seeds: &[Series], between: Between, grid: &[f64]) -> Series {
     let at = |x: f64| {
-        let mut values: Vec<f64> = seeds.iter().map(|s| value(s, between, x).unwrap_or(f64::INFINITY)).collect();
+        let mut values: Vec<f64> = seeds.iter().filter_map(|s| value(s, between, x)).collect();
         values.sort_by(f64::total_cmp);
         let half = values.len() / 2;
-        let median = match values.len() {
-            0 => return None,
-            n if n % 2 == 1 => values[half],
+        match values.len() {
+            0 => None,
+            n if n % 2 == 1 => Some((x, values[half])),
             // Halved first: the sum of two large values may overflow.
-            _ => 0.5 * values[half - 1] + 0.5 * values[half],
-        };
-        median.is_finite().then_some((x, median))
+            _ => Some((x, 0.5 * values[half - 1] + 0.5 * values[half])),
+        }
     };
     grid.iter().filter_map(|&x| at(x)).collect()
 }
 
 fn value(series: &Series, between: Between, x: f64) -> Option<f64> {
     let after = series.partition_point(|p| p.0 <= x);
-    let (x0, y0) = series[after.checked_sub(1)?];
+    let (x0, y0) = *series.get(after.saturating_sub(1))?;
     match series.get(after) {
-        Some((x1, y1)) if between == Between::Straight => Some(y0 + (y1 - y0) * (x / x0).ln() / (x1 / x0).ln()),
+        Some((x1, y1)) if between == Between::Straight && x > x0 => {
+            Some(y0 + (y1 - y0) * (x / x0).ln() / (x1 / x0).ln())
+        }
         _ => Some(y0),
     }
 }
@@ -80,12 +81,16 @@ mod tests {
     fn median_of_steps() {
         let seeds = [vec![(1.0, 9.0), (3.0, 1.0)], vec![(1.0, 5.0), (2.0, 4.0)], vec![(1.0, 7.0)]];
         let median = |seeds: &[Series], grid: &[f64]| median(seeds, Between::Hold, grid);
-        assert_eq!(median(&seeds, &[0.5, 1.0, 2.5, 3.0, 99.0]), [(1.0, 7.0), (2.5, 7.0), (3.0, 4.0), (99.0, 4.0)]);
+        assert_eq!(
+            median(&seeds, &[0.5, 1.0, 2.5, 3.0, 99.0]),
+            [(0.5, 7.0), (1.0, 7.0), (2.5, 7.0), (3.0, 4.0), (99.0, 4.0)]
+        );
         assert_eq!(median(&seeds[..2], &[1.0, 3.0]), [(1.0, 7.0), (3.0, 2.5)]);
         assert!(median(&[], &[1.0]).is_empty());
-        // One seed that begins late does not hide the others.
-        let late = [vec![(1.0, 4.0)], vec![(2.0, 6.0)], vec![(50.0, 5.0)]];
-        assert_eq!(median(&late, &[1.0, 2.0, 50.0]), [(2.0, 6.0), (50.0, 5.0)]);
+        assert!(median(&[vec![]], &[1.0]).is_empty());
+        // One seed that begins late neither hides the others nor makes the median jump.
+        let late = [vec![(1.0, 4.0)], vec![(2.0, 6.0)], vec![], vec![(50.0, 5.0)]];
+        assert_eq!(median(&late, &[1.0, 2.0, 50.0]), [(1.0, 5.0), (2.0, 5.0), (50.0, 5.0)]);
         assert_eq!(median(&[vec![(1.0, f64::MAX)], vec![(1.0, f64::MAX)]], &[1.0]), [(1.0, f64::MAX)]);
     }
 
