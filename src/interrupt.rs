@@ -9,7 +9,7 @@ pub fn request() {
     REQUESTED.store(true, Ordering::Relaxed);
 }
 
-/// Whether [`request`] was called.
+/// True once [`request`] was called.
 pub fn requested() -> bool {
     REQUESTED.load(Ordering::Relaxed)
 }

@@ -20,7 +20,7 @@ const WRITING: u64 = 64 << 20;
 pub(crate) struct Free {
     /// Bytes; `u64::MAX` where the system does not say.
     pub bytes: u64,
-    /// In words, such as "ulimit -v".
+    /// The limit in words, such as "ulimit -v".
     pub limit: &'static str,
 }
 

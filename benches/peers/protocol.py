@@ -62,7 +62,7 @@ class Request:
         return np.fromfile(self.couplings, "<f8").reshape((self.d,) * 3)
 
     def paired_couplings(self) -> np.ndarray:
-        """The symmetrised couplings: a row a pair j <= k, in the order of `np.triu_indices`, a column an i.
+        """The symmetrised couplings: one row per pair j <= k, in the order of `np.triu_indices`, one column per i.
 
         With s_j s_k over the same pairs, Y = pairs @ paired; pairs j < k stand for (k, j) too, hence the 2.
         """

@@ -16,7 +16,7 @@ case $PWD/ in
 OVERPARAM_ANYWHERE=1 and give :dep the full path." ;;
 esac
 
-# What cargo noted of what it installed: the program itself does not tell its version.
+# What cargo noted of what it installed: the program itself does not print its version.
 have=$([[ -x $lab/evcxr/bin/evcxr_jupyter ]] && sed -nE 's/^"evcxr_jupyter ([0-9.]+) .*/\1/p' "$lab/evcxr/.crates.toml" 2>/dev/null)
 [[ $have == "$evcxr" ]] || explain "This project needs evcxr_jupyter $evcxr in $lab/evcxr, and finds ${have:-none}. \
 Run 'make kernel' in $project, then restart the kernel."

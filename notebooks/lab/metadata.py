@@ -1,6 +1,6 @@
 """Leaves out of `cargo metadata`, from standard input to standard output, what no variable of a notebook has a type from.
 
-evcxr asks rust-analyzer for the types of a cell's variables, and that reads every crate that it is told of: for this project over
+evcxr asks rust-analyzer for the types of a cell's variables, and that reads every crate of the answer: for this project over
 four hundred, of which most are the insides of Polars, of plotly's export or of the command line. Reading them takes
 the first two cells of every session half a minute. What a notebook itself asks for with :dep is kept with all that it
 stands on. Compiling goes by the crates as they are: a type that is not found here costs that cell one more compilation.

@@ -29,7 +29,7 @@ if ! cmp -s notebooks/requirements.txt "$lab/venv/requirements.txt"; then
   cp notebooks/requirements.txt "$lab/venv/requirements.txt"
 fi
 
-# What cargo notes of what it installed: the program itself does not tell its version.
+# What cargo notes of what it installed: the program itself does not print its version.
 have=$([[ -x $lab/evcxr/bin/evcxr_jupyter ]] && sed -nE 's/^"evcxr_jupyter ([0-9.]+) .*/\1/p' "$lab/evcxr/.crates.toml" || true)
 if [[ $have != "$evcxr" ]]; then
   say "installing evcxr_jupyter $evcxr into .lab/evcxr${have:+ in place of $have} (about 4 minutes on 2 cores)"

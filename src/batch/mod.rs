@@ -68,7 +68,7 @@ trait Engine<R: Real> {
 }
 
 impl Sweep {
-    /// The same runs as [`Sweep::run`], in the same order, but advancing together on `backend`: each gives what it gives alone, on
+    /// Makes the runs of [`Sweep::run`], in the same order, but advances them together on `backend`: each gives what it gives alone, on
     /// the CPU bit for bit, on a GPU to rounding.
     ///
     /// A run's `seconds` are those since the start of its batch, which has the cores or the GPU to itself. `progressed` is

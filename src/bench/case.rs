@@ -39,13 +39,13 @@ impl Program {
 /// A descent to time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Case {
-    /// What is minimized.
+    /// The function to minimize.
     pub function: Function,
-    /// By which optimizer.
+    /// The optimizer.
     pub optimizer: Optimizer,
-    /// In which shape.
+    /// The shape.
     pub dimensions: Dimensions,
-    /// In which scalar.
+    /// The scalar.
     pub dtype: Dtype,
 }
 

@@ -36,7 +36,7 @@ const REPEATS: usize = 2;
 /// One case by one program.
 #[derive(Clone, Debug)]
 pub struct Measurement {
-    /// What was timed.
+    /// The case that was timed.
     pub case: Case,
     /// Who did it.
     pub program: Program,

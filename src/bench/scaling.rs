@@ -23,11 +23,11 @@ const PROGRAM: &str = "overparam time";
 /// Shapes that differ in one size.
 #[derive(Clone, Debug)]
 pub struct Series {
-    /// What grows, such as `"n, rastrigin, shallow"`.
+    /// The size that grows, such as `"n, rastrigin, shallow"`.
     pub name: String,
-    /// What is minimized.
+    /// The function to minimize.
     pub function: Function,
-    /// By which optimizer.
+    /// The optimizer.
     pub optimizer: Optimizer,
     /// The shapes, in order of size.
     pub shapes: Vec<Dimensions>,
@@ -36,15 +36,15 @@ pub struct Series {
 /// A shape of a [`Series`], measured.
 #[derive(Clone, Debug)]
 pub struct Point {
-    /// What grows.
+    /// The name of the series.
     pub series: String,
-    /// What is minimized.
+    /// The function to minimize.
     pub function: Function,
-    /// By which optimizer.
+    /// The optimizer.
     pub optimizer: Optimizer,
     /// The shape.
     pub dimensions: Dimensions,
-    /// In which scalar.
+    /// The scalar.
     pub dtype: Dtype,
     /// Operations of an iteration by formula.
     pub flop_per_iteration: u64,
@@ -125,7 +125,7 @@ impl Series {
 }
 
 impl Point {
-    /// How often the data would fit into the memory that the process held beyond `idle` bytes.
+    /// The memory that the process held beyond `idle` bytes, as a multiple of the data.
     pub fn memory_multiple(&self, idle: u64) -> Option<f64> {
         Some(self.peak_memory_bytes?.saturating_sub(idle) as f64 / self.data_bytes as f64)
     }

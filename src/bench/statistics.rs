@@ -3,7 +3,7 @@
 /// The times of a case by one program, over all repeats.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Times {
-    /// In the middle: half the repeats took at least as long.
+    /// The median: half the repeats took at least as long.
     pub median: f64,
     /// The fastest: what the machine does when nothing else disturbs it.
     pub least: f64,

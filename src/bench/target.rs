@@ -17,7 +17,7 @@ pub struct Target {
     applies: fn(&Case) -> bool,
 }
 
-/// Whether a [`Target`] is met.
+/// The outcome of a [`Target`].
 #[derive(Clone, Debug)]
 pub struct Verdict {
     /// Cases that it applies to and that the program took part in.

@@ -32,7 +32,7 @@ const TITLE: usize = 28;
 /// The curves of one function.
 pub(super) struct Panel {
     pub title: String,
-    /// What y is; the scale is added to it.
+    /// The quantity on the y axis; the scale is added to it.
     pub quantity: &'static str,
     /// The seeds of an optimizer.
     pub seeds: Vec<(Optimizer, Vec<Series>)>,

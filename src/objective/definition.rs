@@ -14,7 +14,7 @@ pub(crate) struct Extremes {
     pub minimizer: Option<Vec<f64>>,
 }
 
-/// What [`Definition::evaluate`] gives at a minimizer.
+/// The value of [`Definition::evaluate`] at a minimizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lowest {
     /// 0: it gives f - f_min, as a sum without a negative term, which no rounding takes below 0.

@@ -54,7 +54,7 @@ impl<const D: usize, R: Element> Scaled<D, R> {
         evaluate(&*self.kernel, x, D)
     }
 
-    /// The same function as a chain of ordinary dfdx operations, for any device: the reference that the kernel is tested
+    /// The function as a chain of ordinary dfdx operations, for any device: the reference that the kernel is tested
     /// against.
     pub fn composed(&self) -> Composed {
         let domain = self.function.describe(D).domain;

@@ -1,4 +1,4 @@
-/* `given.couplings`: a row a pair j <= k, j slowest, doubled where j < k; column i of D holds S_ijk. */
+/* `given.couplings`: one row per pair j <= k, j slowest, doubled where j < k; column i of D holds S_ijk. */
 
 #define WORK (N * D + N * PARTS + N)
 

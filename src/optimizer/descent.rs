@@ -30,7 +30,7 @@ pub(crate) trait Step<R: Real> {
     fn parameters(&self, look: &mut dyn FnMut(&[R]));
 }
 
-/// What a run leaves behind.
+/// The result of a descent.
 pub(crate) struct Descent<R> {
     pub best: Best<R>,
     pub iterations: u64,
@@ -139,12 +139,12 @@ impl<R: Real> Progress<R> {
         Ok(())
     }
 
-    /// Whether the run has ended.
+    /// True once the run has ended.
     pub(crate) fn ended(&self) -> bool {
         self.outcome.is_some()
     }
 
-    /// What it leaves behind; a run that has not ended was stopped.
+    /// The result; a run that has not ended was stopped.
     pub(crate) fn finish(self) -> Descent<R> {
         let seconds = self.trace.last().map_or(0.0, |sample| sample.seconds);
         let outcome = self.outcome.unwrap_or(Outcome::Stopped);

@@ -22,7 +22,7 @@ impl LearningRate {
     /// The paper's: 1, times 0.9 after each iteration without improvement.
     pub const PAPER: Self = Self { initial: 1.0, schedule: Schedule::Plateau(Plateau::PAPER) };
 
-    /// That of the authors' published program: see [`Plateau::DEEP_CONVEXITY`].
+    /// The learning rate of the authors' published program: see [`Plateau::DEEP_CONVEXITY`].
     pub const DEEP_CONVEXITY: Self = Self { initial: 1.0, schedule: Schedule::Plateau(Plateau::DEEP_CONVEXITY) };
 
     /// A learning rate that shrinks on plateaus.

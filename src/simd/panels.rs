@@ -26,7 +26,7 @@ pub struct Panel<'a, R: Real> {
     pub rows: &'a mut [R],
     /// The number of the first point.
     pub first: usize,
-    /// How many points there are, fewer than the stride in the last panel.
+    /// The number of points, fewer than the stride in the last panel.
     pub points: usize,
     /// The length of a row.
     pub stride: usize,
@@ -97,7 +97,7 @@ impl<R: Real> Panels<R> {
         })
     }
 
-    /// How many points there are.
+    /// The number of points.
     pub(crate) fn points(&self) -> usize {
         self.points
     }
