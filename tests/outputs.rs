@@ -74,7 +74,6 @@ fn different_experiments_go_to_different_files_and_the_same_to_the_same() {
         &["--hidden", "50", "--layers", "4"],
         &["--protocol", "deep-convexity"],
         &["--protocol", "deep-convexity", "--dtype", "f32"],
-        &["--protocol", "deep-convexity", "--rule", "gradient-descent"],
         &["--rule", "adam"],
         &["--rule", "rmsprop"],
         &["--rule", "adam", "--schedule", "cosine"],
