@@ -191,7 +191,8 @@ fn bounds_in_single_precision_are_in_the_box() {
         let domain = function.describe(1).domain;
         let bounds = Column::new("u0".into(), domain.map(|bound| bound as f32));
         trace::write(&DataFrame::new(2, vec![bounds]).unwrap(), &path, "{}").unwrap();
-        assert_eq!(points::read(&path, domain).unwrap().x, [0.0, 1.0], "{function}");
+        let [low, high] = points::read(&path, domain).unwrap().x[..] else { panic!("two points") };
+        assert!((0.0..1e-7).contains(&low) && high > 1.0 - 1e-7 && high <= 1.0, "{function}: {low}, {high}");
     }
     std::fs::write(folder.path().join("p.csv"), "u0\n1e300\n").unwrap();
     let error = points::read(&folder.path().join("p.csv"), [0.0, 1.0]).unwrap_err().to_string();

@@ -108,9 +108,10 @@ pub(super) fn table(bytes: &[u8]) -> Result<Table, String> {
         return Err(format!("column {} (counted from 1) has no name: {expected}", second + 2));
     }
     let data = || lines_of(&text).skip_while(|&(number, _)| number < next).filter(|&(_, line)| is_data(line));
-    // R has no name for its index.
+    // R's tables of blanks and tabs have no name for their index. With commas, two values of one name are a number with a decimal comma.
     let first = data().next().and_then(|(_, line)| separator.split(line).ok()).unwrap_or_default();
-    let indexed = matches!(first[..], ["0" | "1", .., last] if first.len() == names.len() + 1 && !last.is_empty());
+    let indexed = matches!(first[..], ["0" | "1", .., last] if first.len() == names.len() + 1 && !last.is_empty())
+        && matches!(separator, Separator::Blanks | Separator::Tab);
     if indexed && !names[0].is_empty() {
         names.insert(0, "");
     }
