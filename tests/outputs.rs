@@ -74,6 +74,7 @@ fn different_experiments_go_to_different_files_and_the_same_to_the_same() {
         &["--hidden", "50", "--layers", "4"],
         &["--protocol", "deep-convexity"],
         &["--protocol", "deep-convexity", "--dtype", "f32"],
+        &["--protocol", "deep-convexity", "--schedule", "paper"],
         &["--rule", "adam"],
         &["--rule", "rmsprop"],
         &["--rule", "adam", "--schedule", "cosine"],
