@@ -118,7 +118,8 @@ impl Found {
             return Some(Self::Other(Error::Data { path: path.to_owned(), problem: problem + REMEDY }));
         }
         let settings = found.get("overparam.settings").and_then(|text| serde_json::from_str(text).ok());
-        let settings = settings.and_then(|settings: BTreeMap<String, serde_json::Value>| settings.get("protocol").cloned());
+        let settings =
+            settings.and_then(|settings: BTreeMap<String, serde_json::Value>| settings.get("protocol").cloned());
         let now: BTreeMap<&str, String> = provenance.metadata().into_iter().collect();
         let same = |key: &&str| found.get(*key) == now.get(key);
         let Some(settings) = settings.filter(|_| same(&"overparam.device")) else {

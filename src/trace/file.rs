@@ -61,7 +61,8 @@ pub fn ensure_known_format(metadata: &BTreeMap<String, String>) -> Result<(), St
             let version = metadata.get(VERSION).map_or("unknown", |version| version);
             Err(format!(
                 "expected a file of format {NEWEST_FORMAT} or older, and this is of format {} (overparam {}): use that version or newer",
-                excerpt(format), excerpt(version)
+                excerpt(format),
+                excerpt(version)
             ))
         }
         _ => Ok(()),
