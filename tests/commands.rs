@@ -49,6 +49,8 @@ fn time_prints_one_line_of_json() {
     for (name, value) in expected {
         assert_eq!(deep[name], value, "{name}");
     }
+    let settings: Settings = serde_json::from_value(deep["settings"].clone()).unwrap();
+    assert_eq!(settings, Protocol::paper().settings(Function::Levy).learning_rate(1e-3).iterations(200));
     assert_eq!((&shallow["optimizer"], &shallow["dtype"]), (&json!("shallow"), &json!("f32")));
     for line in [&deep, &shallow] {
         let number = |name: &str| line[name].as_f64().unwrap_or_else(|| panic!("no number {name} in {line}"));

@@ -219,6 +219,20 @@ fn figures_of_a_part_keep_the_rest_and_smaller_ones_are_refused() {
 }
 
 #[test]
+fn results_with_the_settings_of_another_version_are_told_by_their_version() {
+    let folder = folder();
+    let path = folder.path().join("data/traces/sphere.parquet");
+    // A protocol of before there were rules of several kinds.
+    let settings = serde_json::json!({ "functions": ["sphere"], "protocol": { "name": "paper" } }).to_string();
+    trace::write(&table(1), &path, &settings).unwrap();
+    let figures = ["figures", "--quick", "--functions", "sphere"];
+    let version = format!("with the settings of another version (overparam {})", env!("CARGO_PKG_VERSION"));
+    refuses(&folder, &figures, &version);
+    trace::write(&table(1), &path, r#"{"functions":["sphere"]}"#).unwrap();
+    refuses(&folder, &figures, "by another command");
+}
+
+#[test]
 fn names_that_no_file_can_have_are_refused_before_anything_runs() {
     let folder = folder();
     fs::create_dir(folder.path().join("there")).unwrap();

@@ -51,7 +51,7 @@ fn wait_until(what: &str, mut ready: impl FnMut() -> bool) {
     }
 }
 
-/// Waits until the process responds to the signals that it watches for, and has tried its output.
+/// Waits until the process responds to the signals that it watches for.
 fn wait_for_watch(child: &Child) {
     let status = format!("/proc/{}/status", child.id());
     let caught = || {
@@ -61,7 +61,20 @@ fn wait_for_watch(child: &Child) {
         u64::from_str_radix(&mask, 16).unwrap_or(0) >> 14 & 1 == 1
     };
     wait_until("the program watches for signals", caught);
-    std::thread::sleep(Duration::from_millis(500));
+}
+
+/// Waits until the process responds to signals and has computed for half a second, by the processor's time rather than the clock: it
+/// has tried its output, and has a result.
+fn wait_for_work(child: &Child) {
+    wait_for_watch(child);
+    let stat = format!("/proc/{}/stat", child.id());
+    let worked = || {
+        let stat = fs::read_to_string(&stat).unwrap_or_default();
+        // Behind the name, which may have blanks: the twelfth field is the time in user mode, in hundredths of a second.
+        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+        fields.split_whitespace().nth(11).and_then(|ticks| ticks.parse::<u64>().ok()).unwrap_or(0) >= 50
+    };
+    wait_until("the program has computed", worked);
 }
 
 fn end(child: Child) -> (Option<i32>, String) {
@@ -91,7 +104,7 @@ fn a_signal_leaves_an_unfinished_result_and_its_own_exit_status() {
         ] {
             let folder = folder();
             let child = start(&folder, &arguments);
-            wait_for_watch(&child);
+            wait_for_work(&child);
             send(&child, signal);
             let (code, error) = end(child);
             assert_eq!(code, Some(status), "{arguments:?}: {error}");
@@ -112,7 +125,7 @@ fn repeated_signals_do_not_cut_the_writing_short() {
     for signals in [&["HUP", "HUP"][..], &["TERM", "TERM", "TERM", "HUP"], &["INT", "INT", "INT"]] {
         let folder = folder();
         let child = start(&folder, &[&ENDLESS_SWEEP[..], &["a.parquet"]].concat());
-        wait_for_watch(&child);
+        wait_for_work(&child);
         for signal in signals {
             let pid = child.id().to_string();
             // One that comes when all is done finds nobody.
@@ -139,10 +152,10 @@ fn a_second_ctrl_c_ends_at_once_if_it_comes_a_second_later() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    wait_for_watch(&child);
+    wait_for_work(&child);
     let pressed = Instant::now();
     send(&child, "INT");
-    std::thread::sleep(Duration::from_millis(100));
+    std::thread::sleep(Duration::from_millis(20));
     for signal in ["INT", "TERM", "HUP"] {
         send(&child, signal);
     }
@@ -167,7 +180,7 @@ fn what_was_ignored_at_the_start_stays_ignored() {
         ("trap '' INT; exec \"$0\" \"$@\"", "INT"),
     ] {
         let folder = folder();
-        let arguments = ["run", "sphere", "--seconds", "3", "--output", "a.parquet"];
+        let arguments = ["run", "sphere", "--seconds", "5", "--output", "a.parquet"];
         let child = start_by(&folder, script, &arguments);
         wait_for_watch(&child);
         send(&child, signal);
@@ -188,7 +201,7 @@ fn couplings_cut_short_leave_nothing_at_once() {
         send(&child, signal);
         let (code, error) = end(child);
         assert_eq!(code, Some(status), "{error}");
-        assert!(clock.elapsed() < Duration::from_secs(20), "{signal}: {:?}", clock.elapsed());
+        assert!(clock.elapsed() < Duration::from_secs(60), "{signal}: {:?}", clock.elapsed());
         assert!(names(folder.path()).is_empty(), "{:?}", names(folder.path()));
     }
 }
@@ -214,7 +227,7 @@ fn drawing_the_couplings_of_a_large_glass_can_be_interrupted() {
     ] {
         let folder = folder();
         let child = start(&folder, arguments);
-        wait_for_watch(&child);
+        wait_for_work(&child);
         let clock = Instant::now();
         send(&child, "INT");
         let (code, error) = end(child);
@@ -223,7 +236,7 @@ fn drawing_the_couplings_of_a_large_glass_can_be_interrupted() {
             continue;
         }
         assert_eq!(code, Some(130), "{error}");
-        assert!(clock.elapsed() < Duration::from_secs(10), "{arguments:?}: {:?}", clock.elapsed());
+        assert!(clock.elapsed() < Duration::from_secs(60), "{arguments:?}: {:?}", clock.elapsed());
         assert!(names(folder.path()).is_empty(), "there is nothing to keep: {:?}", names(folder.path()));
     }
 }
@@ -233,13 +246,14 @@ fn drawing_the_couplings_of_a_large_glass_can_be_interrupted() {
 fn a_comparison_that_waits_for_a_peer_ends_and_leaves_no_folder() {
     let (folder, temporary) = (folder(), folder());
     let script = folder.path().join("peer.sh");
-    fs::write(&script, "read request\nread more\n").unwrap();
+    let asked = folder.path().join("asked");
+    fs::write(&script, format!("read request\n: >'{}'\nread more\n", asked.display())).unwrap();
     let mut command = Command::new(PROGRAM);
     command.args(["bench", "--quick", "--out", "data", "--jax", &format!("sh {}", script.display())]);
     command.current_dir(&folder).env("TMPDIR", temporary.path()).stdout(Stdio::null()).stderr(Stdio::piped());
     let child = command.spawn().unwrap();
-    wait_until("the peer is asked", || !names(temporary.path()).is_empty());
-    std::thread::sleep(Duration::from_secs(1));
+    wait_until("the peer is asked", || asked.exists());
+    assert!(!names(temporary.path()).is_empty());
     send(&child, "TERM");
     let (code, error) = end(child);
     assert_eq!(code, Some(143), "{error}");

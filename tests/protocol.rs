@@ -638,3 +638,28 @@ fn the_command_line_knows_the_published_protocol() {
     }
     assert!(printed.contains("rates: shallow, deep"), "{printed}");
 }
+
+#[test]
+fn a_comparison_is_complete_unless_it_was_interrupted() {
+    let whole = |rates: &[f64]| {
+        let protocol = small(Protocol::paper(), rates, 20);
+        let comparison = protocol.compare(Function::Rosenbrock, &|_, _| {}).unwrap();
+        (protocol, comparison)
+    };
+    let (protocol, diverged) = whole(&[1e300, 1e305]);
+    assert!(!diverged.sweep.is_empty() && diverged.timed.is_empty());
+    assert!(protocol.is_complete(&diverged));
+    let mut part = diverged.clone();
+    part.sweep.pop();
+    assert!(!protocol.is_complete(&part));
+    let (protocol, finished) = whole(&[0.1]);
+    assert!(protocol.is_complete(&finished) && !finished.timed.is_empty());
+    for count in 0..finished.timed.len() {
+        let mut part = finished.clone();
+        part.timed.truncate(count);
+        assert!(!protocol.is_complete(&part), "{count} timed runs");
+    }
+    let mut part = finished.clone();
+    part.timed[3].outcome = Outcome::Stopped;
+    assert!(!protocol.is_complete(&part));
+}

@@ -20,7 +20,7 @@ fn tables_come_back_from_parquet_with_their_metadata() {
     let folder = tempfile::tempdir().unwrap();
     for (name, table) in [
         ("traces.parquet", trace::traces(&runs).unwrap()),
-        ("summary.parquet", trace::summary(runs.iter().map(|run| ("single", run))).unwrap()),
+        ("summary.parquet", trace::summary(runs.iter().map(|run| ("sweep", run))).unwrap()),
     ] {
         let path = folder.path().join("made/on/the/way").join(name);
         trace::write(&table, &path, r#"{"rate":1.0}"#).unwrap();
@@ -28,6 +28,7 @@ fn tables_come_back_from_parquet_with_their_metadata() {
         let metadata = trace::metadata(&path).unwrap();
         assert_eq!(metadata["overparam.version"], env!("CARGO_PKG_VERSION"));
         assert_eq!(metadata["overparam.settings"], r#"{"rate":1.0}"#);
+        assert_eq!(metadata["overparam.format"], "1");
         assert_eq!(metadata["overparam.instruction_set"], overparam::instruction_set());
         assert!(!metadata["overparam.cpu"].is_empty());
         let beside = fs::read_dir(path.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name());
@@ -53,7 +54,7 @@ fn tables_hold_what_the_runs_found() {
     expect("step_size", &|_, sample| sample.step_size);
     expect("seconds", &|_, sample| sample.seconds);
     expect("learning_rate", &|run, _| run.settings.learning_rate.initial);
-    let summary = trace::summary(runs.iter().map(|run| ("single", run))).unwrap();
+    let summary = trace::summary(runs.iter().map(|run| ("sweep", run))).unwrap();
     assert_eq!(summary.height(), 2);
     let parameters = summary.column("parameters").unwrap().u64().unwrap().into_no_null_iter().collect::<Vec<_>>();
     assert_eq!(parameters, [30, 6 * 3 + (3 + 1) * 4 + (4 + 1) * 4 + (4 + 1) * 5]);
@@ -80,7 +81,7 @@ fn what_is_extrapolated_is_marked() {
     assert!(expected.contains(&true) && expected.contains(&false));
     let marked: Vec<bool> = traces.column("extrapolated").unwrap().bool().unwrap().iter().flatten().collect();
     assert_eq!(marked, expected);
-    let summary = trace::summary(runs.iter().map(|run| ("single", run))).unwrap();
+    let summary = trace::summary(runs.iter().map(|run| ("sweep", run))).unwrap();
     let column: Vec<Option<u64>> = summary.column("settled_at").unwrap().u64().unwrap().iter().collect();
     assert_eq!(column, [Some(settled), None]);
 }
@@ -133,4 +134,65 @@ fn broken_missing_and_unwritable_files_are_errors_that_name_them() {
     let error = trace::write(&table, &below, "{}").unwrap_err();
     assert!(matches!(error, Error::File { action: "write", .. }) && error.to_string().contains("below"), "{error}");
     assert_eq!(fs::read(&path).unwrap(), whole);
+}
+
+/// Makes the file `path` one of `format`, a digit.
+fn set_format(path: &std::path::Path, format: u8) {
+    let mut bytes = fs::read(path).unwrap();
+    let key = b"overparam.format";
+    let at = bytes.windows(key.len()).position(|window| window == key).unwrap() + key.len();
+    // The header of the value, its length and its digit.
+    assert_eq!(bytes[at..at + 3], [0x18, 1, b'1']);
+    bytes[at + 2] = format;
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn files_of_a_newer_format_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    let table = trace::traces(&runs()).unwrap();
+    trace::write(&table, &path, "{}").unwrap();
+    set_format(&path, b'0');
+    assert!(trace::read(&path).unwrap().equals_missing(&table));
+    for format in [b'2', b'9', b'x'] {
+        trace::write(&table, &path, "{}").unwrap();
+        set_format(&path, format);
+        let error = trace::read(&path).unwrap_err().to_string();
+        assert!(error.contains("expected a file of format 1 or older") && error.contains("a.parquet"), "{error}");
+        assert!(error.contains(&format!("format {}", char::from(format))) && !error.contains('\n'), "{error}");
+    }
+}
+
+/// A table with a column of `name` and `values`.
+fn one_column<T>(name: &str, values: Vec<T>) -> Result<DataFrame, Error>
+where
+    overparam::polars::prelude::Series: overparam::polars::prelude::NamedFrom<Vec<T>, [T]>,
+{
+    let rows = values.len();
+    Ok(DataFrame::new(rows, vec![overparam::polars::prelude::Column::new(name.into(), values)]).unwrap())
+}
+
+#[test]
+fn parts_that_are_no_table_leave_the_file_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    fs::write(&path, "old").unwrap();
+    let output = overparam::output::Output::prepare(&path).unwrap();
+    let refused = |parts: Vec<Result<DataFrame, Error>>, expected: &str| {
+        let error = trace::write_parts(&output, parts, &trace::Provenance::new("{}")).unwrap_err().to_string();
+        assert!(error.contains(expected) && error.contains("a.parquet") && !error.contains('\n'), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+    };
+    refused(vec![], "at least one table");
+    let first = || one_column("x", vec![0.5]);
+    let mut two = first().unwrap();
+    two.with_column(overparam::polars::prelude::Column::new("y".into(), vec![1.5])).unwrap();
+    refused(vec![first(), one_column("y", vec![0.5])], "expected the columns of the first table in all (x (f64))");
+    refused(vec![first(), one_column("x", vec![1_u64])], "one has x (u64)");
+    refused(vec![first(), Ok(two.clone())], "one has x (f64), y (f64)");
+    refused(vec![Ok(two), first()], "one has x (f64)");
+    refused(vec![first(), Ok(DataFrame::empty())], "one has ");
+    trace::write_parts(&output, [first(), one_column("x", vec![1.5, 2.5])], &trace::Provenance::new("{}")).unwrap();
+    assert!(trace::read(&path).unwrap().equals_missing(&one_column("x", vec![0.5, 1.5, 2.5]).unwrap()));
 }
