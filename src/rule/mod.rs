@@ -1,6 +1,6 @@
 //! Update rules: how the gradient of the mean objective becomes a step of the parameters.
 //!
-//! A rule that works on every parameter by itself is a [`Formula`] over registers, with its state beside the parameters; L-BFGS works on
+//! A rule that works on every parameter by itself is a formula over registers, with its state beside the parameters; L-BFGS works on
 //! all of them together. The definitions and the defaults are those of PyTorch's optimizers; the tests hold them to numbers that were computed
 //! with PyTorch.
 
