@@ -195,7 +195,7 @@ fn bounds_in_single_precision_are_in_the_box() {
         assert!((0.0..1e-7).contains(&low) && high > 1.0 - 1e-7 && high <= 1.0, "{function}: {low}, {high}");
     }
     std::fs::write(folder.path().join("p.csv"), "u0\n1e300\n").unwrap();
-    let error = points::read(&folder.path().join("p.csv"), [0.0, 1.0]).unwrap_err().to_string();
+    let error = points::read(folder.path().join("p.csv"), [0.0, 1.0]).unwrap_err().to_string();
     assert!(error.contains("not 1e300"), "{error}");
 }
 
