@@ -14,7 +14,7 @@ const LONGEST_LINE: u64 = 1 << 16;
 /// The longest text that is quoted from a process, in characters.
 const LONGEST_QUOTE: usize = 300;
 
-/// How much is remembered of what a process wrote last to standard error, in bytes.
+/// Bytes of a process's last standard error that are remembered.
 const REMEMBERED: usize = 1 << 12;
 
 /// Time for a process to end by itself once its input is closed, and to hand over what it wrote last.
@@ -273,7 +273,7 @@ mod tests {
         assert!(killed.contains("signal: 9"), "{killed}");
     }
 
-    /// Whether a process has gone, or is a corpse that nobody has asked about yet.
+    /// True if a process has ended, whether or not its status was collected.
     fn is_dead(id: &str) -> bool {
         let status = std::fs::read_to_string(format!("/proc/{id}/stat"));
         status.is_err() || status.is_ok_and(|status| status.contains(") Z "))

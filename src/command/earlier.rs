@@ -97,10 +97,10 @@ impl Earlier {
     }
 }
 
-/// What to do about results that would be lost.
+/// The remedy for results that would be lost.
 const REMEDY: &str = ": write to another folder with --out, or remove what is there";
 
-/// What a file holds in comparison with what is going to be computed.
+/// The contents of a file in comparison with the results that are going to be computed.
 enum Found {
     /// Results of the same settings, the same version and the same machine.
     Same,
@@ -111,7 +111,7 @@ enum Found {
 }
 
 impl Found {
-    /// What the file `path` holds, if it can be read.
+    /// The contents of the file `path`, if it can be read.
     fn in_file(path: &Path, provenance: &Provenance, protocol: &Protocol) -> Option<Self> {
         let found = trace::metadata(path).ok()?;
         if let Err(problem) = trace::ensure_known_format(&found) {
@@ -163,7 +163,7 @@ pub fn names(table: &DataFrame) -> Vec<String> {
     column.map(|names| names.iter().map(|name| name.unwrap_or_default().to_owned()).collect()).unwrap_or_default()
 }
 
-/// Whether two tables have the same columns.
+/// True if two tables have the same columns.
 fn alike(a: &DataFrame, b: &DataFrame) -> bool {
     let of = |column: &polars::prelude::Column| (column.name().clone(), column.dtype().clone());
     a.columns().iter().map(of).eq(b.columns().iter().map(of))

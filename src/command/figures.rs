@@ -128,7 +128,7 @@ struct Files<'a> {
     out: &'a Path,
     provenance: Provenance,
     protocol: &'a Protocol,
-    /// What an earlier command left there with the same settings.
+    /// The results of an earlier command with the same settings.
     earlier: Earlier,
     /// For every function the traces of its timed runs and the best points of all runs.
     outputs: Vec<(Function, [Output; 2])>,
@@ -203,7 +203,7 @@ impl<'a> Files<'a> {
     }
 }
 
-/// What goes into the metadata.
+/// The metadata of the file.
 fn settings_of<'a>(functions: impl Iterator<Item = &'a str>, protocol: &Protocol) -> String {
     serde_json::json!({ "functions": functions.collect::<Vec<_>>(), "protocol": protocol }).to_string()
 }
