@@ -1,5 +1,6 @@
 //! Arrays that record what is done to them.
 
+use super::Bounds;
 use super::graph::{Graph, Id, Indices};
 use super::operation::{Binary, Reduction, Unary};
 use std::cell::RefCell;
@@ -109,16 +110,41 @@ impl Drop for Guard {
     }
 }
 
+/// The coordinates u in the box and x in the unit cube: one of them the input, and the other made of it. From the middle of the box,
+/// where u is as accurate as x - 1/2, which is exact.
+fn coordinates(graph: &mut Graph, dimension: usize, bounds: &Bounds) -> [Id; 2] {
+    let input = graph.input(dimension);
+    let middle = |[lo, hi]: [f64; 2]| 0.5 * (lo + hi);
+    match bounds {
+        Bounds::All(bounds @ [lo, hi]) => {
+            let middle = graph.scalar(-middle(*bounds));
+            let centered = graph.binary(Binary::Add, input, middle);
+            let (scaled, half) = (graph.scale(centered, 1.0 / (hi - lo)), graph.scalar(0.5));
+            [input, graph.binary(Binary::Add, scaled, half)]
+        }
+        Bounds::Each(bounds) => {
+            let half = graph.scalar(-0.5);
+            let centered = graph.binary(Binary::Add, input, half);
+            let widths = graph.data(bounds.iter().map(|[lo, hi]| hi - lo).collect());
+            let middles = graph.data(bounds.iter().map(|&bounds| middle(bounds)).collect());
+            let scaled = graph.binary(Binary::Multiply, centered, widths);
+            [graph.binary(Binary::Add, scaled, middles), input]
+        }
+    }
+}
+
 /// The graph of what `closure` does to (u, x) of `dimension` coordinates and the node of its result, or the first error: the closure's own
 /// or that of an operation.
 pub(super) fn record<E>(
     dimension: usize,
+    bounds: &Bounds,
     closure: impl FnOnce(Array, Array) -> Result<Array, E>,
 ) -> Result<Result<(Graph, Id), Problem>, E> {
     let id = RECORDINGS.fetch_add(1, Ordering::Relaxed);
     let mut graph = Graph::default();
     let shape = Shape::Vector(dimension);
-    let [u, x] = [graph.u(dimension), graph.x(dimension)].map(|node| Array { recording: id, node, shape });
+    let nodes = coordinates(&mut graph, dimension, bounds);
+    let [u, x] = nodes.map(|node| Array { recording: id, node, shape });
     RECORDERS.with_borrow_mut(|recorders| recorders.push(Recorder { id, graph, problem: None }));
     let guard = Guard(id);
     let result = closure(u, x)?;
@@ -461,7 +487,10 @@ impl Array {
     /// The larger of self and 0; its slope at 0 is 0.
     #[track_caller]
     pub fn relu(self) -> Self {
-        self.maximum(0.0)
+        Self::record(&[self], Ok(self.shape), |graph| {
+            let zero = graph.scalar(0.0);
+            graph.binary(Binary::Max, zero, self.node)
+        })
     }
 
     /// ln(1 + e^self).

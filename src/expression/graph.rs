@@ -68,10 +68,8 @@ impl Indices {
 /// What a node does.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Op {
-    /// The coordinates u in the box.
-    U,
-    /// The coordinates x in the unit cube.
-    X,
+    /// The coordinates: u in the box, or x in the unit cube where the box has bounds for each.
+    Input,
     /// A number, by its bits.
     Scalar(u64),
     /// A constant vector.
@@ -122,7 +120,7 @@ impl Op {
     /// What it is computed from.
     pub(crate) fn operands(&self) -> Vec<Id> {
         match self {
-            Self::U | Self::X | Self::Scalar(_) | Self::Data(_) => vec![],
+            Self::Input | Self::Scalar(_) | Self::Data(_) => vec![],
             Self::Unary(_, a) | Self::Reduce(_, a) | Self::Gather(a, _) | Self::Others(a) | Self::Detach(a) => vec![*a],
             Self::SumRows { of, .. }
             | Self::SumColumns { of, .. }
@@ -176,14 +174,9 @@ impl Graph {
         id
     }
 
-    /// The coordinates u of the box.
-    pub(crate) fn u(&mut self, dimension: usize) -> Id {
-        self.node(Op::U, dimension)
-    }
-
-    /// The coordinates x of the unit cube.
-    pub(crate) fn x(&mut self, dimension: usize) -> Id {
-        self.node(Op::X, dimension)
+    /// The coordinates.
+    pub(crate) fn input(&mut self, dimension: usize) -> Id {
+        self.node(Op::Input, dimension)
     }
 
     pub(crate) fn scalar(&mut self, value: f64) -> Id {

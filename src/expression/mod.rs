@@ -14,6 +14,7 @@
 //! ```
 
 mod array;
+mod gradient;
 mod graph;
 mod operation;
 
@@ -91,6 +92,8 @@ pub(crate) struct Recorded {
     /// The value.
     pub value: Id,
     pub dimension: usize,
+    /// The bounds of the coordinates that are the input.
+    pub domain: [f64; 2],
 }
 
 impl Expression {
@@ -170,9 +173,13 @@ impl Expression {
     /// Runs the closure.
     pub(crate) fn record(&self, dimension: usize) -> Result<Recorded, Error> {
         self.check_numbers(dimension)?;
-        let recorded = array::record(dimension, |u, x| (self.closure)(u, x))?;
+        let recorded = array::record(dimension, &self.bounds, |u, x| (self.closure)(u, x))?;
         let (graph, value) = recorded.map_err(|Problem { text, place }| self.error(format!("{text} (at {place})")))?;
-        Ok(Recorded { graph, value, dimension })
+        let domain = match self.bounds {
+            Bounds::All(bounds) => bounds,
+            Bounds::Each(_) => [0.0, 1.0],
+        };
+        Ok(Recorded { graph, value, dimension, domain })
     }
 
     fn error(&self, problem: String) -> Error {
