@@ -14,9 +14,12 @@
 //! ```
 
 mod array;
+mod execute;
 mod gradient;
 mod graph;
+mod kernel;
 mod operation;
+mod plan;
 
 pub use array::{Array, Shape, pairs};
 pub(crate) use array::{Problem, take_problem};

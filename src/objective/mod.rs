@@ -16,7 +16,7 @@ mod scaled;
 pub(crate) use definition::{CudaSource, Definition, Extremes, Lowest};
 #[doc(hidden)]
 pub use kernel::Kernel;
-pub(crate) use kernel::{Best, Job, Link, Map, Points, Update, Workspace, squash, squash_slope, to_odds};
+pub(crate) use kernel::{Best, Evaluate, Job, Link, Map, Points, Update, Workspace, squash, squash_slope, to_odds};
 pub use scaled::{Composed, Evaluation, Scaled};
 pub(crate) use spin_glass::pairs;
 pub use spin_glass::{Couplings, GROUND_STATE_ENERGY, THRESHOLD_ENERGY};
