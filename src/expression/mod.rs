@@ -14,12 +14,16 @@
 //! ```
 
 mod array;
+#[cfg(test)]
+mod classical;
 mod execute;
 mod gradient;
 mod graph;
 mod kernel;
 mod operation;
 mod plan;
+#[cfg(test)]
+mod tests;
 
 pub use array::{Array, Shape, pairs};
 pub(crate) use array::{Problem, take_problem};
