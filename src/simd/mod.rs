@@ -12,6 +12,7 @@
 
 mod columns;
 mod lanes;
+pub(crate) mod elementary;
 pub(crate) mod math;
 pub(crate) mod matrix;
 mod panels;
