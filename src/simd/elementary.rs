@@ -136,40 +136,36 @@ const ERF: Of<&[f64]> = Of {
     ],
 };
 
-/// e^x² erfc(x) in x - 2, from 1 up to [`ERF_LIMIT`]: as accurate as it has to be, relative to e^x².
-const ERFC: Of<&[f64]> = Of {
-    single: &[
-        0.255_395_6,
-        -0.106_797_79,
-        0.041_801_564,
-        -0.015_443_011,
-        0.005_475_551_8,
-        -0.001_857_389,
-        0.000_503_507_6,
-        -0.000_202_318_85,
-        0.000_106_836_805,
+/// e^x² erfc(x) in x - 2, from 1 up to [`ERF_LIMIT`]: as accurate as it has to be, relative to e^x²,
+/// in three pieces of as many coefficients: a loop over all of them would not be unrolled.
+const ERFC: Of<[&[f64]; 3]> = Of {
+    single: [
+        &[0.255_395_6, -0.106_797_79, 0.041_801_564],
+        &[-0.015_443_011, 0.005_475_551_8, -0.001_857_389],
+        &[0.000_503_507_6, -0.000_202_318_85, 0.000_106_836_805],
     ],
-    double: &[
-        0.255_395_676_310_505_64,
-        -0.106_796_461_853_530_77,
-        0.041_802_752_603_385_25,
-        -0.015_460_637_762_766_78,
-        0.005_440_738_542_821_857,
-        -0.001_831_664_288_636_701_3,
-        0.000_592_469_943_826_207_1,
-        -0.000_184_778_327_822_302_2,
-        5.572_852_222_296_893_5e-5,
-        -1.629_377_339_519_393e-5,
-        4.627_746_455_259_822_5e-6,
-        -1.279_464_947_962_716_9e-6,
-        3.453_622_414_951_424e-7,
-        -9.082_933_719_528_29e-8,
-        2.299_378_421_033_783e-8,
-        -5.764_753_583_145_408e-9,
-        1.566_945_293_712_220_5e-9,
-        -4.159_286_290_818_554e-10,
-        7.622_726_152_068_79e-11,
-        -6.272_294_620_074_137e-12,
+    double: [
+        &[
+            0.255_395_676_310_505_64,
+            -0.106_796_461_853_530_77,
+            0.041_802_752_603_385_25,
+            -0.015_460_637_762_766_78,
+            0.005_440_738_542_821_857,
+            -0.001_831_664_288_636_701_3,
+            0.000_592_469_943_826_207_1,
+            -0.000_184_778_327_822_302_2,
+        ],
+        &[
+            5.572_852_222_296_893_5e-5,
+            -1.629_377_339_519_393e-5,
+            4.627_746_455_259_822_5e-6,
+            -1.279_464_947_962_716_9e-6,
+            3.453_622_414_951_424e-7,
+            -9.082_933_719_528_29e-8,
+            2.299_378_421_033_783e-8,
+            -5.764_753_583_145_408e-9,
+        ],
+        &[1.566_945_293_712_220_5e-9, -4.159_286_290_818_554e-10, 7.622_726_152_068_79e-11, -6.272_294_620_074_137e-12],
     ],
 };
 
@@ -364,16 +360,14 @@ pub(crate) fn atan<S: Simd, R: Real>(x: Lanes<S, R>) -> Lanes<S, R> {
     const TAN_PI_8: f64 = std::f64::consts::SQRT_2 - 1.0;
     let a = x.abs();
     let [half, quarter] = [HALF_PI.precision::<R>(), QUARTER_PI.precision::<R>()];
-    let select = |small: Lanes<S, R>, middle: Lanes<S, R>, large: f64| {
-        a.less_than(TAN_PI_8, small, a.less_than(1.0 / TAN_PI_8, middle, large))
-    };
-    let constant = |value: f64| Lanes::splat(x.simd(), R::of(value));
-    let numerator = select(a, a - 1.0, -1.0);
-    let denominator = a.less_than(TAN_PI_8, 1.0, a.less_than(1.0 / TAN_PI_8, a + 1.0, a));
+    let (small, middle) = (TAN_PI_8, 1.0 / TAN_PI_8);
+    let numerator = a.less_than(small, a, a.less_than(middle, a - 1.0, -1.0));
+    let denominator = a.less_than(small, 1.0, a.less_than(middle, a + 1.0, a));
     let t = numerator / denominator;
     let square = t * t;
     let angle = polynomial(ATAN.precision::<R>(), square).mul_add(square * t, t);
-    let [high, low] = [0, 1].map(|part| select(constant(0.0), constant(quarter[part]), half[part]));
+    let high = a.less_than(small, 0.0, a.less_than(middle, quarter[0], half[0]));
+    let low = a.less_than(small, 0.0, a.less_than(middle, quarter[1], half[1]));
     (high + (low + angle)).times_sign(x)
 }
 
@@ -475,7 +469,13 @@ pub(crate) fn erf<S: Simd, R: Real>(x: Lanes<S, R>) -> Lanes<S, R> {
     let small = polynomial(ERF.precision::<R>(), square).mul_add(a, a);
     let (n, t) = octaves_and_tail(-square);
     let power = power_of_two(n);
-    let large = power.mul_add(t, power).mul_sub_from(polynomial(ERFC.precision::<R>(), a - 2.0), 1.0);
+    let y = a - 2.0;
+    let pieces = ERFC.precision::<R>();
+    let third = y * y * y;
+    let power_of_y = if pieces[0].len() == 3 { third } else { (third * y) * (third * y) };
+    let complement = power_of_y.mul_add(polynomial(pieces[2], y), polynomial(pieces[1], y));
+    let complement = power_of_y.mul_add(complement, polynomial(pieces[0], y));
+    let large = power.mul_add(t, power).mul_sub_from(complement, 1.0);
     a.less_than(1.0, small, large).times_sign(x)
 }
 

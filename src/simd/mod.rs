@@ -11,8 +11,8 @@
 //! entering a function compiled for an instruction set the processor was seen to have, is pulp's.
 
 mod columns;
-mod lanes;
 pub(crate) mod elementary;
+mod lanes;
 pub(crate) mod math;
 pub(crate) mod matrix;
 mod panels;
