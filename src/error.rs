@@ -41,6 +41,15 @@ pub enum Error {
         given: usize,
     },
 
+    /// An [`Expression`](crate::Expression) that cannot be evaluated.
+    #[error("the expression '{name}': {problem}")]
+    Expression {
+        /// The name of the expression.
+        name: String,
+        /// The problem, with its place in the source where it has one.
+        problem: String,
+    },
+
     /// Input data that cannot be used.
     #[error("{}: {problem}", path.display())]
     Data {

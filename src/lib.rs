@@ -17,6 +17,7 @@
 //!
 //! # Where things are
 //! - [`objective`]: the functions to minimize, nine and your own
+//! - [`expression`]: objectives of your own, written as array expressions
 //! - [`network`]: the network of the deep optimizer and its activations
 //! - [`optimizer`]: shallow and deep, schedules of the learning rate, settings; [`rule`]: the update rules
 //! - [`experiment`]: single runs, sweeps over learning rates and seeds, the paper's protocol
@@ -38,6 +39,7 @@ pub mod bench;
 mod element;
 pub mod error;
 pub mod experiment;
+pub mod expression;
 pub mod figure;
 pub mod interrupt;
 mod memory;
@@ -56,6 +58,7 @@ pub mod trace;
 pub use backend::{Backend, Compute};
 pub use element::Element;
 pub use error::Error;
+pub use expression::{Array, Expression};
 pub use objective::{Couplings, Function};
 pub use simd::{Real, instruction_set, instruction_sets, use_instruction_set};
 
@@ -70,6 +73,7 @@ pub mod prelude {
     pub use crate::experiment::{
         Candidate, Choice, Comparison, Dimensions, Dtype, PaperShape, Protocol, Run, Shape, Stage, Sweep, Units,
     };
+    pub use crate::expression::{Array, Expression};
     pub use crate::figure::{Figure, Plot, figure1, figure2, figure3};
     pub use crate::network::{Activation, EmbeddingPerceptron, Initialization};
     pub use crate::notebook::{Display as _, DisplayFigure as _, show};
