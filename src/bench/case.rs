@@ -1,8 +1,8 @@
 //! The cases that are timed, and the programs.
 
+use crate::descent::Optimizer;
 use crate::experiment::{Dimensions, Dtype};
 use crate::objective::Function;
-use crate::optimizer::Optimizer;
 use std::fmt;
 
 /// Who runs a descent.

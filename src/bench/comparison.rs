@@ -2,10 +2,10 @@
 
 use super::peer::{Peer, Reply, Request, Scale};
 use super::{Case, Program, Times, peak_memory};
+use crate::descent::{Optimizer, Settings};
 use crate::error::Error;
 use crate::experiment::{Dtype, Protocol};
 use crate::objective::{Couplings, Function};
-use crate::optimizer::{Optimizer, Settings};
 use crate::output::TemporaryFolder;
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};

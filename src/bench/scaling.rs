@@ -4,10 +4,10 @@
 //! alone, then two side by side, whose iterations a second are added up.
 
 use super::{Line, Times};
+use crate::descent::Optimizer;
 use crate::error::Error;
 use crate::experiment::{Dimensions, Dtype};
 use crate::objective::Function;
-use crate::optimizer::Optimizer;
 use serde::Deserialize;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

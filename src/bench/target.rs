@@ -1,9 +1,9 @@
 //! Targets for the speed beside other programs.
 
 use super::{Case, Measurement, Program};
+use crate::descent::Optimizer;
 use crate::experiment::{Dimensions, Dtype};
 use crate::objective::Function;
-use crate::optimizer::Optimizer;
 
 /// A ratio of times, theirs by ours, that all of some cases are to reach.
 #[derive(Clone, Copy, Debug)]
