@@ -32,7 +32,6 @@
 //! of gradient descent whose parameters no longer change ends early, and its trace is completed at the pace it had; runs of
 //! other update rules take all their iterations.
 
-pub mod bench;
 pub mod descent;
 mod device;
 mod element;
@@ -81,6 +80,21 @@ pub mod prelude {
     // What an objective is written with. Names of this crate come before those of dfdx.
     pub use dfdx::prelude::*;
     pub use polars::prelude::DataFrame;
+}
+
+/// Parts of the library that the benchmarks of this repository need beyond the public interface. They may change at any time.
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::memory::peak as peak_memory;
+    pub use crate::simd::dispatch;
+    pub use pulp;
+
+    /// The style of the figures.
+    pub mod style {
+        pub use crate::figure::style::{
+            PAGE, TEXT, axis, axis_id, axis_titles, configuration, font, layout, legend, log_axis, margin, panel_title,
+        };
+    }
 }
 
 /// The README's examples compile and run.

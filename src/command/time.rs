@@ -58,7 +58,7 @@ impl Time {
             "least_us_per_iteration": timing.least_us_per_iteration,
             "flop_per_iteration": timing.flop_per_iteration,
             "gflop_per_s": timing.flop_per_iteration as f64 / timing.us_per_iteration * 1e-3,
-            "peak_memory_bytes": overparam::bench::peak_memory(),
+            "peak_memory_bytes": overparam::internals::peak_memory(),
             "instruction_set": overparam::instruction_set(),
         });
         say!("{line}");

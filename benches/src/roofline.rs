@@ -1,7 +1,7 @@
 //! The peak of one core, measured.
 
-use crate::experiment::Dtype;
-use crate::simd::peak;
+use crate::peak;
+use overparam::prelude::Dtype;
 
 /// Bytes that are copied: more than the caches hold.
 const COPIED: usize = 256 << 20;

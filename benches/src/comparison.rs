@@ -1,12 +1,13 @@
 //! The same descents in all programs: first they must agree, then they are timed in turns.
 
-use super::peer::{Peer, Reply, Request, Scale};
-use super::{Case, Program, Times, peak_memory};
-use crate::descent::{Optimizer, Settings};
-use crate::error::Error;
-use crate::experiment::{Dtype, Protocol};
-use crate::objective::{Couplings, Function};
-use crate::output::TemporaryFolder;
+use crate::case::{Case, Program};
+use crate::peer::{Peer, Reply, Request, Scale};
+use crate::statistics::Times;
+use anyhow::{Context, Result, bail};
+use overparam::Couplings;
+use overparam::internals::peak_memory;
+use overparam::output::TemporaryFolder;
+use overparam::prelude::{Dtype, Function, Optimizer, Protocol, Settings};
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -65,9 +66,8 @@ impl Comparison {
     ///
     /// # Errors
     /// If there is no temporary folder to write to.
-    pub fn new(peers: BTreeMap<Program, Peer>) -> Result<Self, Error> {
-        let folder =
-            TemporaryFolder::new().map_err(|error| Error::file("create", Path::new("a temporary folder"), error))?;
+    pub fn new(peers: BTreeMap<Program, Peer>) -> Result<Self> {
+        let folder = TemporaryFolder::new().context("cannot create a temporary folder")?;
         Ok(Self { peers, folder, couplings: None })
     }
 
@@ -89,7 +89,7 @@ impl Comparison {
     ///
     /// # Errors
     /// If a program disagrees with this crate, or fails.
-    pub fn agree(&mut self, case: &Case) -> Result<Vec<(Program, f64)>, Error> {
+    pub fn agree(&mut self, case: &Case) -> Result<Vec<(Program, f64)>> {
         let case = Case { dtype: Dtype::F64, ..*case };
         let protocol = protocol(&case);
         let rate = agreement_rate(&case);
@@ -108,10 +108,10 @@ impl Comparison {
             ] {
                 if !theirs.is_some_and(|theirs| close(ours, theirs)) {
                     let theirs = theirs.map_or("no finite number".to_owned(), |theirs| format!("{theirs:e}"));
-                    let problem = format!(
-                        "after {AGREEMENT_ITERATIONS} iterations of {case} its {number} is {theirs}, expected {ours:e} to {TOLERANCE:e}"
+                    bail!(
+                        "{}: after {AGREEMENT_ITERATIONS} iterations of {case} its {number} is {theirs}, expected {ours:e} to {TOLERANCE:e}",
+                        program.name()
                     );
-                    return Err(Error::peer(program.name(), problem));
                 }
             }
             found.push((program, reply.us_per_iteration[0]));
@@ -123,7 +123,7 @@ impl Comparison {
     ///
     /// # Errors
     /// If a program fails.
-    pub fn time(&mut self, case: &Case, paces: &[(Program, f64)]) -> Result<Vec<Measurement>, Error> {
+    pub fn time(&mut self, case: &Case, paces: &[(Program, f64)]) -> Result<Vec<Measurement>> {
         let protocol = protocol(case);
         let files = self.write_start(case)?;
         let count = |pace: f64| ((REPEAT / pace).ceil() as u64).max(1);
@@ -178,7 +178,7 @@ impl Comparison {
         learning_rate: f64,
         iterations: u64,
         repeats: usize,
-    ) -> Result<Reply, Error> {
+    ) -> Result<Reply> {
         let naive = program == Program::TorchNaive;
         let description = case.function.describe(case.dimensions.d);
         let request = Request {
@@ -202,7 +202,7 @@ impl Comparison {
     }
 
     /// Writes where seed 0 starts, and its couplings, as raw little-endian f64.
-    fn write_start(&mut self, case: &Case) -> Result<Files, Error> {
+    fn write_start(&mut self, case: &Case) -> Result<Files> {
         let (start, path) = (self.folder.path().join("start.bin"), self.folder.path().join("J.bin"));
         let settings = protocol(case).settings(case.function);
         write(&start, case.dimensions.start(case.optimizer, 0, &settings))?;
@@ -223,11 +223,13 @@ struct Files {
     couplings: Option<PathBuf>,
 }
 
-fn write(path: &Path, numbers: impl IntoIterator<Item = f64>) -> Result<(), Error> {
-    let failed = |error| Error::file("write", path, error);
-    let mut file = BufWriter::new(std::fs::File::create(path).map_err(failed)?);
-    numbers.into_iter().try_for_each(|number| file.write_all(&number.to_le_bytes())).map_err(failed)?;
-    file.flush().map_err(failed)
+fn write(path: &Path, numbers: impl IntoIterator<Item = f64>) -> Result<()> {
+    let write = || {
+        let mut file = BufWriter::new(std::fs::File::create(path)?);
+        numbers.into_iter().try_for_each(|number| file.write_all(&number.to_le_bytes()))?;
+        file.flush()
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn protocol(case: &Case) -> Protocol {
@@ -245,7 +247,7 @@ fn close(a: f64, b: f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::Dimensions;
+    use overparam::prelude::Dimensions;
 
     #[test]
     fn closeness_is_relative_or_absolute() {

@@ -1,9 +1,11 @@
 //! Measurements as DataFrames.
 
-use super::scaling::Point;
-use super::{Measurement, Peak, Program};
-use crate::error::Error;
-use polars::prelude::*;
+use crate::case::Program;
+use crate::comparison::Measurement;
+use crate::roofline::Peak;
+use crate::scaling::Point;
+use anyhow::{Context, Result};
+use overparam::polars::prelude::{Column, DataFrame};
 
 /// One row per case and program.
 ///
@@ -22,7 +24,7 @@ use polars::prelude::*;
 ///
 /// # Errors
 /// If Polars cannot allocate the columns.
-pub fn ratios(measurements: &[Measurement], peak: &Peak) -> Result<DataFrame, Error> {
+pub fn ratios(measurements: &[Measurement], peak: &Peak) -> Result<DataFrame> {
     let text = |name: &str, value: &dyn Fn(&Measurement) -> String| {
         Column::new(name.into(), measurements.iter().map(value).collect::<Vec<_>>())
     };
@@ -60,7 +62,7 @@ pub fn ratios(measurements: &[Measurement], peak: &Peak) -> Result<DataFrame, Er
         count("peak_memory_bytes", &|m| m.peak_memory_bytes),
         text("version", &|m| m.version.clone()),
     ];
-    DataFrame::new(measurements.len(), columns).map_err(|source| Error::table("tabulate the measurements", source))
+    DataFrame::new(measurements.len(), columns).context("cannot tabulate the measurements")
 }
 
 /// One row per shape of a series.
@@ -77,7 +79,7 @@ pub fn ratios(measurements: &[Measurement], peak: &Peak) -> Result<DataFrame, Er
 ///
 /// # Errors
 /// If Polars cannot allocate the columns.
-pub fn scalings(points: &[Point]) -> Result<DataFrame, Error> {
+pub fn scalings(points: &[Point]) -> Result<DataFrame> {
     let text = |name: &str, value: &dyn Fn(&Point) -> String| {
         Column::new(name.into(), points.iter().map(value).collect::<Vec<_>>())
     };
@@ -104,5 +106,5 @@ pub fn scalings(points: &[Point]) -> Result<DataFrame, Error> {
         count("peak_memory_bytes", &|p| p.peak_memory_bytes),
         count("data_bytes", &|p| Some(p.data_bytes)),
     ];
-    DataFrame::new(points.len(), columns).map_err(|source| Error::table("tabulate the scaling", source))
+    DataFrame::new(points.len(), columns).context("cannot tabulate the scaling")
 }

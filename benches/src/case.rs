@@ -1,8 +1,6 @@
 //! The cases that are timed, and the programs.
 
-use crate::descent::Optimizer;
-use crate::experiment::{Dimensions, Dtype};
-use crate::objective::Function;
+use overparam::prelude::{Dimensions, Dtype, Function, Optimizer};
 use std::fmt;
 
 /// Who runs a descent.

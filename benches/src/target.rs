@@ -1,9 +1,8 @@
 //! Targets for the speed beside other programs.
 
-use super::{Case, Measurement, Program};
-use crate::descent::Optimizer;
-use crate::experiment::{Dimensions, Dtype};
-use crate::objective::Function;
+use crate::case::{Case, Program};
+use crate::comparison::Measurement;
+use overparam::prelude::{Dimensions, Dtype, Function, Optimizer};
 
 /// A ratio of times, theirs by ours, that all of some cases are to reach.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,7 @@
 //! Programs to compare with: long-lived processes that answer a line of JSON with a line of JSON.
 
-use super::process::{Process, quote};
-use crate::error::Error;
+use crate::process::{Process, quote};
+use anyhow::{Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// One descent for a peer to time; the fields are those of `Request` in `benches/peers/protocol.py`.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Request<'a> {
+pub struct Request<'a> {
     pub function: &'a str,
     pub optimizer: &'a str,
     pub dtype: &'a str,
@@ -29,14 +29,14 @@ pub(super) struct Request<'a> {
 
 /// F = (raw - offset) / width.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Scale {
+pub struct Scale {
     pub offset: f64,
     pub width: f64,
 }
 
 /// The answer of a peer. A number that is not finite is absent.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct Reply {
+pub struct Reply {
     /// One a repeat.
     pub us_per_iteration: Vec<f64>,
     pub best: Option<f64>,
@@ -59,20 +59,24 @@ impl Peer {
     ///
     /// # Errors
     /// If the command is empty or there is no shell. That there is no such program is found out when it is first asked.
-    pub fn start(name: &str, command: &str, limit: Duration) -> Result<Self, Error> {
+    pub fn start(name: &str, command: &str, limit: Duration) -> Result<Self> {
         if command.trim().is_empty() {
-            return Err(Error::peer(name, "its command is empty"));
+            bail!("{name}: its command is empty");
         }
-        let failed = |error| Error::peer(name, format!("cannot start {}: {error}", quote(command)));
-        Ok(Self { name: name.to_owned(), process: Process::start(command).map_err(failed)?, limit })
+        let process =
+            Process::start(command).map_err(|error| anyhow!("{name}: cannot start {}: {error}", quote(command)))?;
+        Ok(Self { name: name.to_owned(), process, limit })
     }
 
     /// Sends `request` and waits for its answer.
-    pub(super) fn ask(&mut self, request: &Request<'_>) -> Result<Reply, Error> {
-        let failed = |problem| Error::peer(&self.name, problem);
-        let line = serde_json::to_string(request).map_err(|error| failed(format!("cannot be asked: {error}")))?;
-        let answer = self.process.ask(&line, self.limit).map_err(failed)?;
-        parse(&answer, request.repeats, self.limit.as_secs_f64() / request.iterations as f64 * 1e6).map_err(failed)
+    pub fn ask(&mut self, request: &Request<'_>) -> Result<Reply> {
+        let name = &self.name;
+        let line = serde_json::to_string(request).map_err(|error| anyhow!("{name}: cannot be asked: {error}"))?;
+        let slowest = self.limit.as_secs_f64() / request.iterations as f64 * 1e6;
+        let answer = self.process.ask(&line, self.limit);
+        answer
+            .and_then(|answer| parse(&answer, request.repeats, slowest))
+            .map_err(|problem| anyhow!("{name}: {problem}"))
     }
 }
 

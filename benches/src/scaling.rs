@@ -3,13 +3,12 @@
 //! Every point is measured in fresh processes of `overparam time`, so that its peak of memory is its own: one process
 //! alone, then two side by side, whose iterations a second are added up.
 
-use super::{Line, Times};
-use crate::descent::Optimizer;
-use crate::error::Error;
-use crate::experiment::{Dimensions, Dtype};
-use crate::objective::Function;
+use crate::statistics::{Line, Times};
+use anyhow::{Context, Result, bail};
+use overparam::prelude::{Dimensions, Dtype, Function, Optimizer};
 use serde::Deserialize;
-use std::path::Path;
+use std::env::consts::EXE_SUFFIX;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// Approximate time of a repeat in microseconds, and the pace that its iterations are estimated with, in operations per microsecond.
@@ -17,7 +16,7 @@ const REPEAT: f64 = 50_000.0;
 const PACE: f64 = 10_000.0;
 const REPEATS: usize = 5;
 
-/// The name of what the processes are, in errors.
+/// The name of the processes in errors.
 const PROGRAM: &str = "overparam time";
 
 /// Shapes that differ in one size.
@@ -92,7 +91,7 @@ impl Series {
     ///
     /// # Errors
     /// If a process cannot be started or does not answer.
-    pub fn measure(&self, overparam: &Path, dtype: Dtype, report: &mut dyn FnMut(&Point)) -> Result<Vec<Point>, Error> {
+    pub fn measure(&self, overparam: &Path, dtype: Dtype, report: &mut dyn FnMut(&Point)) -> Result<Vec<Point>> {
         let mut points = Vec::new();
         for &dimensions in &self.shapes {
             let data_bytes = data_bytes(self.function, self.optimizer, dimensions, dtype);
@@ -136,11 +135,24 @@ impl Point {
     }
 }
 
+/// The program `overparam` that was built into the same folder as this program.
+///
+/// # Errors
+/// If it is not there.
+pub fn program() -> Result<PathBuf> {
+    let folder = std::env::current_exe().context("cannot find the folder of this program")?;
+    // Tests are one folder deeper.
+    let mut found = folder.ancestors().skip(1).take(2).map(|folder| folder.join(format!("overparam{EXE_SUFFIX}")));
+    found
+        .find(|program| program.is_file())
+        .with_context(|| format!("no program overparam beside {}: build it by cargo build --release", folder.display()))
+}
+
 /// The memory of a process that has next to nothing to hold.
 ///
 /// # Errors
 /// As [`Series::measure`].
-pub fn idle_memory(overparam: &Path) -> Result<Option<u64>, Error> {
+pub fn idle_memory(overparam: &Path) -> Result<Option<u64>> {
     let smallest = Dimensions { n: 10, k: 5, hidden: 5, layers: 1, d: 10 };
     let process = start(overparam, Function::Sphere, Optimizer::Shallow, smallest, Dtype::F32, 1)?;
     Ok(answer(process)?.peak_memory_bytes)
@@ -172,7 +184,7 @@ fn start(
     dimensions: Dimensions,
     dtype: Dtype,
     iterations: u64,
-) -> Result<Child, Error> {
+) -> Result<Child> {
     let Dimensions { n, k, hidden, layers, d } = dimensions;
     let repeats = if iterations == 1 { 1 } else { REPEATS };
     Command::new(overparam)
@@ -184,24 +196,24 @@ fn start(
         .arg(format!("--iterations={iterations}"))
         .stdout(Stdio::piped())
         .spawn()
-        .map_err(|error| Error::peer(PROGRAM, format!("cannot start {}: {error}", overparam.display())))
+        .with_context(|| format!("{PROGRAM}: cannot start {}", overparam.display()))
 }
 
-fn answer(process: Child) -> Result<Answer, Error> {
-    let output = process.wait_with_output().map_err(|error| Error::peer(PROGRAM, error.to_string()))?;
+fn answer(process: Child) -> Result<Answer> {
+    let output = process.wait_with_output().context(PROGRAM)?;
     if !output.status.success() {
-        return Err(Error::peer(PROGRAM, format!("it failed ({}); what it printed is above", output.status)));
+        bail!("{PROGRAM}: it failed ({}); its error message is above", output.status);
     }
-    serde_json::from_slice(&output.stdout).map_err(|error| Error::peer(PROGRAM, format!("expected JSON: {error}")))
+    serde_json::from_slice(&output.stdout).with_context(|| format!("{PROGRAM}: expected JSON"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::Protocol;
+    use overparam::prelude::Protocol;
 
     #[test]
-    fn every_shape_of_a_series_is_compiled_in_and_larger_than_the_one_before() {
+    fn every_shape_of_a_series_is_valid_and_larger_than_the_one_before() {
         for Series { name, shapes, .. } in Series::all() {
             for &dimensions in &shapes {
                 Protocol { dimensions, ..Protocol::paper() }.validate().unwrap();
@@ -218,5 +230,35 @@ mod tests {
         assert_eq!(bytes(Function::Sphere, Optimizer::Shallow), 8 * 5_000);
         assert_eq!(bytes(Function::Sphere, Optimizer::Deep), 8 * (2_500 + 500 + 110 + 550));
         assert_eq!(bytes(Function::SpinGlass, Optimizer::Shallow), 8 * (5_000 + 22_100));
+    }
+
+    #[test]
+    fn a_series_is_measured_in_processes_of_its_own() {
+        let overparam = program().unwrap();
+        let shape = |d| Dimensions { d, ..Dimensions::PAPER };
+        let shapes = vec![shape(50), shape(1_000)];
+        let series = Series { name: "d".to_owned(), function: Function::Sphere, optimizer: Optimizer::Shallow, shapes };
+        let mut reported = Vec::new();
+        let points = series
+            .measure(&overparam, Dtype::F64, &mut |point| reported.push((point.dimensions, point.times)))
+            .unwrap();
+        assert_eq!(reported, points.iter().map(|point| (point.dimensions, point.times)).collect::<Vec<_>>());
+        let [small, large] = &points[..] else { panic!("{points:?}") };
+        for (point, d) in [(small, 50), (large, 1_000)] {
+            assert_eq!((point.dimensions.d, point.data_bytes), (d, 8 * 2 * 50 * d as u64));
+            assert!(point.times.least > 0.0 && point.times.least <= point.times.median, "{point:?}");
+            // Two processes do at most twice as much as one, but for noise.
+            assert!(point.us_side_by_side > 0.25 * point.times.least, "{point:?}");
+            let idle = idle_memory(&overparam).unwrap().unwrap_or_default();
+            assert!(point.peak_memory_bytes.is_none_or(|bytes| bytes + (1 << 20) > idle), "{point:?}");
+        }
+        assert_eq!(large.flop_per_iteration as f64 / small.flop_per_iteration as f64, 20.0);
+        assert!((0.5..1.5).contains(&Point::growth(&points).exponent), "{:?}", Point::growth(&points));
+
+        let fails =
+            |program: &str| series.measure(Path::new(program), Dtype::F64, &mut |_| {}).unwrap_err().to_string();
+        assert!(fails("no-such-program").starts_with("overparam time: cannot start no-such-program"));
+        assert!(fails("false").starts_with("overparam time: it failed (exit status: 1)"));
+        assert!(fails("true").starts_with("overparam time: expected JSON"));
     }
 }

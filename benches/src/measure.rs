@@ -1,12 +1,16 @@
-//! `overparam bench`
+//! `overparam-bench measure`
 
-use super::signals;
-use anyhow::{Context, Result};
+use crate::case::{Case, Program};
+use crate::comparison::{Comparison, Measurement};
+use crate::peer::Peer;
+use crate::roofline::Peak;
+use crate::scaling::{self, Point, Series, idle_memory};
+use crate::target::Target;
+use crate::{figure, signals, table};
+use anyhow::Result;
 use clap::Args;
 use overparam::Error;
-use overparam::bench::scaling::{Point, Series, idle_memory};
-use overparam::bench::{self, Case, Comparison, Measurement, Peak, Peer, Program, Target};
-use overparam::figure::{self, Exporter};
+use overparam::figure::Exporter;
 use overparam::output::Output;
 use overparam::prelude::Dtype;
 use overparam::trace::{self, Provenance};
@@ -22,7 +26,7 @@ use std::time::{Duration, Instant};
 /// --quick, or without a peer, the name of the former says so, as in OUT/bench-quick-jax.parquet.
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
-pub struct Bench {
+pub struct Measure {
     /// The command of the JAX peer, for the shell, such as "python benches/peers/jax_peer.py"
     #[arg(long)]
     jax: Option<String>,
@@ -49,7 +53,7 @@ pub struct Bench {
     out: PathBuf,
 }
 
-impl Bench {
+impl Measure {
     pub fn execute(self) -> Result<()> {
         let clock = Instant::now();
         let limit = Duration::try_from_secs_f64(self.peer_timeout).ok().filter(|limit| !limit.is_zero());
@@ -59,7 +63,7 @@ impl Bench {
             given: self.peer_timeout.to_string(),
         })?;
         // A missing browser or an unwritable folder is an error now, not after minutes of timing.
-        let mut exporter = Exporter::new(self.out.join("figures")).map_err(Error::from)?;
+        let mut exporter = Exporter::new(self.out.join("figures"))?;
         let prepare = |wanted: bool, name: &str| {
             let figures = ["html", "svg", "png"].map(|kind| self.out.join(format!("figures/{name}.{kind}")));
             let files = figures.into_iter().chain([self.out.join(format!("{name}.parquet"))]);
@@ -78,7 +82,7 @@ impl Bench {
         );
         if let Some(output) = compared {
             let measurements = self.compare(&peak, limit)?;
-            let table = bench::ratios(&measurements, &peak)?;
+            let table = table::ratios(&measurements, &peak)?;
             let settings = json!({ "quick": self.quick, "peak_gflop_per_s": [peak.f32_gflop_per_s, peak.f64_gflop_per_s],
                 "copy_gb_per_s": peak.copy_gb_per_s });
             let written = trace::write_to(&output, &table, &Provenance::new(settings.to_string()));
@@ -87,15 +91,16 @@ impl Bench {
             printed?;
             say!("table: {}", output.path().display());
             if measurements.iter().any(|measurement| measurement.program != Program::Overparam) {
-                exporter.add(figure::ratios(&table).map_err(Error::from)?, &self.name()).map_err(Error::from)?;
+                exporter.add(figure::ratios(&measurements), &self.name())?;
             }
         }
         if let Some(output) = scaled {
-            let table = bench::scalings(&scale(&peak)?)?;
+            let points = scale(&peak)?;
+            let table = table::scalings(&points)?;
             let settings = json!({ "copy_gb_per_s": peak.copy_gb_per_s }).to_string();
             trace::write_to(&output, &table, &Provenance::new(settings))?;
             say!("table: {}", output.path().display());
-            exporter.add(figure::scaling(&table).map_err(Error::from)?, "scaling").map_err(Error::from)?;
+            exporter.add(figure::scaling(&points), "scaling")?;
         }
         draw(exporter)?;
         say!("done in {:.0} s", clock.elapsed().as_secs_f64());
@@ -202,7 +207,7 @@ fn judge(measurements: &[Measurement]) -> Result<()> {
 
 /// Measures how cost grows, in double precision.
 fn scale(peak: &Peak) -> Result<Vec<Point>> {
-    let overparam = std::env::current_exe().context("cannot find this program to start it once more")?;
+    let overparam = scaling::program()?;
     let idle = idle_memory(&overparam)?.unwrap_or_default();
     say!(
         "\nhow cost grows, f64; memory beyond the {:.1} MB of an idle process, in multiples of x,",
@@ -228,7 +233,7 @@ fn scale(peak: &Peak) -> Result<Vec<Point>> {
         let mut printed = Ok(());
         let points = series.measure(&overparam, Dtype::F64, &mut |point| {
             let speed = point.flop_per_iteration as f64 / point.times.least * 1e-3;
-            let line = super::print(format_args!(
+            let line = crate::print(format_args!(
                 "{:<36} {:>8} {:>8} {:>7} {:>7} {:>12.1} {speed:>8.1} {:>7.0} {:>5.2} {:>10.3} {:>8}",
                 point.series,
                 point.dimensions.n,
@@ -251,12 +256,12 @@ fn scale(peak: &Peak) -> Result<Vec<Point>> {
 }
 
 fn draw(exporter: Exporter) -> Result<()> {
-    let written = exporter.finish().map_err(Error::from)?;
+    let written = exporter.finish()?;
     for path in written.files {
         say!("figure: {}", path.display());
     }
     for reason in written.skipped {
-        note!("{reason}");
+        eprintln!("note: {reason}");
     }
     Ok(())
 }

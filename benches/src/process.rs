@@ -24,7 +24,7 @@ const GRACE: Duration = Duration::from_secs(2);
 const GUARD: &str = "read -r _; kill -KILL 0";
 
 /// A running process with a process group of its own, which is killed when this is dropped and when this program dies.
-pub(super) struct Process {
+pub struct Process {
     guard: Child,
     child: Child,
     input: Option<ChildStdin>,
@@ -39,7 +39,7 @@ type Line = Option<String>;
 
 impl Process {
     /// Starts `command`, a command line for the shell.
-    pub(super) fn start(command: &str) -> io::Result<Self> {
+    pub fn start(command: &str) -> io::Result<Self> {
         let mut shell = shell(GUARD, 0);
         let guard = shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         let mut shell = self::shell(command, guard.id() as i32);
@@ -62,7 +62,7 @@ impl Process {
     }
 
     /// Sends `line`, and waits at most `limit` for a line in return. An error is the problem in words.
-    pub(super) fn ask(&mut self, line: &str, limit: Duration) -> Result<String, String> {
+    pub fn ask(&mut self, line: &str, limit: Duration) -> Result<String, String> {
         match self.lines.try_recv() {
             Ok(early) => return Err(format!("it wrote without being asked: {}", in_words(early)?)),
             Err(TryRecvError::Empty) => {}
@@ -168,7 +168,7 @@ fn too_long() -> String {
 }
 
 /// `text` on one line that is safe to print: control characters are escaped, and what exceeds 300 characters is left out.
-pub(super) fn quote(text: &str) -> String {
+pub fn quote(text: &str) -> String {
     let mut quoted = String::new();
     for (index, character) in text.trim().chars().enumerate() {
         match character {

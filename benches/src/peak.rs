@@ -1,6 +1,7 @@
 //! The peak of a core: multiplications and additions that wait for nothing, and nothing else.
 
-use super::{Simd, WithSimd, dispatch};
+use overparam::internals::dispatch;
+use overparam::internals::pulp::{Simd, WithSimd};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -35,7 +36,7 @@ macro_rules! fused {
         }
 
         #[doc = $doc]
-        pub(crate) fn $measure(repeats: usize) -> f64 {
+        pub fn $measure(repeats: usize) -> f64 {
             let once = || {
                 let clock = Instant::now();
                 let operations = dispatch($name);
@@ -64,7 +65,7 @@ fused!(
 );
 
 /// Billions of bytes that one core reads and writes in a second when it copies `bytes` of them: the best of `repeats`.
-pub(crate) fn copy_gb_per_s(bytes: usize, repeats: usize) -> f64 {
+pub fn copy_gb_per_s(bytes: usize, repeats: usize) -> f64 {
     let from = vec![1u8; bytes];
     let mut into = vec![0u8; bytes];
     let mut once = || {
