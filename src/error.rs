@@ -50,6 +50,15 @@ pub enum Error {
         problem: String,
     },
 
+    /// A mistake in the text of an [`Expression`](crate::Expression).
+    #[error("{problem}{excerpt}")]
+    Text {
+        /// What was expected, and what was found.
+        problem: String,
+        /// A line of the text and a line of carets under the place, each after the end of a line; nothing of an empty text.
+        excerpt: String,
+    },
+
     /// Input data that cannot be used.
     #[error("{}: {problem}", path.display())]
     Data {
@@ -118,12 +127,7 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn unknown(kind: &'static str, given: &str, valid: &[&str]) -> Self {
-        // A part of the name, or three edits away: near enough to have been meant.
-        let part = valid.iter().find(|name| !given.is_empty() && name.contains(&given.to_lowercase()));
-        let distance = |name: &&&str| strsim::damerau_levenshtein(&given.to_lowercase(), name);
-        let nearest = valid.iter().min_by_key(distance).filter(|name| distance(name) <= 3.min(name.len() / 2));
-        let nearest = part.or(nearest).filter(|_| !given.is_empty()).map(|name| (*name).to_owned());
-        Self::Unknown { kind, given: excerpt(given), valid: valid.join(", "), nearest }
+        Self::Unknown { kind, given: excerpt(given), valid: valid.join(", "), nearest: nearest(given, valid) }
     }
 
     pub(crate) fn file(action: &'static str, path: &Path, source: std::io::Error) -> Self {
@@ -133,6 +137,14 @@ impl Error {
     pub(crate) fn table(action: impl Into<String>, source: polars::error::PolarsError) -> Self {
         Self::Table { action: action.into(), source }
     }
+}
+
+/// The valid name that `given` may stand for: it is a part of the name, or three edits away.
+pub(crate) fn nearest(given: &str, valid: &[&str]) -> Option<String> {
+    let part = valid.iter().find(|name| !given.is_empty() && name.contains(&given.to_lowercase()));
+    let distance = |name: &&&str| strsim::damerau_levenshtein(&given.to_lowercase(), name);
+    let nearest = valid.iter().min_by_key(distance).filter(|name| distance(name) <= 3.min(name.len() / 2));
+    part.or(nearest).filter(|_| !given.is_empty()).map(|name| (*name).to_owned())
 }
 
 /// Bytes in the largest unit of which there is one.

@@ -14,12 +14,15 @@
 //! ```
 
 mod array;
+mod data;
 mod gradient;
 mod graph;
 mod operation;
+mod parse;
 
+use array::Problem;
 pub use array::{Array, Shape, pairs};
-pub(crate) use array::{Problem, take_problem};
+pub use data::Data;
 
 use crate::error::Error;
 use graph::{Graph, Id};
