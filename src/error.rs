@@ -127,7 +127,12 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn unknown(kind: &'static str, given: &str, valid: &[&str]) -> Self {
-        Self::Unknown { kind, given: excerpt(given), valid: valid.join(", "), nearest: nearest(given, valid) }
+        // A part of the name, or three edits away: near enough to have been meant.
+        let part = valid.iter().find(|name| !given.is_empty() && name.contains(&given.to_lowercase()));
+        let distance = |name: &&&str| strsim::damerau_levenshtein(&given.to_lowercase(), name);
+        let nearest = valid.iter().min_by_key(distance).filter(|name| distance(name) <= 3.min(name.len() / 2));
+        let nearest = part.or(nearest).filter(|_| !given.is_empty()).map(|name| (*name).to_owned());
+        Self::Unknown { kind, given: excerpt(given), valid: valid.join(", "), nearest }
     }
 
     pub(crate) fn file(action: &'static str, path: &Path, source: std::io::Error) -> Self {
@@ -137,14 +142,6 @@ impl Error {
     pub(crate) fn table(action: impl Into<String>, source: polars::error::PolarsError) -> Self {
         Self::Table { action: action.into(), source }
     }
-}
-
-/// The valid name that `given` may stand for: it is a part of the name, or three edits away.
-pub(crate) fn nearest(given: &str, valid: &[&str]) -> Option<String> {
-    let part = valid.iter().find(|name| !given.is_empty() && name.contains(&given.to_lowercase()));
-    let distance = |name: &&&str| strsim::damerau_levenshtein(&given.to_lowercase(), name);
-    let nearest = valid.iter().min_by_key(distance).filter(|name| distance(name) <= 3.min(name.len() / 2));
-    part.or(nearest).filter(|_| !given.is_empty()).map(|name| (*name).to_owned())
 }
 
 /// Bytes in the largest unit of which there is one.

@@ -25,7 +25,7 @@ mod token;
 
 use super::data::Data;
 use super::{Array, Bounds, Expression};
-use crate::error::{Error, nearest};
+use crate::error::Error;
 use std::ops::Range;
 use syntax::GIVEN;
 
@@ -46,7 +46,8 @@ impl Mistake {
 
     /// The error, with the part of `text` where the mistake is.
     fn in_text(self, text: &str) -> Error {
-        let excerpt = if text.trim().is_empty() { String::new() } else { excerpt(text, &self.span) };
+        let blank = token::tokens(text).is_ok_and(|tokens| tokens.is_empty());
+        let excerpt = if blank { String::new() } else { excerpt(text, &self.span) };
         Error::Text { problem: self.text, excerpt }
     }
 }
@@ -100,8 +101,12 @@ fn shortened(word: &str) -> String {
     shown
 }
 
-/// The name of `names` that `given` is likely to stand for: one that looks like it, or numpy's of what other languages name so.
+/// The name of `names` that `given` is likely to stand for: numpy's of what others name so, one that looks like it, or one that it is a
+/// part of.
 fn spell(given: &str, names: &[&str]) -> Option<String> {
+    if given.len() > WINDOW {
+        return None;
+    }
     const OTHERS: [(&str, &str); 18] = [
         ("ln", "log"),
         ("asin", "arcsin"),
@@ -122,14 +127,20 @@ fn spell(given: &str, names: &[&str]) -> Option<String> {
         ("range", "arange"),
         ("π", "pi"),
     ];
-    let other = OTHERS.iter().find(|(other, name)| *other == given && names.contains(name));
-    other.map(|(_, name)| (*name).to_owned()).or_else(|| nearest(given, names))
+    let other = OTHERS.iter().find(|(other, name)| *other == given && names.contains(name)).map(|(_, name)| name);
+    // Up to three edits away, and no more than half of the name.
+    let distance = |name: &&str| strsim::damerau_levenshtein(given, name);
+    let near = |name: &&&str| distance(name) <= 3.min(name.chars().count().min(given.chars().count()) / 2);
+    let nearest = names.iter().filter(near).min_by_key(|name| distance(name));
+    let whole = || names.iter().find(|name| given.chars().count() >= 3 && name.contains(given));
+    other.or(nearest).or_else(whole).map(|name| (*name).to_owned())
 }
 
 /// A name that data or a part may have: a letter or _, then letters, digits and _.
 fn is_name(name: &str) -> bool {
     let mut chars = name.chars();
-    chars.next().is_some_and(|c| c.is_alphabetic() || c == '_') && chars.all(|c| c.is_alphanumeric() || c == '_')
+    let letter = |c: char| c.is_alphabetic() || c == '_';
+    chars.next().is_some_and(letter) && chars.all(|c| letter(c) || c.is_ascii_digit())
 }
 
 impl Expression {

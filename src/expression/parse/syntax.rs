@@ -162,8 +162,7 @@ fn take<'a>(input: &mut Input<'a>, sign: &str) -> Option<Range<usize>> {
 /// The mistake that the next word is.
 fn unexpected(input: &Input<'_>, expected: &str) -> Mistake {
     let Some(token) = peek(input) else {
-        let end = input.state.text.trim_end().len();
-        let found = if input.state.tokens.is_empty() { "nothing" } else { "the end" };
+        let (end, found) = input.state.tokens.last().map_or((0, "nothing"), |last| (last.span.end, "the end"));
         return Mistake::new(end..end, format!("expected {expected}, found {found}"));
     };
     let word = super::shortened(&input.state.text[token.span.clone()]);
@@ -387,6 +386,12 @@ fn unknown_name<T>(input: &Input<'_>, name: &str, span: Range<usize>) -> Parsed<
     if let Some(function) = FUNCTIONS.iter().find(|function| function.name == name) {
         return mistake(span, format!("expected the arguments of a function, {}", function.form));
     }
+    if is_sign(peek(input), ".") {
+        return mistake(
+            span,
+            format!("expected a name, found '{name}.': functions are written without a prefix, sum(u)"),
+        );
+    }
     let defined = input.state.names.keys().chain(input.state.data).copied();
     let names: Vec<_> = GIVEN.into_iter().chain(defined).chain(FUNCTIONS.iter().map(|known| known.name)).collect();
     let text = match spell(name, &names) {
@@ -479,11 +484,10 @@ fn subscript(input: &mut Input<'_>) -> Parsed<Subscript> {
     let mut ends = [None, None, None];
     let mut colons = 0;
     loop {
-        if take(input, ":").is_some() {
+        if colons == 2 && is_sign(peek(input), ":") {
+            return Err(ErrMode::Cut(Failed(Some(unexpected(input, "at most first:end:step")))));
+        } else if take(input, ":").is_some() {
             colons += 1;
-            if colons == 3 {
-                return Err(ErrMode::Cut(Failed(Some(unexpected(input, "at most first:end:step")))));
-            }
         } else if ends[colons].is_some() || is_sign(peek(input), ",") || is_sign(peek(input), "]") {
             break;
         } else {

@@ -40,7 +40,10 @@ fn number<'a>(text: &mut Text<'a>) -> Result<Kind<'a>, EmptyError> {
 
 fn name<'a>(text: &mut Text<'a>) -> Result<Kind<'a>, EmptyError> {
     let first = one_of(|c: char| c.is_alphabetic() || c == '_');
-    (first, take_while(0.., |c: char| c.is_alphanumeric() || c == '_')).take().map(Kind::Name).parse_next(text)
+    (first, take_while(0.., |c: char| c.is_alphabetic() || c.is_ascii_digit() || c == '_'))
+        .take()
+        .map(Kind::Name)
+        .parse_next(text)
 }
 
 fn sign<'a>(text: &mut Text<'a>) -> Result<Kind<'a>, EmptyError> {
