@@ -104,7 +104,7 @@ pub enum Error {
 
     /// Figures that cannot be drawn.
     #[error(transparent)]
-    Figure(#[from] crate::figure::Error),
+    Figure(Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl Error {

@@ -106,8 +106,14 @@ fn a_plan_counts_the_memory_that_a_run_takes() {
         (Function::Rastrigin, Optimizer::Shallow, Dimensions { d: 10_000, ..paper }, 25, lbfgs),
     ] {
         let settings = Settings::default().rule(rule).iterations(iterations);
-        let sweep =
-            Sweep { function, dimensions, rates: vec![1e-3], seeds: vec![0], optimizers: vec![optimizer], settings };
+        let sweep = Sweep {
+            problem: function.into(),
+            dimensions,
+            rates: vec![1e-3],
+            seeds: vec![0],
+            optimizers: vec![optimizer],
+            settings,
+        };
         let planned = sweep.plan::<f64>(Backend::Cpu).unwrap().needed as f64;
         let sizes =
             [format!("--n={}", dimensions.n), format!("--d={}", dimensions.d), format!("--iterations={iterations}")];

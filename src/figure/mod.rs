@@ -89,3 +89,9 @@ pub enum Error {
     #[error("no PNG or SVG: {0}")]
     Browser(String),
 }
+
+impl From<Error> for crate::error::Error {
+    fn from(error: Error) -> Self {
+        Self::Figure(Box::new(error))
+    }
+}

@@ -97,9 +97,9 @@ pub fn instruction_set() -> &'static str {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::descent::Optimizer;
     use crate::experiment::{Dimensions, Dtype, Protocol};
     use crate::objective::Function;
-    use crate::optimizer::Optimizer;
     use std::cell::Cell;
 
     thread_local! {

@@ -1,31 +1,32 @@
 //! Any parametrization with any update rule.
 
 use super::Step;
-use super::descent::mean;
+use super::progress::mean;
 use crate::error::Error;
-use crate::objective::{Best, Job, Kernel, Map, Update, Workspace};
+use crate::objective::{Best, Job, Kernel, Update, Workspace};
 use crate::parametrization::Parametrization;
 use crate::rule;
 use crate::simd::Real;
+use crate::squash::Map;
 use std::sync::Arc;
 
 /// A parametrization, whose gradient becomes steps by an update rule.
-pub(crate) struct Stepper<P, R: Real> {
+pub(crate) struct Stepper<'a, P, R: Real> {
     parametrization: P,
     rule: Box<dyn rule::Update<R>>,
     map: Map,
-    kernel: Arc<dyn Kernel<R>>,
+    kernel: Arc<dyn Kernel<R> + 'a>,
     workspace: Workspace<R>,
     /// The gradient of the mean is that of the scaled objective times this.
     gradient_scale: f64,
 }
 
-impl<R: Real, P: Parametrization<R>> Stepper<P, R> {
+impl<'a, R: Real, P: Parametrization<R>> Stepper<'a, P, R> {
     pub(crate) fn new(
         parametrization: P,
         rule: Box<dyn rule::Update<R>>,
         map: Map,
-        kernel: Arc<dyn Kernel<R>>,
+        kernel: Arc<dyn Kernel<R> + 'a>,
         gradient_scale: f64,
     ) -> Self {
         let workspace = kernel.workspace(parametrization.points());
@@ -33,7 +34,7 @@ impl<R: Real, P: Parametrization<R>> Stepper<P, R> {
     }
 }
 
-impl<R: Real, P: Parametrization<R>> Step<R> for Stepper<P, R> {
+impl<R: Real, P: Parametrization<R>> Step<R> for Stepper<'_, P, R> {
     fn step(&mut self, rate: f64, values: &mut [R], best: &mut Best<R>) -> Result<(), Error> {
         let Self { parametrization, rule, map, kernel, workspace, gradient_scale } = self;
         let update = Update::Gradient { factor: *gradient_scale / values.len() as f64 };

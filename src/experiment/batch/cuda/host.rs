@@ -1,8 +1,9 @@
 //! The kernel's own source on the host, compiled by the C compiler: how its arithmetic is tested without a GPU.
 
 use super::*;
-use crate::batch::{Trial, cpu};
-use crate::optimizer::{ShallowStart, Squash};
+use crate::descent::{ShallowStart, Squash};
+use crate::experiment::batch::{Trial, cpu};
+use crate::objective::Function;
 use crate::rule::{LearningRate, Plateau};
 use bytemuck::cast_slice;
 use std::io::Write;
@@ -133,7 +134,7 @@ fn agree<R: Element>(batch: &Batch<'_>, build: Build, tolerance: f64) {
     for ((kernel, cores), trial) in kernel.iter().zip(&cores).zip(batch.trials) {
         let context = format!(
             "{} {} {} {}, {trial:?}, {:?}, {} threads",
-            batch.function,
+            batch.problem,
             batch.optimizer,
             R::NAME,
             batch.dimensions,
@@ -166,7 +167,7 @@ fn batch<'a>(function: Function, optimizer: Optimizer, settings: &'a Settings) -
         Function::Ackley | Function::Michalewicz | Function::Rastrigin => &SMALL_TRIALS,
         _ => &TRIALS,
     };
-    Batch { function, dimensions: SMALL, optimizer, settings, trials }
+    Batch { problem: function.into(), dimensions: SMALL, optimizer, settings, trials }
 }
 
 /// How far values may be apart that rounding alone drives apart, over the iterations below.
@@ -324,7 +325,7 @@ fn demands_are_those_of_the_image() {
     for optimizer in Optimizer::ALL {
         let of = batch(Function::SpinGlass, optimizer, &settings);
         let image = Image::<f32>::new(&of, 0).unwrap();
-        let Demand { run, seed } = demand::<f32>(of.function, of.dimensions, optimizer, 0).unwrap();
+        let Demand { run, seed } = demand::<f32>(&of.problem, of.dimensions, optimizer, 0).unwrap();
         assert_eq!(2 * seed, size_of_val(&image.couplings[..]) as u64);
         let samples = TRIALS.len() * (SLOTS * SAMPLE + 1) * 8;
         let bytes = size_of_val(&image.parameters[..])

@@ -1,10 +1,10 @@
 //! Every kernel compiles for GPUs: `make ptx` runs this with a compiler.
 
-use super::source::Source;
-use crate::batch::{Batch, Trial};
+use crate::descent::{Optimizer, Settings, Squash};
+use crate::device::Source;
 use crate::experiment::Dimensions;
+use crate::experiment::batch::{Batch, Trial};
 use crate::objective::Function;
-use crate::optimizer::{Optimizer, Settings, Squash};
 use rayon::prelude::*;
 use std::process::Command;
 
@@ -18,7 +18,7 @@ fn sources() -> Vec<(String, String)> {
     let mut add = |function: Function, optimizer, squash, shared| {
         let settings = Settings { squash, ..Settings::default() };
         let (dimensions, settings) = (Dimensions::PAPER, &settings);
-        let batch = Batch { function, dimensions, optimizer, settings, trials: &trials };
+        let batch = Batch { problem: function.into(), dimensions, optimizer, settings, trials: &trials };
         let name = format!("{function}-{optimizer}-{}-{shared}", squash.name());
         sources.push((format!("{name}-f32"), Source::new::<f32>(&batch, shared).unwrap().text));
         sources.push((format!("{name}-f64"), Source::new::<f64>(&batch, shared).unwrap().text));

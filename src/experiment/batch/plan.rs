@@ -1,16 +1,18 @@
 //! The memory of a batch, planned before it starts.
 
-use super::{Gpu, cuda};
-use crate::backend::Backend;
+use super::cuda;
+use crate::descent::{Optimizer, Sample, Settings, Thinning};
+use crate::device::{Backend, Gpu};
 use crate::error::{Error, size};
 use crate::experiment::{Dimensions, Sweep};
 use crate::memory::{self, Free};
-use crate::objective::Function;
-use crate::optimizer::{Optimizer, Settings};
+use crate::objective::Problem;
 use crate::rule::Rule;
 use crate::simd::{Panels, Real};
-use crate::trace::{PART, Sample, Thinning};
 use std::fmt;
+
+/// Rows of a part of a table of traces, which is tabulated and written at once.
+pub(crate) const PART: usize = 1 << 17;
 
 /// Bytes that a row of a trace takes, once more, while its part of the table is written.
 const ROW: u64 = 400;
@@ -90,7 +92,7 @@ impl Sweep {
                 given,
             });
         }
-        self.function.check_dimension(d)?;
+        self.problem.check(d)?;
         let widest = n.max(hidden) as u128 * d.max(hidden).max(k) as u128 * (layers as u128 + 1);
         if [n, k, hidden, layers, d].iter().any(|&size| size > 1 << 31) || widest > 1 << 50 {
             let given = self.dimensions.to_string();
@@ -111,12 +113,12 @@ impl Sweep {
         let (of_a_seed, mut needed) = (self.rates.len(), 0);
         let split = |&optimizer: &Optimizer| {
             let demand = match backend {
-                Backend::Cpu => on_the_cores::<R>(self.function, self.dimensions, optimizer, &self.settings),
-                Backend::Cuda => cuda::demand::<R>(self.function, self.dimensions, optimizer, room.shared)?,
+                Backend::Cpu => on_the_cores::<R>(&self.problem, self.dimensions, optimizer, &self.settings),
+                Backend::Cuda => cuda::demand::<R>(&self.problem, self.dimensions, optimizer, room.shared)?,
             };
             let (batches, largest) =
                 demand.split(of_a_seed * self.seeds.len(), of_a_seed, available).ok_or_else(|| Error::Memory {
-                    what: format!("one {optimizer} run of {} with {}", self.function, self.dimensions),
+                    what: format!("one {optimizer} run of {} with {}", self.problem, self.dimensions),
                     needed: demand.run.saturating_add(demand.seed),
                     free: available,
                     limit: room.free.limit,
@@ -139,11 +141,11 @@ impl Sweep {
         // A single run takes this thread, and starts no others.
         let threads = if self.len() > 1 { rayon::current_num_threads().min(self.len()) as u64 } else { 1 };
         for &optimizer in &self.optimizers {
-            let Demand { run, seed } = on_the_cores::<R>(self.function, self.dimensions, optimizer, &self.settings);
+            let Demand { run, seed } = on_the_cores::<R>(&self.problem, self.dimensions, optimizer, &self.settings);
             let needed = run.saturating_add(seed).saturating_mul(threads);
             if needed > available {
                 return Err(Error::Memory {
-                    what: format!("{threads} runs at a time of {} with {}", self.function, self.dimensions),
+                    what: format!("{threads} runs at a time of {} with {}", self.problem, self.dimensions),
                     needed,
                     free: available,
                     limit: Free::now().limit,
@@ -199,7 +201,7 @@ fn samples(settings: &Settings) -> u64 {
 
 /// The bytes that a batch takes on the cores.
 fn on_the_cores<R: Real>(
-    function: Function,
+    problem: &Problem,
     dimensions: Dimensions,
     optimizer: Optimizer,
     settings: &Settings,
@@ -218,8 +220,7 @@ fn on_the_cores<R: Real>(
         Optimizer::Shallow => (output, 0, network + pass),
         Optimizer::Deep => (network, pass, output),
     };
-    // The objective works on a panel of the spin glass at once, on a register of points of the others.
-    let work = if function == Function::SpinGlass { (3 * d + 2) * row } else { 2 * d * R::BLOCK + row };
+    let work = problem.workspace(d, row, R::BLOCK);
     // And a snapshot of the parameters.
     let mut words = 2 * parameters + flow + n + d + work;
     let &Settings { rule, activation, residual, frozen_embeddings, .. } = settings;
@@ -234,13 +235,14 @@ fn on_the_cores<R: Real>(
     }
     // While runs are built the start of their seed is held.
     let start = ((dimensions.parameters(Optimizer::Deep) + start) * size_of::<R>()) as u64;
-    let seed = start.saturating_add(function.kernel_bytes::<R>(d));
+    let seed = start.saturating_add(problem.data_bytes(d, size_of::<R>()));
     Demand { run: (words * size_of::<R>()) as u64, seed }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::objective::Function;
 
     #[test]
     fn runs_are_split_to_fit() {
@@ -274,7 +276,10 @@ mod tests {
         // Three seeds of 22,100 triples and 42,925 entries of matrices, and at least the parameters.
         assert!(plan.needed > 3 * (22_100 + 42_925) * 8 + 33 * 2500 * 8, "{plan}");
         let dimensions = crate::experiment::Protocol::paper().dimensions;
-        let seed = |function| on_the_cores::<f64>(function, dimensions, Optimizer::Shallow, &Settings::default()).seed;
+        let seed = |function: Function| {
+            let problem = Problem::from(function);
+            on_the_cores::<f64>(&problem, dimensions, Optimizer::Shallow, &Settings::default()).seed
+        };
         assert_eq!(seed(Function::SpinGlass) - seed(Function::Sphere), (22_100 + 42_925) * 8);
         assert!(plan.to_string().starts_with("66 runs in 2 batches of at most "), "{plan}");
         // 10^15 couplings.

@@ -2,9 +2,9 @@
 
 use crate::error::Error;
 use crate::network::{Activation, Initialization};
-use crate::objective::Map;
 use crate::rule::{Cosine, LearningRate, Rule, Schedule};
 use crate::simd::Real;
+use crate::squash::Map;
 use serde::{Deserialize, Serialize};
 
 /// The map from a parameter y to a coordinate x of the unit cube.

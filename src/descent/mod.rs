@@ -1,4 +1,4 @@
-//! The two optimizers: descent on the mean objective of `N` points in the unit cube, by gradient descent or another [update rule](crate::rule).
+//! Descent: the two optimizers, shallow and deep, and the loop that they share: descent on the mean objective of `N` points in the unit cube, by gradient descent or another [update rule](crate::rule).
 //!
 //! They differ in one thing, how parameters become x: the shallow optimizer moves y and x = S(y) ([`Shallow`]); the deep
 //! optimizer moves the weights and the inputs of a network whose output is y ([`EmbeddingPerceptron`](crate::network::EmbeddingPerceptron)). They share the
@@ -6,20 +6,21 @@
 //! unless it starts [elsewhere](ShallowStart::Own).
 
 mod deep;
-mod descent;
+mod progress;
+mod record;
 mod settings;
 mod shallow;
 mod stepper;
-mod taped;
-
-pub use settings::{Budget, Settings, ShallowStart, Squash};
-pub use shallow::Shallow;
+mod thinning;
 
 pub(crate) use deep::FusedDeep;
-pub(crate) use descent::{Descent, Progress, Step, descend};
+pub(crate) use progress::{Descent, Progress, Step, descend};
+pub(crate) use record::Record;
+pub use record::Sample;
+pub use settings::{Budget, Settings, ShallowStart, Squash};
 pub(crate) use shallow::FusedShallow;
 pub(crate) use stepper::Stepper;
-pub(crate) use taped::TapedStep;
+pub(crate) use thinning::Thinning;
 
 use crate::error::Error;
 use serde::{Deserialize, Serialize};

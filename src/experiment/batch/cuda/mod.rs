@@ -4,93 +4,33 @@
 //! block's shared memory, applies the learning-rate rule, and writes down what the trace keeps. What is here feeds it, and does
 //! not care what it runs on: the tests below run the same source on the host.
 
-#[cfg_attr(not(feature = "cuda"), path = "no_device.rs")]
-mod device;
 #[cfg(test)]
 mod host;
 #[cfg(test)]
 mod ptx;
 mod source;
 
-pub(crate) use device::Gpu;
-
 use super::plan::Demand;
 use super::{Batch, Engine};
+use crate::descent::{Descent, Optimizer, Outcome, Record, Sample, Settings, Thinning};
+use crate::device::{Gpu, Image, Machine, SAMPLE, SLOTS, Source, progress};
 use crate::element::Element;
 use crate::error::Error;
-use crate::experiment::{Dimensions, Start, start};
+use crate::experiment::{Dimensions, Start, begin};
 use crate::interrupt;
-use crate::objective::{Best, Function, Map, pairs};
-use crate::optimizer::{Descent, Optimizer, Outcome, Settings};
-use crate::simd::Real;
-use crate::trace::{Record, Sample, Thinning};
+use crate::objective::{Best, Problem};
+use crate::simd::{Panels, Real};
+use crate::squash::Map;
 use rayon::prelude::*;
+use source::block_bytes;
 pub(super) use source::ensure;
-use source::{Source, block_bytes};
 use std::time::Instant;
-
-/// The most kept iterations of a launch.
-const SLOTS: usize = 64;
 
 /// What a launch should take, in seconds: long beside what starting it costs, short beside anyone's patience for an interrupt.
 const LAUNCH: f64 = 0.1;
 
 /// The iterations of the first launch: how long one takes is not known before.
 const FIRST_LAUNCH: u64 = 1;
-
-/// Numbers that say where a run stands, as the kernel's `progress` has them.
-mod progress {
-    pub const STEP_SIZE: usize = 0;
-    pub const BEST_MEAN: usize = 1;
-    pub const BEST: usize = 3;
-    pub const ITERATIONS: usize = 4;
-    pub const LAST_MIN: usize = 5;
-    pub const LAST_MEAN: usize = 6;
-    pub const LAST_STEP_SIZE: usize = 7;
-    pub const DIVERGED: usize = 8;
-    pub const SETTLED: usize = 9;
-    /// How many there are.
-    pub const COUNT: usize = 10;
-}
-
-/// Numbers of a sample, as the kernel's `samples` have them: minimum, mean, best, step size.
-const SAMPLE: usize = 4;
-
-/// Everything that the kernel is given, as it is before the first iteration.
-#[cfg_attr(not(any(feature = "cuda", test)), expect(dead_code, reason = "read by what loads it"))]
-struct Image<R> {
-    source: Source,
-    /// See `settings` in the kernel.
-    settings: Vec<f64>,
-    /// Of every run's squash.
-    gains: Vec<f64>,
-    /// Which couplings are a run's own.
-    seeds: Vec<i32>,
-    /// Those of all seeds, one after the other. For functions without any, one number that is not read.
-    couplings: Vec<R>,
-    /// Those of all runs, one after the other; weights are inputs × outputs.
-    parameters: Vec<R>,
-    /// Of all runs.
-    progress: Vec<f64>,
-    dimension: usize,
-}
-
-#[cfg(any(feature = "cuda", test))]
-impl<R> Image<R> {
-    fn runs(&self) -> usize {
-        self.gains.len()
-    }
-}
-
-/// What runs the kernel. It keeps parameters, progress and the best points between launches.
-trait Machine<R> {
-    /// Takes all runs from iteration `first` `count` further, and returns their progress and their samples of the iterations
-    /// `kept`, at most [`SLOTS`].
-    fn launch(&mut self, first: u64, count: u64, kept: &[u64]) -> Result<(Vec<f64>, Vec<f64>), Error>;
-
-    /// The best x of every run.
-    fn best(&mut self) -> Result<Vec<R>, Error>;
-}
 
 /// A batch that advances on a machine.
 pub(super) struct Launches<M> {
@@ -112,22 +52,19 @@ pub(super) struct Launches<M> {
 impl<R: Element> Image<R> {
     /// The batch before its first iteration, for blocks with `shared` bytes of shared memory.
     fn new(batch: &Batch<'_>, shared: usize) -> Result<Self, Error> {
-        let Batch { function, dimensions, optimizer, settings, trials } = *batch;
+        let &Batch { ref problem, dimensions, optimizer, settings, trials } = batch;
         let (seeds, index_of) = batch.seeds();
         let draw = |&seed: &u64| -> Result<(Vec<R>, f64, Vec<R>), Error> {
             let drawn: Start<R> = dimensions.draw(seed, settings.initialization);
-            let (y, map) =
-                start(dimensions, &mut dimensions.network(&drawn, settings.activation), optimizer, seed, settings)?;
+            let mut network = dimensions.network(&drawn, settings.activation, Panels::<R>::stride(dimensions.n));
+            let (y, map) = begin(dimensions, &mut network, optimizer, seed, settings)?;
             let parameters = match optimizer {
                 Optimizer::Shallow => y.packed(),
                 Optimizer::Deep => packed(drawn),
             };
             let gain = if let Map::Logistic { gain } = map { gain } else { 1.0 };
-            let couplings = match function {
-                Function::SpinGlass => pairs(dimensions.d, seed, &interrupt::requested).ok_or(Error::Interrupted)?,
-                _ => Vec::new(),
-            };
-            Ok((parameters, gain, couplings))
+            let data = problem.device_data(dimensions.d, seed)?.into_iter().map(R::of).collect();
+            Ok((parameters, gain, data))
         };
         let drawn = seeds.par_iter().map(draw).collect::<Result<Vec<_>, Error>>()?;
         let of_runs = || index_of.iter().map(|&index| &drawn[index]);
@@ -141,9 +78,8 @@ impl<R: Element> Image<R> {
             (run[progress::BEST_MEAN], run[progress::BEST]) = (f64::INFINITY, f64::INFINITY);
         }
         let plateau = source::plateau(settings.learning_rate)?;
-        let description = function.describe(dimensions.d);
-        let [lower, upper] = description.domain;
-        let [minimum, maximum] = function.lowest().ends([description.minimum, description.maximum]);
+        let [lower, upper] = problem.bounds(dimensions.d).of(0);
+        let [minimum, maximum] = problem.lowest().ends(problem.range(dimensions.d)?);
         let patience = plateau.patience as f64;
         let rule =
             [plateau.factor, patience, plateau.threshold, plateau.floor, plateau.least_change, settings.gradient_scale];
@@ -278,19 +214,19 @@ impl<R: Real, M: Machine<R>> Engine<R> for Launches<M> {
 
 /// The bytes of a GPU's memory that a batch takes, where a block has `shared` bytes of shared memory.
 pub(super) fn demand<R: Real>(
-    function: Function,
+    problem: &Problem,
     dimensions: Dimensions,
     optimizer: Optimizer,
     shared: usize,
 ) -> Result<Demand, Error> {
     let scalar = size_of::<R>();
-    let block = block_bytes::<R>(function, dimensions, optimizer)?;
+    let block = block_bytes::<R>(problem, dimensions, optimizer)?;
     let workspace = if block > shared { block } else { 0 };
     let numbers = progress::COUNT + SLOTS * SAMPLE + 1;
     let run =
         (dimensions.parameters(optimizer) + dimensions.d) * scalar + numbers * size_of::<f64>() + size_of::<i32>();
     Ok(Demand {
         run: (run + workspace) as u64,
-        seed: function.coupling_bytes::<R>(dimensions.d, |d| d * (d + 1) / 2 * d),
+        seed: problem.device_scalars(dimensions.d).saturating_mul(scalar as u64),
     })
 }

@@ -1,11 +1,11 @@
 //! Batches on the cores: the same steps as in single runs, each run one task.
 
 use super::{Batch, Engine, Trial};
+use crate::descent::{Descent, Progress, Step};
 use crate::element::Element;
 use crate::error::Error;
-use crate::experiment::{Start, fused_step};
+use crate::experiment::{Start, step};
 use crate::objective::Kernel;
-use crate::optimizer::{Descent, Progress, Step};
 use crate::simd::Real;
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -26,9 +26,9 @@ pub(super) struct Cores<R: Real> {
 
 impl<R: Element> Cores<R> {
     pub(super) fn new(batch: &Batch<'_>) -> Result<Self, Error> {
-        let (function, dimensions) = (batch.function, batch.dimensions);
+        let (problem, dimensions) = (&batch.problem, batch.dimensions);
         let draw = |&seed: &u64| {
-            let kernel: Arc<dyn Kernel<R>> = R::kernel_unless_interrupted(function, dimensions.d, seed)?;
+            let kernel: Arc<dyn Kernel<R>> = problem.kernel(dimensions.d, seed)?;
             let start: Start<R> = dimensions.draw(seed, batch.settings.initialization);
             Ok((start, kernel))
         };
@@ -36,9 +36,8 @@ impl<R: Element> Cores<R> {
         let drawn = seeds.par_iter().map(draw).collect::<Result<Vec<_>, Error>>()?;
         let run = |(&trial, index): (&Trial, usize)| {
             let (drawn, kernel) = &drawn[index];
-            let network = dimensions.network(drawn, batch.settings.activation);
-            let Batch { optimizer, settings, .. } = *batch;
-            let stepper = fused_step(dimensions, network, kernel.clone(), optimizer, trial.seed, settings)?;
+            let &Batch { optimizer, settings, .. } = batch;
+            let stepper = step(dimensions, drawn, kernel.clone(), optimizer, trial.seed, settings)?;
             Ok((Progress::new(dimensions.n, dimensions.d, &batch.settings(trial)), stepper))
         };
         let runs = batch.trials.par_iter().zip(index_of).map(run).collect::<Result<_, Error>>()?;

@@ -1,12 +1,11 @@
 //! The descent loop that both optimizers share: evaluate, record, step, adapt the step size.
 
-use super::{Outcome, Settings};
+use super::{Outcome, Record, Sample, Settings, Thinning};
 use crate::error::Error;
 use crate::interrupt;
 use crate::objective::Best;
 use crate::rule::{Rule, StepSize};
 use crate::simd::Real;
-use crate::trace::{Record, Sample, Thinning};
 use std::time::Instant;
 
 /// Iterations between two checks whether a step still changes any parameter. A check copies and compares all parameters, which

@@ -5,7 +5,7 @@
 //! makes the launch sound is that the buffers are those that `descent.cu` says it reads and writes, with lengths that
 //! follow from the very image that its source was put together for, and that each launch is waited for.
 
-use super::{Image, Machine, SAMPLE, SLOTS, progress, source::THREADS};
+use super::{Image, Machine, SAMPLE, SLOTS, THREADS, progress};
 use crate::error::Error;
 use crate::simd::Real;
 use cudarc::driver::sys::{
@@ -66,7 +66,7 @@ impl Gpu {
     }
 
     /// Puts a batch on the GPU.
-    pub(super) fn load<R: Real>(&self, image: Image<R>) -> Result<Loaded<R>, Error> {
+    pub(crate) fn load<R: Real>(&self, image: Image<R>) -> Result<Loaded<R>, Error> {
         let device = self.device.clone();
         let runs = image.runs();
         let source = image.source;
@@ -143,7 +143,7 @@ impl Drop for Kernel {
 }
 
 /// A batch on the GPU: the kernel and its arguments.
-pub(super) struct Loaded<R: Real> {
+pub(crate) struct Loaded<R: Real> {
     kernel: Kernel,
     settings: CudaSlice<f64>,
     gains: CudaSlice<f64>,

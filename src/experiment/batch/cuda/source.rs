@@ -1,26 +1,14 @@
 //! The source of a batch's kernel, put together for its function and its shape, and how much memory a run takes in it.
 
-use crate::batch::Batch;
+use crate::descent::{Optimizer, Settings, Squash};
+use crate::device::{Source, THREADS};
 use crate::error::Error;
 use crate::experiment::Dimensions;
-use crate::objective::{CudaSource, Function, Lowest};
-use crate::optimizer::{Optimizer, Settings, Squash};
+use crate::experiment::batch::Batch;
+use crate::objective::{CudaSource, Lowest, Problem};
 use crate::rule::{LearningRate, Plateau, Rule, Schedule};
 use crate::simd::Real;
 use std::fmt::Write;
-
-/// The threads of a block.
-pub(super) const THREADS: u32 = 256;
-
-/// The source of one kernel.
-#[cfg_attr(not(any(feature = "cuda", test)), expect(dead_code, reason = "read by what loads it"))]
-pub(super) struct Source {
-    pub text: String,
-    /// Bytes that a run works on.
-    pub bytes: usize,
-    /// Whether they are global memory, for a block's shared memory is too small.
-    pub global: bool,
-}
 
 /// Where the source comes from: `prelude.cu` explains the macros.
 const PRELUDE: &str = include_str!("prelude.cu");
@@ -32,7 +20,7 @@ impl Source {
     /// # Errors
     /// If the function has not been written for a GPU.
     pub(super) fn new<R: Real>(batch: &Batch<'_>, shared: usize) -> Result<Self, Error> {
-        let function = source(batch.function)?;
+        let function = source(&batch.problem)?;
         ensure(batch.dimensions, batch.optimizer, batch.settings)?;
         let words = words(batch.dimensions, batch.optimizer, function);
         let bytes = words * size_of::<R>();
@@ -55,7 +43,7 @@ impl Source {
             ("SINGLE", R::NAME == "f32"),
             ("DEEP", batch.optimizer == Optimizer::Deep),
             ("CLAMP", batch.settings.squash == Squash::Clamp),
-            ("BOUNDED", batch.function.lowest() == Lowest::Rounded),
+            ("BOUNDED", batch.problem.lowest() == Lowest::Rounded),
             ("GLOBAL_MEMORY", global),
         ] {
             if defined {
@@ -71,7 +59,11 @@ impl Source {
 
 /// # Errors
 /// If runs with these settings have not been written for a GPU.
-pub(in crate::batch) fn ensure(dimensions: Dimensions, optimizer: Optimizer, settings: &Settings) -> Result<(), Error> {
+pub(in crate::experiment::batch) fn ensure(
+    dimensions: Dimensions,
+    optimizer: Optimizer,
+    settings: &Settings,
+) -> Result<(), Error> {
     let &Settings { rule, activation, residual, frozen_embeddings, .. } = settings;
     let plain = (activation, residual, frozen_embeddings) == Default::default() && dimensions.layers > 0;
     if rule != Rule::GradientDescent || (optimizer == Optimizer::Deep && !plain) {
@@ -96,9 +88,9 @@ pub(super) fn plateau(rate: LearningRate) -> Result<Plateau, Error> {
     }
 }
 
-fn source(function: Function) -> Result<CudaSource, Error> {
-    function.cuda().ok_or_else(|| Error::Backend {
-        problem: format!("{function} has not been written for it"),
+fn source(problem: &Problem) -> Result<CudaSource, Error> {
+    problem.cuda().ok_or_else(|| Error::Backend {
+        problem: format!("{problem} has not been written for it"),
         remedy: "give its definition a CUDA source, or use the device cpu",
     })
 }
@@ -112,9 +104,9 @@ fn words(dimensions: Dimensions, optimizer: Optimizer, function: CudaSource) -> 
 
 /// The bytes that a run works on.
 pub(super) fn block_bytes<R: Real>(
-    function: Function,
+    problem: &Problem,
     dimensions: Dimensions,
     optimizer: Optimizer,
 ) -> Result<usize, Error> {
-    Ok(words(dimensions, optimizer, source(function)?) * size_of::<R>())
+    Ok(words(dimensions, optimizer, source(problem)?) * size_of::<R>())
 }

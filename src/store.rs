@@ -4,16 +4,15 @@
 //! go to a file now and then, and whoever asks for the same runs again gets those from the file and the rest computed. The
 //! file is removed when all are done.
 
-use super::protocol::{Comparison, Dtype, Protocol, Stage};
-use super::{Dimensions, Run, Sweep};
-use crate::backend::Backend;
+use crate::descent::Sample;
+use crate::descent::{Optimizer, Outcome, Settings};
+use crate::device::Backend;
 use crate::element::Element;
 use crate::error::Error;
-use crate::objective::Function;
-use crate::optimizer::{Optimizer, Outcome, Settings};
-use crate::trace::{self, Sample};
+use crate::experiment::{Comparison, Dimensions, Dtype, Protocol, Run, Stage, Sweep};
+use crate::objective::Problem;
+use crate::trace;
 use crate::{interrupt, progress, simd};
-use dfdx::prelude::{Cpu, Device};
 use polars::prelude::*;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -34,12 +33,13 @@ impl Protocol {
     ///
     /// # Errors
     /// As [`Protocol::compare`].
-    pub fn compare_with_progress(&self, function: Function) -> Result<Comparison, Error> {
+    pub fn compare_with_progress(&self, problem: impl Into<Problem>) -> Result<Comparison, Error> {
         self.validate()?;
-        let unfinished = Unfinished::open(function, &format!("{self:?}"));
-        let watch = Watch::new(function, self.runs(function), &unfinished);
+        let problem = &problem.into();
+        let unfinished = Unfinished::open(problem, &format!("{self:?} {problem:?}"));
+        let watch = Watch::new(problem, self.runs(problem), &unfinished);
         let known = |stage, optimizer, rate, seed| unfinished.find(stage, optimizer, rate, seed);
-        let comparison = self.compare_beyond(Backend::Cpu, function, &known, &|stage, run| {
+        let comparison = self.compare_beyond(Backend::Cpu, problem, &known, &|stage, run| {
             unfinished.keep(stage, run);
             watch.add(stage, run);
         })?;
@@ -61,12 +61,9 @@ impl Sweep {
         }
     }
 
-    fn watched<R: Element>(&self) -> Result<Vec<Run>, Error>
-    where
-        Cpu: Device<R>,
-    {
-        let unfinished = Unfinished::open(self.function, &format!("{self:?} {}", R::NAME));
-        let watch = Watch::new(self.function, self.len(), &unfinished);
+    fn watched<R: Element>(&self) -> Result<Vec<Run>, Error> {
+        let unfinished = Unfinished::open(&self.problem, &format!("{self:?} {}", R::NAME));
+        let watch = Watch::new(&self.problem, self.len(), &unfinished);
         let known = |optimizer, rate, seed| unfinished.find(Stage::Sweep, optimizer, rate, seed);
         let runs = self.run_beyond::<R>(&known, &|run| {
             unfinished.keep(Stage::Sweep, run);
@@ -79,14 +76,14 @@ impl Sweep {
 }
 
 /// The bar, and the best so far in its message.
-struct Watch {
+struct Watch<'a> {
     bar: indicatif::ProgressBar,
-    function: Function,
+    problem: &'a Problem,
     best: Mutex<f64>,
 }
 
-impl Watch {
-    fn new(function: Function, total: usize, unfinished: &Unfinished) -> Self {
+impl<'a> Watch<'a> {
+    fn new(problem: &'a Problem, total: usize, unfinished: &Unfinished) -> Self {
         if unfinished.found > 0 {
             // A line that cannot be printed is no reason to stop.
             let _ = progress::say(&format!(
@@ -96,11 +93,11 @@ impl Watch {
             ));
         }
         let bar = progress::bar(total as u64);
-        bar.set_message(function.name());
+        bar.set_message(problem.name().to_owned());
         bar.set_position(unfinished.found as u64);
         bar.reset_eta();
         bar.tick();
-        Self { bar, function, best: Mutex::new(f64::INFINITY) }
+        Self { bar, problem, best: Mutex::new(f64::INFINITY) }
     }
 
     fn add(&self, stage: Stage, run: &Run) {
@@ -112,7 +109,7 @@ impl Watch {
             Stage::Sweep => "",
             Stage::Timed => ", timed runs alone",
         };
-        self.bar.set_message(format!("{}{doing}, best so far {:.3e}", self.function, *best));
+        self.bar.set_message(format!("{}{doing}, best so far {:.3e}", self.problem, *best));
         self.bar.inc(1);
     }
 
@@ -140,12 +137,12 @@ struct Runs {
 
 impl Unfinished {
     /// The file of the computation that `settings` describe, with what an interrupted one left there.
-    fn open(function: Function, settings: &str) -> Self {
+    fn open(problem: &Problem, settings: &str) -> Self {
         let mut hasher = DefaultHasher::new();
         // Other instructions round otherwise.
         (settings, env!("CARGO_PKG_VERSION"), simd::instruction_set()).hash(&mut hasher);
         let folder = std::env::var_os(FOLDER).map_or_else(|| PathBuf::from("data"), PathBuf::from);
-        Self::at(folder.join(format!("unfinished/{function}-{:016x}.parquet", hasher.finish())), EVERY)
+        Self::at(folder.join(format!("unfinished/{problem}-{:016x}.parquet", hasher.finish())), EVERY)
     }
 
     fn at(path: PathBuf, every: Duration) -> Self {
@@ -309,6 +306,7 @@ fn read_row(table: &DataFrame, row: usize) -> PolarsResult<Option<(Stage, Run)>>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::objective::Function;
 
     fn protocol() -> Protocol {
         let mut protocol = Protocol::paper();
@@ -347,7 +345,7 @@ mod tests {
         let known = |stage, optimizer, rate, seed| unfinished.find(stage, optimizer, rate, seed);
         let made = Mutex::new(0);
         let resumed = protocol
-            .compare_beyond(Backend::Cpu, Function::Sphere, &known, &|_, _| *made.lock().unwrap() += 1)
+            .compare_beyond(Backend::Cpu, &Function::Sphere.into(), &known, &|_, _| *made.lock().unwrap() += 1)
             .unwrap();
         assert_eq!(*made.lock().unwrap(), protocol.runs(Function::Sphere) - 3);
         let best = |comparison: &Comparison| comparison.sweep.iter().map(|run| run.best).collect::<Vec<_>>();
@@ -375,7 +373,7 @@ mod tests {
             let known = |stage, optimizer, rate, seed| unfinished.find(stage, optimizer, rate, seed);
             let made = Mutex::new(Vec::new());
             let resumed = protocol
-                .compare_beyond(Backend::Cpu, function, &known, &|stage, run| {
+                .compare_beyond(Backend::Cpu, &function.into(), &known, &|stage, run| {
                     made.lock().unwrap().push((stage, run.optimizer, run.seed));
                 })
                 .unwrap();

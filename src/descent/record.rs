@@ -1,7 +1,23 @@
 //! The samples of a run, within the memory that there is.
 
-use super::Sample;
 use crate::memory::Reservation;
+
+/// The record of one iteration. The columns of a [trace](crate::trace).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample {
+    /// Counted from 0.
+    pub iteration: u64,
+    /// Wall time since the start of the run.
+    pub seconds: f64,
+    /// The smallest scaled objective of this iteration.
+    pub min: f64,
+    /// The mean scaled objective of this iteration.
+    pub mean: f64,
+    /// The smallest scaled objective so far.
+    pub best: f64,
+    /// The step size of this iteration.
+    pub step_size: f64,
+}
 
 /// Samples that are kept free for thinned iterations: more than a run of any length has.
 const SPARE: usize = 1 << 11;
@@ -51,7 +67,7 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::Thinning;
+    use crate::descent::Thinning;
 
     #[test]
     fn a_record_grows_and_leaves_room_for_what_thinning_keeps() {

@@ -1,4 +1,4 @@
-//! In place of `device.rs` where the feature `cuda` is off: there is no GPU, and how to get one is said.
+//! In place of `gpu.rs` where the feature `cuda` is off: there is no GPU, and how to get one is said.
 
 use super::{Image, Machine};
 use crate::error::Error;
@@ -24,13 +24,13 @@ impl Gpu {
         Err(missing())
     }
 
-    pub(super) fn load<R>(&self, _: Image<R>) -> Result<Loaded, Error> {
+    pub(crate) fn load<R>(&self, _: Image<R>) -> Result<Loaded, Error> {
         Err(missing())
     }
 }
 
 /// What there is none of.
-pub(super) enum Loaded {}
+pub(crate) enum Loaded {}
 
 impl<R> Machine<R> for Loaded {
     fn launch(&mut self, _: u64, _: u64, _: &[u64]) -> Result<(Vec<f64>, Vec<f64>), Error> {

@@ -1,7 +1,7 @@
 //! Any objective on dfdx's tape: forward, backward, dfdx's own `Sgd`.
 
 use super::{Shallow, Step};
-use crate::backend::Compute;
+use crate::device::Compute;
 use crate::element::Element;
 use crate::error::Error;
 use crate::network::EmbeddingPerceptron;

@@ -9,16 +9,16 @@ mod cpu;
 mod cuda;
 mod plan;
 
-pub(crate) use cuda::Gpu;
+pub(crate) use plan::PART;
 pub use plan::Plan;
 
-use crate::backend::Backend;
+use crate::descent::{Descent, Optimizer, Settings};
+use crate::device::Backend;
 use crate::element::Element;
 use crate::error::Error;
 use crate::experiment::{Dimensions, Origin, Run, Sweep};
 use crate::interrupt;
-use crate::objective::{Description, Function};
-use crate::optimizer::{Descent, Optimizer, Settings};
+use crate::objective::Problem;
 use crate::simd::Real;
 
 /// The settings in which the runs of a batch differ.
@@ -30,7 +30,7 @@ struct Trial {
 
 /// Runs that advance together. Those of a seed are neighbors.
 struct Batch<'a> {
-    function: Function,
+    problem: Problem,
     dimensions: Dimensions,
     optimizer: Optimizer,
     settings: &'a Settings,
@@ -90,7 +90,7 @@ impl Sweep {
     /// If a setting is outside its range, the backend cannot be used, or a single run does not fit into its memory.
     pub fn run_batched<R: Element>(&self, backend: Backend, progressed: &dyn Fn(f64)) -> Result<Vec<Run>, Error> {
         let plan = self.plan::<R>(backend)?;
-        let Description { minimum, maximum, .. } = self.function.describe(self.dimensions.d);
+        let [minimum, maximum] = self.problem.range(self.dimensions.d)?;
         let limit = self.settings.budget.limits().0 as f64;
         let trials: Vec<Trial> =
             self.seeds.iter().flat_map(|&seed| self.rates.iter().map(move |&rate| Trial { rate, seed })).collect();
@@ -104,8 +104,8 @@ impl Sweep {
                 if interrupt::requested() {
                     break;
                 }
-                let (function, dimensions, settings) = (self.function, self.dimensions, &self.settings);
-                let batch = Batch { function, dimensions, optimizer, settings, trials };
+                let (problem, dimensions, settings) = (self.problem.clone(), self.dimensions, &self.settings);
+                let batch = Batch { problem, dimensions, optimizer, settings, trials };
                 let mut engine = match engine::<R>(backend, &batch) {
                     Err(Error::Interrupted) => break,
                     engine => engine?,
@@ -118,7 +118,7 @@ impl Sweep {
                 found.extend(engine.finish()?.into_iter().zip(trials).map(|(descent, &trial)| {
                     let scale = [minimum, maximum - minimum];
                     let of = Origin { backend, dimensions, optimizer, seed: trial.seed, scale };
-                    Some(of.run(function.name().to_owned(), &batch.settings(trial), descent))
+                    Some(of.run(batch.problem.name().to_owned(), &batch.settings(trial), descent))
                 }));
             }
             // From seeds and rates to rates and seeds.
