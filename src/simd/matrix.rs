@@ -280,10 +280,12 @@ struct Strips<'a, S, R, L, T> {
 
 impl<S: Simd, R: Real, L: Left<R>, T: Target<R>> Strips<'_, S, R, L, T> {
     /// The strip from `column` on. Gives `COLUMNS`.
-    #[inline(always)]
+    ///
+    /// A function of its own: inlined into a caller that has other strips, its loop would share registers with theirs, and what
+    /// the loop needs would be read from memory in each of its rounds.
+    #[inline(never)]
     fn strip<const ROWS: usize, const COLUMNS: usize, const HALF: usize>(&mut self, column: usize) -> usize {
         let &mut Self { simd, left, rows, inner, right, stride, ref mut target } = self;
-        // Not just called: so the compiler works on each strip before it meets the others, which takes it half the time.
         simd.vectorize(Strip::<R, L, T, ROWS, COLUMNS, HALF> { left, rows, inner, right, stride, column, target });
         COLUMNS
     }
