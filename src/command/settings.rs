@@ -170,9 +170,9 @@ impl Overrides {
     }
 }
 
-/// A function by name.
-pub fn function(name: &str) -> Result<Function, Error> {
-    name.trim().parse()
+/// An objective by the name of its function.
+pub fn problem(name: &str) -> Result<Problem, Error> {
+    name.trim().parse::<Function>().map(Problem::from)
 }
 
 /// An optimizer by name.

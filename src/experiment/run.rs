@@ -1,12 +1,9 @@
 //! One run, finished.
 
 use super::Dimensions;
-use crate::backend::Backend;
-use crate::error::Error;
-use crate::optimizer::{Descent, Optimizer, Outcome, Settings};
+use crate::descent::{Descent, Optimizer, Outcome, Sample, Settings};
+use crate::device::Backend;
 use crate::simd::Real;
-use crate::trace::{self, Sample};
-use polars::prelude::DataFrame;
 use std::fmt;
 
 /// The result of one run of one optimizer, with its trace.
@@ -93,14 +90,6 @@ impl Run {
     /// The best raw value, for the spin glass the energy per spin.
     pub fn raw_best(&self) -> f64 {
         self.raw(self.best)
-    }
-
-    /// The trace as a DataFrame, see [`crate::trace`].
-    ///
-    /// # Errors
-    /// If Polars cannot allocate the columns.
-    pub fn trace(&self) -> Result<DataFrame, Error> {
-        trace::traces([self])
     }
 
     /// The first second at which the best objective is `target` or less.

@@ -1,9 +1,9 @@
 //! The direct parametrization: the points y are the parameters. It makes the shallow optimizer.
 
 use super::Parametrization;
-use crate::objective::Map;
 use crate::rule::Parts;
 use crate::simd::{Panel, Panels, Real};
+use crate::squash::Map;
 
 /// Points y, n×d.
 pub(crate) struct Direct<R: Real> {

@@ -8,9 +8,9 @@ mod tests;
 pub(crate) use direct::Direct;
 pub(crate) use network::Network;
 
-use crate::objective::Map;
 use crate::rule::Parts;
 use crate::simd::{Panel, Real};
+use crate::squash::Map;
 
 /// Parameters of n points y of d coordinates, with the gradient in them.
 pub(crate) trait Parametrization<R: Real>: Parts<R> + Send {

@@ -5,9 +5,9 @@
 
 use super::Parametrization;
 use crate::network::{Fused, Products};
-use crate::objective::Map;
 use crate::rule::Parts;
 use crate::simd::{Panel, Panels, Real};
+use crate::squash::Map;
 
 /// A perceptron over n embeddings, of d outputs.
 pub(crate) struct Network<R: Real> {

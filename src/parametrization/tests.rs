@@ -2,9 +2,9 @@
 
 use super::{Direct, Network, Parametrization};
 use crate::network::{Activation, Fused, Products};
-use crate::objective::Map;
 use crate::rule::Parts;
 use crate::simd::{Panels, Real};
+use crate::squash::Map;
 
 const POINTS: usize = 7;
 const WIDTHS: [usize; 4] = [3, 5, 4, 6];
@@ -16,7 +16,8 @@ fn numbers<R: Real>(count: usize, range: f64, shift: f64) -> Vec<R> {
 
 /// A network with layers of these widths, the embeddings' first.
 fn network<R: Products>(widths: &[usize], activation: Activation) -> Fused<R> {
-    let mut network = Fused::new(&numbers::<R>(POINTS * widths[0], 1.5, 0.1), widths[0], activation);
+    let mut network =
+        Fused::new(&numbers::<R>(POINTS * widths[0], 1.5, 0.1), widths[0], activation, Panels::<R>::stride(POINTS));
     for (layer, pair) in widths.windows(2).enumerate() {
         let shift = 0.3 * layer as f64;
         network.push(&numbers(pair[0] * pair[1], 0.8, shift), &numbers(pair[1], 0.5, shift + 0.2), pair[0]);

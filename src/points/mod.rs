@@ -27,6 +27,8 @@ mod csv;
 mod parquet;
 
 use crate::error::{Error, excerpt};
+use crate::objective::Bounds;
+pub use crate::objective::{from_box, to_box};
 use crate::trace;
 use polars::prelude::Column;
 use std::collections::HashMap;
@@ -68,27 +70,13 @@ enum Values {
     Unread,
 }
 
-/// u of the coordinate `x` in the box [lo, hi].
-pub fn to_box(x: f64, [lo, hi]: [f64; 2]) -> f64 {
-    x.mul_add(hi - lo, lo)
-}
-
-/// x of the coordinate `u` in the box [lo, hi]: the number in [0, 1] that [`to_box`] brings nearest to u.
-pub fn from_box(u: f64, domain: [f64; 2]) -> f64 {
-    let [lo, hi] = domain;
-    let x = ((u - lo) / (hi - lo)).clamp(0.0, 1.0);
-    let miss = |x: &f64| (to_box(*x, domain) - u).abs();
-    let neighbors = [x, x.next_down().max(0.0), x.next_up().min(1.0)];
-    neighbors.into_iter().min_by(|a, b| miss(a).total_cmp(&miss(b))).unwrap_or(x)
-}
-
-/// The points in the file `path`, named .csv or .parquet. `domain` is the box [lo, hi] of every coordinate u, see
-/// [`Function::describe`](crate::Function::describe). The format is described in the [module](self).
+/// The points in the file `path`, named .csv or .parquet. `bounds` is the box of the coordinates u: a pair [lo, hi]
+/// for all of them, or [`Problem::bounds`](crate::Problem::bounds). The format is described in the [module](self).
 ///
 /// # Errors
 /// If the file cannot be read, is not a table of points, or has a coordinate outside the cube or the box.
-pub fn read(path: impl AsRef<Path>, domain: [f64; 2]) -> Result<Points, Error> {
-    let path = path.as_ref();
+pub fn read(path: impl AsRef<Path>, bounds: impl Into<Bounds>) -> Result<Points, Error> {
+    let (path, bounds) = (path.as_ref(), bounds.into());
     let table = match extension(path).as_deref() {
         Some("csv") => {
             let mut bytes = Vec::new();
@@ -101,7 +89,7 @@ pub fn read(path: impl AsRef<Path>, domain: [f64; 2]) -> Result<Points, Error> {
         }
         _ => Err("expected a file named .parquet or .csv".to_owned()),
     };
-    let points = table.and_then(|table| assemble(table, domain));
+    let points = table.and_then(|table| assemble(table, &bounds));
     points.map_err(|problem| Error::Data { path: path.to_owned(), problem })
 }
 
@@ -171,7 +159,7 @@ fn span(letter: char, indices: Range<usize>) -> String {
 }
 
 /// The points of a table.
-fn assemble(table: Table, domain: [f64; 2]) -> Result<Points, String> {
+fn assemble(table: Table, bounds: &Bounds) -> Result<Points, String> {
     let Table { columns, rows } = table;
     if let Some((name, _)) = columns.iter().find(|(name, _)| role(name) == Role::Other) {
         let labels = LABELS.join(", ");
@@ -196,12 +184,12 @@ fn assemble(table: Table, domain: [f64; 2]) -> Result<Points, String> {
             (Some(x), u) => {
                 check(x.0, &format!("x{i}"), [0.0, 1.0], 0.0, "")?;
                 if let Some(u) = u {
-                    agree(i, x, u, domain)?;
+                    agree(i, x, u, bounds.of(i))?;
                 }
                 into.zip(x.0).for_each(|(into, &x)| *into = x);
             }
             (None, Some(u)) => {
-                let [lo, hi] = domain;
+                let domain @ [lo, hi] = bounds.of(i);
                 let slack = ROUNDING.max(lo.abs().max(hi.abs()) * u.1 / (hi - lo));
                 check(u.0, &format!("u{i}"), domain, slack, " in the box of the function,")?;
                 into.zip(u.0).for_each(|(into, &u)| *into = from_box(u, domain));

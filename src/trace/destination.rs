@@ -2,10 +2,10 @@
 
 use super::file::{self, DEVICE, Provenance, SETTINGS, VERSION};
 use super::table;
-use crate::backend::Backend;
+use crate::descent::Outcome;
+use crate::device::Backend;
 use crate::error::Error;
 use crate::experiment::Run;
-use crate::optimizer::Outcome;
 use crate::output::{Output, beside};
 use polars::prelude::DataFrame;
 use std::fmt;
