@@ -332,8 +332,10 @@ impl Graph {
             }
             Binary::Power => {
                 if let Some(exponent) = cb {
-                    if exponent == 0.5 {
-                        return self.unary(Unary::Sqrt, a);
+                    // Odd multiples of ½ are powers of the root.
+                    if exponent.fract().abs() == 0.5 && exponent.abs() <= 16.0 {
+                        let root = self.unary(Unary::Sqrt, a);
+                        return self.power(root, (2.0 * exponent) as i32);
                     }
                     if exponent.fract() == 0.0 && exponent.abs() <= 1024.0 {
                         return self.power(a, exponent as i32);

@@ -15,10 +15,13 @@
 
 mod array;
 mod data;
+mod execute;
 mod gradient;
 mod graph;
+mod kernel;
 mod operation;
 mod parse;
+mod plan;
 
 use array::Problem;
 pub use array::{Array, Shape, pairs};

@@ -133,6 +133,59 @@ pub struct Job<'a, R: Real> {
     pub(crate) workspace: &'a mut Workspace<R>,
 }
 
+/// What is evaluated between the squash and the step: values and gradients of a function of coordinates in a box.
+pub(crate) trait Evaluate<R: Real>: Send + Sync + 'static {
+    /// Whether the points of a panel are evaluated together, see [`Definition::TOGETHER`].
+    const TOGETHER: bool = false;
+
+    /// The number of coordinates.
+    fn coordinates(&self) -> usize;
+
+    /// The bounds of a coordinate, in its unit.
+    fn domain(&self) -> [f64; 2];
+
+    /// The values that F = 0 and F = 1 stand for, in their unit.
+    fn ends(&self) -> [f64; 2];
+
+    /// The raw values that F = 0 and F = 1 stand for.
+    fn raw_ends(&self) -> [f64; 2];
+
+    /// Whether a value below the range is one that rounding put there.
+    fn bounded(&self) -> bool {
+        false
+    }
+
+    /// A bound of the gradient, in the units.
+    fn steepest(&self) -> f64 {
+        f64::INFINITY
+    }
+
+    /// How many rows of scratch it needs.
+    fn scratch(&self) -> usize;
+
+    /// Floating-point operations of one point.
+    fn work(&self) -> usize;
+
+    /// Checks that the function is defined.
+    ///
+    /// # Errors
+    /// If it is not.
+    fn defined(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// See [`Definition::begin`].
+    #[inline(always)]
+    fn begin<S: Simd, L: Link<S, R>>(&self, _points: Points<'_, S, R, L>) {}
+
+    /// See [`Definition::mix`].
+    #[inline(always)]
+    fn mix<S: Simd>(&self, _simd: S, _points: usize, _stride: usize, _scratch: &mut [R]) {}
+
+    /// Values and gradients, in the units.
+    fn evaluate<S: Simd, L: Link<S, R>>(&self, points: Points<'_, S, R, L>);
+}
+
 /// A function with its dimension and its scale.
 struct Fused<F> {
     function: F,
@@ -152,56 +205,119 @@ pub(super) fn build<R: Real, F: Definition<R>>(
     }
     let extremes = F::extremes(dimension);
     let range = [extremes.minimum, extremes.maximum];
-    Some(Arc::new(Fused { function: F::new_unless(dimension, seed, stop)?, dimension, range }))
+    Some(Arc::new(Fusion(Fused { function: F::new_unless(dimension, seed, stop)?, dimension, range })))
 }
 
-impl<R: Real, F: Definition<R>> Kernel<R> for Fused<F> {
+impl<R: Real, F: Definition<R>> Evaluate<R> for Fused<F> {
+    const TOGETHER: bool = F::TOGETHER;
+
+    #[inline(always)]
+    fn coordinates(&self) -> usize {
+        self.dimension
+    }
+
+    #[inline(always)]
+    fn domain(&self) -> [f64; 2] {
+        const { [F::DOMAIN[0] / F::UNITS[0], F::DOMAIN[1] / F::UNITS[0]] }
+    }
+
+    #[inline(always)]
+    fn ends(&self) -> [f64; 2] {
+        F::LOWEST.ends(self.range).map(|value| value / F::UNITS[1])
+    }
+
+    fn raw_ends(&self) -> [f64; 2] {
+        self.range
+    }
+
+    #[inline(always)]
+    fn bounded(&self) -> bool {
+        F::LOWEST == Lowest::Rounded
+    }
+
+    #[inline(always)]
+    fn steepest(&self) -> f64 {
+        F::steepest(self.dimension) * (F::UNITS[0] / F::UNITS[1])
+    }
+
+    fn scratch(&self) -> usize {
+        F::scratch(self.dimension)
+    }
+
+    fn work(&self) -> usize {
+        F::operations(self.dimension)
+    }
+
+    fn defined(&self) -> Result<(), Error> {
+        check_dimension::<R, F>(self.dimension)
+    }
+
+    #[inline(always)]
+    fn begin<S: Simd, L: Link<S, R>>(&self, points: Points<'_, S, R, L>) {
+        self.function.begin(points);
+    }
+
+    #[inline(always)]
+    fn mix<S: Simd>(&self, simd: S, points: usize, stride: usize, scratch: &mut [R]) {
+        self.function.mix(simd, self.dimension, points, stride, scratch);
+    }
+
+    #[inline(always)]
+    fn evaluate<S: Simd, L: Link<S, R>>(&self, points: Points<'_, S, R, L>) {
+        self.function.evaluate(points);
+    }
+}
+
+/// What is evaluated between the squash and the step, as a kernel.
+pub(crate) struct Fusion<E>(pub E);
+
+impl<R: Real, E: Evaluate<R>> Kernel<R> for Fusion<E> {
     fn workspace(&self, points: usize) -> Workspace<R> {
         let stride = Panels::<R>::stride(points);
-        let columns = if F::TOGETHER { stride } else { R::BLOCK };
+        let columns = if E::TOGETHER { stride } else { R::BLOCK };
         Workspace {
-            x: Rows::zeros(self.dimension, columns),
+            x: Rows::zeros(self.0.coordinates(), columns),
             values: Rows::zeros(1, stride),
-            scratch: Rows::zeros(F::scratch(self.dimension), columns),
+            scratch: Rows::zeros(self.0.scratch(), columns),
         }
     }
 
     fn apply(&self, job: Job<'_, R>) {
-        dispatch(Apply { fused: self, job, tables: None, begins: F::TOGETHER });
+        dispatch(Apply { fused: &self.0, job, tables: None, begins: E::TOGETHER });
     }
 
     fn check(&self) -> Result<(), Error> {
-        check_dimension::<R, F>(self.dimension)
+        self.0.defined()
     }
 
     fn operations(&self) -> usize {
         // Squash 5, box 2, chain rule and step 5 a coordinate: what they are by the formula, not by the series that steps may take.
-        F::operations(self.dimension) + 12 * self.dimension
+        self.0.work() + 12 * self.0.coordinates()
     }
 
     fn range(&self) -> [f64; 2] {
-        self.range
+        self.0.raw_ends()
     }
 }
 
-struct Apply<'a, F, R: Real> {
-    fused: &'a Fused<F>,
+struct Apply<'a, E, R: Real> {
+    fused: &'a E,
     job: Job<'a, R>,
     tables: Option<Tables>,
     /// Whether the points are begun only.
     begins: bool,
 }
 
-impl<R: Real, F: Definition<R>> WithSimd for Apply<'_, F, R> {
+impl<R: Real, E: Evaluate<R>> WithSimd for Apply<'_, E, R> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
         self.tables = tables(simd);
         let (points, stride) = (self.job.y.points, self.job.y.stride);
-        if F::TOGETHER {
+        if E::TOGETHER {
             across::<S, R>(simd, points, &mut self);
-            self.fused.function.mix(simd, self.fused.dimension, points, stride, &mut self.job.workspace.scratch);
+            self.fused.mix(simd, points, stride, &mut self.job.workspace.scratch);
             self.begins = false;
         }
         across::<S, R>(simd, points, &mut self);
@@ -210,10 +326,10 @@ impl<R: Real, F: Definition<R>> WithSimd for Apply<'_, F, R> {
     }
 }
 
-impl<R: Real, F: Definition<R>> Columns for Apply<'_, F, R> {
+impl<R: Real, E: Evaluate<R>> Columns for Apply<'_, E, R> {
     #[inline(always)]
     fn work<S: Simd>(&mut self, simd: S, columns: Range<usize>) {
-        let ([lo, hi], [minimum, maximum]) = (Self::DOMAIN, self.range());
+        let ([lo, hi], [minimum, maximum]) = (self.fused.domain(), self.fused.ends());
         // dF/df · du/dx, in the definition's units.
         let slope = (hi - lo) / (maximum - minimum);
         let constant = |value: f64| Lanes::splat(simd, R::of(value));
@@ -222,8 +338,7 @@ impl<R: Real, F: Definition<R>> Columns for Apply<'_, F, R> {
                 // What the odds grow by in the exponent: gain times the step of y, the other way round.
                 let factor = step * slope * gain * gain;
                 // |x (1 - x)| is at most a quarter.
-                let steepest = F::steepest(self.fused.dimension) * (F::UNITS[0] / F::UNITS[1]);
-                let largest = 0.25 * factor.abs() * steepest;
+                let largest = 0.25 * factor.abs() * self.fused.steepest();
                 let factor = constant(factor);
                 match R::GENTLE.iter().position(|&(bound, _)| largest <= bound) {
                     Some(0) => self.evaluate(simd, columns, Odds::<S, R, 0> { factor }),
@@ -250,24 +365,14 @@ impl<R: Real, F: Definition<R>> Columns for Apply<'_, F, R> {
     }
 }
 
-impl<R: Real, F: Definition<R>> Apply<'_, F, R> {
-    /// The bounds of a coordinate, in its unit.
-    const DOMAIN: [f64; 2] = [F::DOMAIN[0] / F::UNITS[0], F::DOMAIN[1] / F::UNITS[0]];
-
-    /// The values that F = 0 and F = 1 stand for, in their unit.
-    #[inline(always)]
-    fn range(&self) -> [f64; 2] {
-        F::LOWEST.ends(self.fused.range).map(|value| value / F::UNITS[1])
-    }
-
+impl<R: Real, E: Evaluate<R>> Apply<'_, E, R> {
     #[inline(always)]
     fn evaluate<S: Simd>(&mut self, simd: S, columns: Range<usize>, link: impl Link<S, R>) {
-        let range = self.range();
         let Self { fused, job: Job { y, best, workspace, .. }, begins, .. } = self;
         let Workspace { x, values, scratch } = &mut **workspace;
         let points = Points {
             simd,
-            dimension: fused.dimension,
+            dimension: fused.coordinates(),
             width: y.stride / Lanes::<S, R>::COUNT,
             columns,
             y: R::registers_mut::<S>(y.rows),
@@ -276,11 +381,11 @@ impl<R: Real, F: Definition<R>> Apply<'_, F, R> {
             values: R::registers_mut::<S>(values),
             best,
             link,
-            domain: Self::DOMAIN,
-            range,
-            bounded: F::LOWEST == Lowest::Rounded,
+            domain: fused.domain(),
+            range: fused.ends(),
+            bounded: fused.bounded(),
         };
-        if F::TOGETHER && *begins { fused.function.begin(points) } else { fused.function.evaluate(points) }
+        if E::TOGETHER && *begins { fused.begin(points) } else { fused.evaluate(points) }
     }
 }
 

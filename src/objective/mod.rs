@@ -23,7 +23,7 @@ pub(crate) use definition::{CudaSource, Definition, Extremes, Lowest};
 #[doc(hidden)]
 pub use kernel::Kernel;
 pub use kernel::Kernels;
-pub(crate) use kernel::{Best, Job, Link, Points, Update, Workspace};
+pub(crate) use kernel::{Best, Evaluate, Fusion, Job, Link, Points, Update, Workspace};
 pub use problem::Problem;
 pub(crate) use problem::Source;
 pub use scaled::{Composed, Evaluation, Scaled};
