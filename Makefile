@@ -40,8 +40,8 @@ COMPARED = --jax "$(PEER)/jax_peer.py" --torch "$(PEER)/torch_peer.py" --torch-c
 
 .PHONY: bench
 bench: set-up $(PEERS)/ready ## Time this crate beside JAX and PyTorch, and at growing shapes (6 minutes on 2 cores after the build)
-	$(CARGO) build $(RELEASE)
-	target/release/overparam bench $(if $(findstring --only-scaling,$(BENCH)),,$(COMPARED)) $(BENCH)
+	$(CARGO) build $(RELEASE) --workspace
+	target/release/overparam-bench measure $(if $(findstring --only-scaling,$(BENCH)),,$(COMPARED)) $(BENCH)
 
 # A marker rather than the folder, so that an install that was cut short is done again.
 $(PEERS)/ready: benches/peers/requirements.txt
@@ -52,11 +52,11 @@ $(PEERS)/ready: benches/peers/requirements.txt
 
 .PHONY: kernels
 kernels: set-up ## Time the kernels alone, with Criterion (about 3 minutes after the build)
-	$(CARGO) bench $(FEATURES) --locked --bench kernels
+	$(CARGO) bench --locked --package overparam-bench --bench kernels
 
 .PHONY: test
 test: set-up lint ## Format, clippy, rustdoc, every test and the notebooks (about 40 minutes on 2 cores the first time, then 8)
-	$(CARGO) test $(RELEASE)
+	$(CARGO) test $(RELEASE) --workspace
 	@if [ "$$(id -u)" = 0 ]; then $(MAKE) test-root; else echo "test: not root: files of other users, mount points and limits on" \
 		"threads were NOT TESTED"; fi
 	@if [ "$(SANITIZERS)" = yes ]; then $(MAKE) test-sanitizers; else echo "test: the C compiler's sanitizers do not work here:" \
@@ -93,9 +93,9 @@ test-sanitizers: set-up ## Run the GPU kernels' source on the CPU under the C co
 .PHONY: lint
 lint: set-up ## Format, clippy and rustdoc, warnings being errors
 	@echo "lint: checking (about 4 minutes on 2 cores the first time, then seconds)"
-	$(CARGO) fmt --check
-	$(CARGO) clippy $(RELEASE) --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(RELEASE) --no-deps
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy $(RELEASE) --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(RELEASE) --workspace --no-deps
 
 .PHONY: check-cuda
 check-cuda: set-up ## Check the feature cuda without CUDA: everything compiles, clippy's warnings being errors (about a minute)
@@ -104,7 +104,7 @@ check-cuda: set-up ## Check the feature cuda without CUDA: everything compiles, 
 .PHONY: check-aarch64
 check-aarch64: set-up ## Check that all Rust code compiles for 64-bit Arm: no C is compiled, nothing linked or run (a few minutes)
 	rustup target add aarch64-unknown-linux-gnu
-	CC_aarch64_unknown_linux_gnu="$(CURDIR)/.ci/no-cc" $(CARGO) check $(RELEASE) --all-targets --target aarch64-unknown-linux-gnu
+	CC_aarch64_unknown_linux_gnu="$(CURDIR)/.ci/no-cc" $(CARGO) check $(RELEASE) --workspace --all-targets --target aarch64-unknown-linux-gnu
 
 # CUDA's compiler, and what makes it anew.
 NVCC_FOLDER := .lab/nvcc

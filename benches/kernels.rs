@@ -1,7 +1,7 @@
 //! The kernels alone: value and gradient of every function at n = 50 points of 50 dimensions, and iterations of both
 //! optimizers with all that a run does around them.
 //!
-//!     cargo bench --bench kernels            # or with a part of a name, such as -- rastrigin/f32
+//!     cargo bench --package overparam-bench --bench kernels   # or with a part of a name, such as -- rastrigin/f32
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use overparam::Element;

@@ -50,6 +50,15 @@ pub enum Error {
         problem: String,
     },
 
+    /// A mistake in the text of an [`Expression`](crate::Expression).
+    #[error("{problem}{excerpt}")]
+    Text {
+        /// What was expected, and what was found.
+        problem: String,
+        /// A line of the text and a line of carets under the place, each after the end of a line; nothing of an empty text.
+        excerpt: String,
+    },
+
     /// Input data that cannot be used.
     #[error("{}: {problem}", path.display())]
     Data {
@@ -111,18 +120,9 @@ pub enum Error {
     #[error("the device failed: {0}")]
     Device(String),
 
-    /// A program to compare with that does not do what it is asked.
-    #[error("{program}: {problem}")]
-    Peer {
-        /// The program.
-        program: String,
-        /// The problem.
-        problem: String,
-    },
-
     /// Figures that cannot be drawn.
     #[error(transparent)]
-    Figure(#[from] crate::figure::Error),
+    Figure(Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl Error {
@@ -137,10 +137,6 @@ impl Error {
 
     pub(crate) fn file(action: &'static str, path: &Path, source: std::io::Error) -> Self {
         Self::File { action, path: path.to_owned(), source }
-    }
-
-    pub(crate) fn peer(program: &str, problem: impl Into<String>) -> Self {
-        Self::Peer { program: program.to_owned(), problem: problem.into() }
     }
 
     pub(crate) fn table(action: impl Into<String>, source: polars::error::PolarsError) -> Self {

@@ -19,7 +19,7 @@
 //! - [`objective`]: the functions to minimize, nine and your own
 //! - [`expression`]: objectives of your own, written as array expressions
 //! - [`network`]: the network of the deep optimizer and its activations
-//! - [`optimizer`]: shallow and deep, schedules of the learning rate, settings; [`rule`]: the update rules
+//! - [`descent`]: the two optimizers, settings, the descent loop; [`rule`]: the update rules and the schedules of the step size
 //! - [`experiment`]: single runs, sweeps over learning rates and seeds, the paper's protocol
 //! - [`Backend`]: the CPU or a GPU, where the runs of a sweep advance together: [`Sweep::run_batched`](experiment::Sweep::run_batched)
 //! - [`points`]: points of your own, from CSV and Parquet
@@ -33,9 +33,8 @@
 //! of gradient descent whose parameters no longer change ends early, and its trace is completed at the pace it had; runs of
 //! other update rules take all their iterations.
 
-mod backend;
-mod batch;
-pub mod bench;
+pub mod descent;
+mod device;
 mod element;
 pub mod error;
 pub mod experiment;
@@ -46,20 +45,21 @@ mod memory;
 pub mod network;
 pub mod notebook;
 pub mod objective;
-pub mod optimizer;
 pub mod output;
 mod parametrization;
 pub mod points;
 pub mod progress;
 pub mod rule;
 mod simd;
+mod squash;
+mod store;
 pub mod trace;
 
-pub use backend::{Backend, Compute};
+pub use device::{Backend, Compute};
 pub use element::Element;
 pub use error::Error;
 pub use expression::{Array, Expression};
-pub use objective::{Couplings, Function};
+pub use objective::{Couplings, Function, Problem};
 pub use simd::{Real, instruction_set, instruction_sets, use_instruction_set};
 
 // What values of this crate are made of, for programs that take them apart: adding these crates once more, with other
@@ -68,22 +68,38 @@ pub use {dfdx, plotly, polars};
 
 /// The names that programs and notebooks need.
 pub mod prelude {
-    pub use crate::backend::Backend;
+    pub use crate::descent::{Budget, Optimizer, Outcome, Sample, Settings, ShallowStart, Squash, Tolerance};
+    pub use crate::device::Backend;
     pub use crate::error::Error;
     pub use crate::experiment::{
-        Candidate, Choice, Comparison, Dimensions, Dtype, PaperShape, Protocol, Run, Shape, Stage, Sweep, Units,
+        Candidate, Choice, Comparison, Descent, Dimensions, Dtype, End, PaperShape, Protocol, Run, Shape, Stage, Sweep,
+        Units,
     };
     pub use crate::expression::{Array, Expression};
     pub use crate::figure::{Figure, Plot, figure1, figure2, figure3};
     pub use crate::network::{Activation, EmbeddingPerceptron, Initialization};
     pub use crate::notebook::{Display as _, DisplayFigure as _, show};
-    pub use crate::objective::{Function, Objective, Scaled, Taped, TapedValues};
-    pub use crate::optimizer::{Budget, Optimizer, Outcome, Settings, ShallowStart, Squash};
+    pub use crate::objective::{Bounds, Function, Objective, Problem, Scaled, Taped, TapedValues};
     pub use crate::rule::{Cosine, LearningRate, Plateau, Rule, Schedule};
     pub use crate::{points, trace};
     // What an objective is written with. Names of this crate come before those of dfdx.
     pub use dfdx::prelude::*;
     pub use polars::prelude::DataFrame;
+}
+
+/// Parts of the library that the benchmarks of this repository need beyond the public interface. They may change at any time.
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::memory::peak as peak_memory;
+    pub use crate::simd::dispatch;
+    pub use pulp;
+
+    /// The style of the figures.
+    pub mod style {
+        pub use crate::figure::style::{
+            PAGE, TEXT, axis, axis_id, axis_titles, configuration, font, layout, legend, log_axis, margin, panel_title,
+        };
+    }
 }
 
 /// The README's examples compile and run.

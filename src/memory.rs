@@ -103,6 +103,11 @@ impl Drop for Reservation {
     }
 }
 
+/// The most memory that this process has held, in bytes, where the system reports it.
+pub fn peak() -> Option<u64> {
+    kilobytes(&read_to_string("/proc/self/status").ok()?, "VmHWM:")
+}
+
 /// The number of kilobytes behind `name` in /proc/meminfo or /proc/self/status, in bytes.
 fn kilobytes(table: &str, name: &str) -> Option<u64> {
     let kilobytes = table.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB"))?;

@@ -1,7 +1,7 @@
 //! The embedding perceptron: `N` trainable embeddings fed through a ReLU network, shaped at compile time.
 //!
 //! g(z) = Linear(H, D) ∘ [ReLU ∘ Linear(·, H)] × L applied to n trainable points z of K dimensions. The parameters are dfdx
-//! tensors in dfdx modules. On the CPU the network with its squash is a single operation on dfdx's tape, made of fused
+//! tensors in dfdx modules. On the CPU descent is on fused
 //! products; [`EmbeddingPerceptron::compose`] is the same as a chain of ordinary operations, for any device.
 
 mod activation;
@@ -10,9 +10,7 @@ mod fused;
 pub use activation::Activation;
 pub(crate) use fused::{Fused, Products};
 
-use crate::element::Element;
-use crate::objective::{Map, Taped, squash, squash_slope};
-use crate::simd::Real;
+use crate::objective::{Kernels, Taped};
 use dfdx::nn::modules::Linear;
 use dfdx::prelude::*;
 use rand_chacha::ChaCha8Rng;
@@ -71,7 +69,7 @@ pub struct EmbeddingPerceptron<
     pub output: Linear<H, D, E, Dev>,
 }
 
-impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: usize, E: Element, Dev: Device<E>>
+impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: usize, E: Kernels, Dev: Device<E>>
     TensorCollection<E, Dev> for EmbeddingPerceptron<N, K, H, L, D, E, Dev>
 {
     type To<E2: Dtype, Dev2: Device<E2>> = EmbeddingPerceptron<N, K, H, L, D, E2, Dev2>;
@@ -94,7 +92,7 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
     }
 }
 
-impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: usize, E: Element, Dev: Device<E>>
+impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: usize, E: Kernels, Dev: Device<E>>
     EmbeddingPerceptron<N, K, H, L, D, E, Dev>
 {
     /// The number of variables that the deep optimizer moves: embeddings, weights and biases.
@@ -115,6 +113,19 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
             input: draw_layer(device, &mut draws)?,
             hidden: (1..L).map(|_| draw_layer(device, &mut draws)).collect::<Result<_, _>>()?,
             output: draw_layer(device, &mut draws)?,
+        })
+    }
+
+    /// The network with these parameters, [`PARAMETERS`](Self::PARAMETERS) of them in the order of
+    /// [`Dimensions::start`](crate::experiment::Dimensions::start).
+    pub(crate) fn from_parameters(device: &Dev, parameters: &[f64]) -> Result<Self, Dev::Err> {
+        let mut numbers = parameters.iter().map(|&parameter| E::of(parameter));
+        let embeddings = numbers.by_ref().take(N * K).collect();
+        Ok(Self {
+            embeddings: device.try_tensor_from_vec(embeddings, (Const::<N>, Const::<K>))?,
+            input: take_layer(device, &mut numbers)?,
+            hidden: (1..L).map(|_| take_layer(device, &mut numbers)).collect::<Result<_, _>>()?,
+            output: take_layer(device, &mut numbers)?,
         })
     }
 
@@ -168,7 +179,20 @@ impl Draws {
     }
 }
 
-fn draw_layer<const I: usize, const O: usize, E: Element, Dev: Device<E>>(
+/// The layer of the next numbers.
+fn take_layer<const I: usize, const O: usize, E: Kernels, Dev: Device<E>>(
+    device: &Dev,
+    numbers: &mut impl Iterator<Item = E>,
+) -> Result<Linear<I, O, E, Dev>, Dev::Err> {
+    let weight = numbers.by_ref().take(O * I).collect();
+    let bias = numbers.by_ref().take(O).collect();
+    Ok(Linear {
+        weight: device.try_tensor_from_vec(weight, (Const::<O>, Const::<I>))?,
+        bias: device.try_tensor_from_vec(bias, (Const::<O>,))?,
+    })
+}
+
+fn draw_layer<const I: usize, const O: usize, E: Kernels, Dev: Device<E>>(
     device: &Dev,
     draws: &mut Draws,
 ) -> Result<Linear<I, O, E, Dev>, Dev::Err> {
@@ -180,90 +204,58 @@ fn draw_layer<const I: usize, const O: usize, E: Element, Dev: Device<E>>(
     })
 }
 
-impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: usize, E: Element>
-    EmbeddingPerceptron<N, K, H, L, D, E, Cpu>
-where
-    Cpu: Device<E>,
-{
-    /// x = map(net(z)), N×D, as one operation on dfdx's tape whose gradients go into `gradients`.
-    pub(crate) fn forward(&self, gradients: Gradients<E, Cpu>, map: Map) -> Result<Taped<N, D, E>, CpuError> {
-        let mut fused = self.fuse(Activation::Relu);
-        let mut x = fused.forward();
-        squash(&mut x, map);
-        let x = x.packed();
-        let derivatives: Vec<E> = x.iter().map(|&x| squash_slope(x, map)).collect();
-        let (embeddings, mut tape) = self.embeddings.trace(gradients).split_tape();
-        let x = embeddings.device().try_tensor_from_vec(x, (Const::<N>, Const::<D>))?;
-        let output = x.ghost();
-        let embeddings = self.embeddings.ghost();
-        let input = (self.input.weight.ghost(), self.input.bias.ghost());
-        let hidden: Vec<_> = self.hidden.iter().map(|layer| (layer.weight.ghost(), layer.bias.ghost())).collect();
-        let last = (self.output.weight.ghost(), self.output.bias.ghost());
-        tape.add_backward_op(move |gradients| {
-            let upstream = E::slice(gradients.get_or_alloc_mut(&output)?).iter();
-            let slopes: Vec<E> = upstream.zip(&derivatives).map(|(&slope, &derivative)| slope * derivative).collect();
-            add(E::slice(gradients.get_or_alloc_mut(&embeddings)?), fused.pull_back(&slopes));
-            add(E::slice(gradients.get_or_alloc_mut(&input.0)?), fused.weight_slopes(0));
-            add(E::slice(gradients.get_or_alloc_mut(&input.1)?), fused.bias_slopes(0));
-            for (layer, (weight, bias)) in (1..).zip(&hidden) {
-                add(E::slice(gradients.get_or_alloc_mut(weight)?), fused.weight_slopes(layer));
-                add(E::slice(gradients.get_or_alloc_mut(bias)?), fused.bias_slopes(layer));
-            }
-            add(E::slice(gradients.get_or_alloc_mut(&last.0)?), fused.weight_slopes(L));
-            add(E::slice(gradients.get_or_alloc_mut(&last.1)?), fused.bias_slopes(L));
-            Ok(())
-        });
-        Ok(x.put_tape(tape))
-    }
-
-    /// The parameters, laid out for the fused products.
-    pub(crate) fn fuse(&self, activation: Activation) -> Fused<E> {
-        let mut fused = Fused::new(&self.embeddings.as_vec(), K, activation);
-        fused.push(&self.input.weight.as_vec(), &self.input.bias.as_vec(), K);
-        for layer in &self.hidden {
-            fused.push(&layer.weight.as_vec(), &layer.bias.as_vec(), H);
-        }
-        fused.push(&self.output.weight.as_vec(), &self.output.bias.as_vec(), H);
-        fused
-    }
-}
-
-fn add<E: Real>(into: &mut [E], slopes: Vec<E>) {
-    for (into, slope) in into.iter_mut().zip(slopes) {
-        *into += slope;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simd::Panels;
 
-    /// x and the gradients of a weighted sum of x in every parameter: by the fused operation and by the chain.
-    fn fused_is_composed<const N: usize, const L: usize, E: Element>(tolerance: f64)
+    /// y and the gradients of a weighted sum of y in embeddings, weights and biases: by the fused products and by the chain.
+    fn fused_is_composed<const N: usize, const L: usize, E: Kernels + Products>(tolerance: f64)
     where
         Cpu: Device<E>,
     {
         let cpu = Cpu::default();
         let network = EmbeddingPerceptron::<N, 3, 5, L, 9, E, Cpu>::draw(&cpu, 1, Initialization::Gaussian).unwrap();
-        let weights = (1..=9 * N).map(|i| E::of((i as f64 * 0.618_033_988_749_894_9).fract() - 0.4)).collect();
-        let weights: Tensor<Rank2<N, 9>, E, Cpu> = cpu.tensor_from_vec(weights, (Const, Const));
-        let gain = 1.5;
-        let gradients = |x: Taped<N, 9, E>| {
-            let mut found = vec![x.as_vec()];
-            let gradients = (x * weights.clone()).sum::<Rank0, _>().backward();
-            found.push(gradients.get(&network.embeddings).as_vec());
-            for Linear { weight, bias } in &network.hidden {
-                found.extend([gradients.get(weight).as_vec(), gradients.get(bias).as_vec()]);
-            }
-            found.extend([gradients.get(&network.input.weight).as_vec(), gradients.get(&network.input.bias).as_vec()]);
-            found
-                .extend([gradients.get(&network.output.weight).as_vec(), gradients.get(&network.output.bias).as_vec()]);
-            found
+        let weights: Vec<E> = (1..=9 * N).map(|i| E::of((i as f64 * 0.618_033_988_749_894_9).fract() - 0.4)).collect();
+        let y = network.compose(network.alloc_grads()).unwrap();
+        let mut composed = vec![y.as_vec()];
+        let weighted: Tensor<Rank2<N, 9>, E, Cpu> = cpu.tensor_from_vec(weights.clone(), (Const, Const));
+        let gradients = (y * weighted).sum::<Rank0, _>().backward();
+        composed.push(gradients.get(&network.embeddings).as_vec());
+        let mut fused = Fused::new(&network.embeddings.as_vec(), 3, Activation::Relu, Panels::<E>::stride(N));
+        let mut push = |weight: Vec<E>, bias: Vec<E>, slopes: [Vec<E>; 2], inputs: usize| {
+            fused.push(&weight, &bias, inputs);
+            composed.extend(slopes);
         };
-        let fused = gradients(network.forward(network.alloc_grads(), Map::Logistic { gain }).unwrap());
-        let composed = gradients((network.compose(network.alloc_grads()).unwrap() * E::of(gain)).sigmoid());
-        assert_eq!(fused.len(), 2 * L + 4);
-        for (part, (fused, composed)) in fused.iter().zip(&composed).enumerate() {
+        let Linear { weight, bias } = &network.input;
+        push(weight.as_vec(), bias.as_vec(), [gradients.get(weight).as_vec(), gradients.get(bias).as_vec()], 3);
+        for Linear { weight, bias } in &network.hidden {
+            push(weight.as_vec(), bias.as_vec(), [gradients.get(weight).as_vec(), gradients.get(bias).as_vec()], 5);
+        }
+        let Linear { weight, bias } = &network.output;
+        push(weight.as_vec(), bias.as_vec(), [gradients.get(weight).as_vec(), gradients.get(bias).as_vec()], 5);
+        let mut found = vec![fused.forward().packed()];
+        let mut slopes = fused.embeddings().clone();
+        fused.pass(&mut slopes, None, &mut |y| {
+            for (i, row) in y.rows.chunks_exact_mut(y.stride).enumerate() {
+                for (point, y) in (y.first..).zip(&mut row[..y.points]) {
+                    *y = weights[9 * point + i];
+                }
+                row[y.points..].fill(E::ZERO);
+            }
+        });
+        found.push(slopes.packed());
+        let mut inputs = [3].into_iter().chain(std::iter::repeat(5));
+        let mut outputs = std::iter::repeat_n(5, L).chain([9]);
+        fused.layers(&mut |weight, slopes| {
+            let (inputs, outputs) = (inputs.next().unwrap(), outputs.next().unwrap());
+            let rows = || slopes.chunks_exact(weight.len() / outputs);
+            found.push(rows().flat_map(|row| &row[..inputs]).copied().collect());
+            found.push(rows().map(|row| row[inputs]).collect());
+        });
+        assert_eq!((found.len(), composed.len()), (2 * L + 4, 2 * L + 4));
+        for (part, (fused, composed)) in found.iter().zip(&composed).enumerate() {
+            assert_eq!(fused.len(), composed.len());
             assert!(composed.iter().any(|&slope| slope != E::ZERO), "part {part} is idle");
             for (a, b) in fused.iter().zip(composed) {
                 assert!((a.wide() - b.wide()).abs() < tolerance, "part {part}: {a} fused, {b} composed, L = {L}");

@@ -12,7 +12,7 @@ const SMALL: Dimensions = Dimensions { n: 10, k: 5, hidden: 5, layers: 1, d: 10 
 
 fn sweep(function: Function, dimensions: Dimensions, iterations: u64) -> Sweep {
     Sweep {
-        function,
+        problem: function.into(),
         dimensions,
         rates: vec![10.0, 0.3, 1e-3],
         seeds: vec![3, 1],
@@ -57,7 +57,7 @@ where
         .unwrap();
     assert_eq!((batched.len(), share.get()), (sweep.len(), 1.0));
     for (batched, single) in batched.iter().zip(&single) {
-        assert_eq!(found(batched), found(single), "{}, {}", sweep.function, R::NAME);
+        assert_eq!(found(batched), found(single), "{}, {}", sweep.problem, R::NAME);
         assert_eq!(batched.raw_best(), single.raw_best());
         assert!(batched.seconds > 0.0 && batched.samples.is_sorted_by(|a, b| a.seconds <= b.seconds));
     }

@@ -61,7 +61,7 @@ fn help_teaches_and_list_lists() {
         .skip_while(|line| *line != "Commands:")
         .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
         .collect();
-    for command in ["list", "run", "sweep", "figures", "evaluate", "time", "bench", "couplings"] {
+    for command in ["list", "run", "sweep", "figures", "evaluate", "time", "couplings"] {
         assert!(commands.contains(&command), "{command} is missing in {commands:?}");
         let output = overparam(&folder, &[command, "--help"]);
         assert!(output.status.success() && text(&output.stdout).contains(&format!("overparam {command}")), "{command}");

@@ -1,13 +1,8 @@
-//! `overparam time` and `overparam bench`, with programs that stand in for those that it compares with; the measurements at
-//! growing shapes, which start processes of `overparam time`; and how much memory such a process takes.
+//! `overparam time`, and the memory that its processes take.
 
-use overparam::bench::scaling::{Point, Series, idle_memory};
 use overparam::prelude::*;
-use overparam::trace;
 use serde_json::{Value, json};
-use std::path::Path;
 use std::process::{Command, Output};
-use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const OVERPARAM: &str = env!("CARGO_BIN_EXE_overparam");
@@ -76,41 +71,12 @@ fn refused(arguments: &[&str], code: i32) -> String {
 }
 
 #[test]
-fn bad_settings_of_time_and_bench_are_refused() {
+fn bad_settings_of_time_are_refused() {
     let timed = ["time", "--function", "levy", "--optimizer", "deep"];
     assert!(
         refused(&[&timed[..], &["--repeats", "0"]].concat(), 2).contains("the number of repeats must be 1 or more")
     );
     assert!(refused(&["time", "--function", "levi", "--optimizer", "deep"], 2).contains("did you mean 'levy'"));
-    for seconds in ["0", "-1", "NaN", "inf", "1e300"] {
-        let error = refused(&["bench", "--peer-timeout", seconds], 2);
-        assert!(error.contains("the peer timeout must be a positive finite number of seconds"), "{error}");
-    }
-}
-
-/// A peer with prepared answers: what this program finds, moved by `error`, and times of 1 and 2 ms an iteration.
-#[cfg(unix)]
-fn peer(folder: &Path, error: f64) -> String {
-    let protocol = Protocol { dtype: Dtype::F64, ..Protocol::paper() };
-    let mut cases = String::new();
-    for function in [Function::Rastrigin, Function::Sphere, Function::SpinGlass] {
-        for optimizer in Optimizer::ALL {
-            let settings = protocol.settings(function).learning_rate(0.01).iterations(100);
-            let run = protocol.run(function, optimizer, 0, &Settings { thinned: false, ..settings }).unwrap();
-            let last = run.samples.last().unwrap();
-            let found = json!({"best": last.best, "min_last": last.min, "mean_last": last.mean + error,
-                "peak_memory_bytes": 4096, "versions": {"fake": "1.0"}});
-            let pattern = format!(r#"*'"function":"{function}","optimizer":"{optimizer}"'*)"#);
-            cases.push_str(&format!("    {pattern} rest='{}' ;;\n", found.to_string().trim_start_matches('{')));
-        }
-    }
-    let path = folder.join("a peer.sh");
-    let script = format!(
-        "while read -r line; do\n  case $line in *'\"repeats\":1,'*) times=1000.0 ;; *) times=1000.0,2000.0 ;; esac\n  \
-         case $line in\n{cases}  esac\n  echo \"{{\\\"us_per_iteration\\\":[$times],$rest\"\ndone\n"
-    );
-    std::fs::write(&path, script).unwrap();
-    format!("sh '{}'", path.display())
 }
 
 #[cfg(unix)]
@@ -122,113 +88,12 @@ fn a_run_that_diverges_is_not_timed() {
     assert!(text(&output.stderr).contains("which diverges at iteration"), "{}", text(&output.stderr));
 }
 
-#[test]
-fn bench_compares_with_a_peer_that_agrees() {
-    let folder = tempfile::tempdir().unwrap();
-    let output = overparam(&folder, &["bench", "--quick", "--jax", &peer(folder.path(), 0.0), "--out", "out"]);
-    let printed = text(&output.stdout);
-    assert!(output.status.success(), "{printed}{}", text(&output.stderr));
-    assert!(printed.contains("PyTorch eager is left out: --torch does not say how to start it"), "{printed}");
-    assert_eq!(printed.matches("| JAX 1500.0 (").count(), 12, "{printed}");
-    let table = trace::read(&folder.path().join("out/bench-quick-jax.parquet")).unwrap();
-    assert_eq!(table.height(), 24, "three functions, two optimizers, two dtypes, two programs");
-    let words = |name: &str| -> Vec<String> {
-        table.column(name).unwrap().str().unwrap().iter().map(|word| word.unwrap().to_owned()).collect()
-    };
-    let numbers =
-        |name: &str| -> Vec<f64> { table.column(name).unwrap().f64().unwrap().iter().map(Option::unwrap).collect() };
-    let (programs, versions) = (words("program"), words("version"));
-    let (times, least) = (numbers("us_per_iteration"), numbers("least_us_per_iteration"));
-    let (ratios, least_ratios) = (numbers("ratio"), numbers("least_ratio"));
-    for row in (0..24).step_by(2) {
-        assert_eq!(programs[row..row + 2], ["overparam", "JAX"]);
-        assert_eq!(versions[row..row + 2], [env!("CARGO_PKG_VERSION"), "fake 1.0"]);
-        assert_eq!((times[row + 1], least[row + 1], ratios[row]), (1500.0, 1000.0, 1.0));
-        assert_eq!((ratios[row + 1], least_ratios[row + 1]), (1500.0 / times[row], 1000.0 / least[row]));
-    }
-    assert!(folder.path().join("out/figures/bench-quick-jax.html").exists());
-}
-
-#[cfg(unix)]
-#[test]
-fn bench_refuses_a_peer_that_does_not_do_what_it_is_asked() {
-    let folder = tempfile::tempdir().unwrap();
-    let bench = |peer: &str, seconds: &str| {
-        let clock = Instant::now();
-        let error = refused(&["bench", "--quick", "--torch", peer, "--peer-timeout", seconds], 1);
-        assert!(clock.elapsed() < Duration::from_secs(60), "{:?}", clock.elapsed());
-        error
-    };
-    let error = bench(&peer(folder.path(), 1e-6), "600");
-    assert!(error.contains("PyTorch eager: after 100 iterations of rastrigin, shallow, f64 its mean is"), "{error}");
-    let error = bench("read -r _; tr '\\0' '\\33' </dev/zero", "600");
-    assert_eq!(error, "error: PyTorch eager: it wrote more than 65536 bytes without the end of a line\n");
-    let error = bench("yes warning >&2", "1");
-    assert_eq!(error, "error: PyTorch eager: it did not answer within 1 s; its last message: warning\n");
-    let error = bench("read -r _; echo no such module >&2; exit 3", "600");
-    assert!(error.contains("it ended without an answer (exit status: 3); its last message: no such module"), "{error}");
-}
-
-/// No code runs in a process that is killed, and still its peers do not go on computing.
-#[cfg(target_os = "linux")]
-#[test]
-fn peers_do_not_outlive_a_bench_that_is_killed() {
-    let folder = tempfile::tempdir().unwrap();
-    let peer = "sleep 600 & echo $$ $! >ids.new; mv ids.new ids; sleep 600; sleep 600";
-    let mut bench = Command::new(OVERPARAM);
-    bench.current_dir(&folder).args(["bench", "--quick", "--jax", peer]);
-    let mut bench = bench.stdout(std::process::Stdio::null()).spawn().unwrap();
-    let clock = Instant::now();
-    let until = |done: &dyn Fn() -> bool, what: &str| {
-        while !done() {
-            assert!(clock.elapsed() < Duration::from_secs(120), "{what}");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    };
-    let ids = folder.path().join("ids");
-    until(&|| ids.exists(), "the peer does not start");
-    let ids = std::fs::read_to_string(ids).unwrap();
-    let ends =
-        |id: &str| std::fs::read_to_string(format!("/proc/{id}/stat")).map_or(true, |stat| stat.contains(") Z "));
-    assert!(ids.split_whitespace().count() == 2 && !ids.split_whitespace().any(ends), "{ids}");
-    bench.kill().unwrap();
-    bench.wait().unwrap();
-    until(&|| ids.split_whitespace().all(ends), "the peer is alive");
-}
-
-#[test]
-fn a_series_is_measured_in_processes_of_its_own() {
-    let shape = |d| Dimensions { d, ..Dimensions::PAPER };
-    let shapes = vec![shape(50), shape(1_000)];
-    let series = Series { name: "d".to_owned(), function: Function::Sphere, optimizer: Optimizer::Shallow, shapes };
-    let mut reported = Vec::new();
-    let points = series
-        .measure(Path::new(OVERPARAM), Dtype::F64, &mut |point| reported.push((point.dimensions, point.times)))
-        .unwrap();
-    assert_eq!(reported, points.iter().map(|point| (point.dimensions, point.times)).collect::<Vec<_>>());
-    let [small, large] = &points[..] else { panic!("{points:?}") };
-    for (point, d) in [(small, 50), (large, 1_000)] {
-        assert_eq!((point.dimensions.d, point.data_bytes), (d, 8 * 2 * 50 * d as u64));
-        assert!(point.times.least > 0.0 && point.times.least <= point.times.median, "{point:?}");
-        // Two processes do at most twice as much as one, but for noise.
-        assert!(point.us_side_by_side > 0.25 * point.times.least, "{point:?}");
-        let idle = idle_memory(Path::new(OVERPARAM)).unwrap().unwrap_or_default();
-        assert!(point.peak_memory_bytes.is_none_or(|bytes| bytes + (1 << 20) > idle), "{point:?}");
-    }
-    assert_eq!(large.flop_per_iteration as f64 / small.flop_per_iteration as f64, 20.0);
-    assert!((0.5..1.5).contains(&Point::growth(&points).exponent), "{:?}", Point::growth(&points));
-
-    let fails = |program: &str| series.measure(Path::new(program), Dtype::F64, &mut |_| {}).unwrap_err().to_string();
-    assert!(fails("no-such-program").starts_with("overparam time: cannot start no-such-program"));
-    assert!(fails("false").starts_with("overparam time: it failed (exit status: 1)"));
-    assert!(fails("true").starts_with("overparam time: expected JSON"));
-}
-
 /// Whether a shape fits into memory is decided by a formula. Here it is held to what processes take of the system.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_plan_counts_the_memory_that_a_run_takes() {
-    let idle = idle_memory(Path::new(OVERPARAM)).unwrap().unwrap();
+    let smallest = ["--function=sphere", "--optimizer=shallow", "--iterations=1", "--repeats=1", "--n=10", "--d=10"];
+    let idle = time(&smallest)["peak_memory_bytes"].as_u64().unwrap();
     let paper = Dimensions::PAPER;
     let [descent, .., adam, _, lbfgs] = Rule::ALL;
     for (function, optimizer, dimensions, iterations, rule) in [
@@ -241,8 +106,14 @@ fn a_plan_counts_the_memory_that_a_run_takes() {
         (Function::Rastrigin, Optimizer::Shallow, Dimensions { d: 10_000, ..paper }, 25, lbfgs),
     ] {
         let settings = Settings::default().rule(rule).iterations(iterations);
-        let sweep =
-            Sweep { function, dimensions, rates: vec![1e-3], seeds: vec![0], optimizers: vec![optimizer], settings };
+        let sweep = Sweep {
+            problem: function.into(),
+            dimensions,
+            rates: vec![1e-3],
+            seeds: vec![0],
+            optimizers: vec![optimizer],
+            settings,
+        };
         let planned = sweep.plan::<f64>(Backend::Cpu).unwrap().needed as f64;
         let sizes =
             [format!("--n={}", dimensions.n), format!("--d={}", dimensions.d), format!("--iterations={iterations}")];

@@ -12,7 +12,7 @@ fn sweep(function: Function, dimensions: Dimensions, iterations: u64) -> Sweep {
         _ => vec![1e-1, 1e-2],
     };
     Sweep {
-        function,
+        problem: function.into(),
         dimensions,
         rates,
         seeds: vec![5, 2],

@@ -21,14 +21,13 @@ fn subcommands() -> Vec<String> {
 
 #[test]
 fn every_subcommand_has_a_short_and_a_whole_help() {
-    let whole_words: [(&str, &[&str]); 8] = [
+    let whole_words: [(&str, &[&str]); 7] = [
         ("list", &["box", "minimum", "source"]),
         ("run", &["extrapolated", "raw_best", "x0", "-point.parquet", "unfinished"]),
         ("sweep", &["settled_at", "outcome", "diverged", "-points.parquet", "unfinished"]),
         ("figures", &["traces/FUNCTION.parquet", "points/FUNCTION.parquet", "summary.parquet", "SVG", "--functions"]),
         ("evaluate", &["x0", "raw", "scaled", "g0"]),
         ("time", &["us_per_iteration", "flop_per_iteration", "peak_memory_bytes", "JSON"]),
-        ("bench", &["bench.parquet", "scaling.parquet"]),
         ("couplings", &["i", "j", "k", "coupling", "d³"]),
     ];
     let found = subcommands();

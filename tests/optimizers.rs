@@ -194,7 +194,7 @@ fn bits(run: &Run) -> (String, Vec<u64>) {
 fn sweeps_are_the_same_on_any_number_of_threads() {
     for function in [Function::Rastrigin, Function::SpinGlass] {
         let sweep = Sweep {
-            function,
+            problem: function.into(),
             dimensions: Dimensions { n: 10, k: 5, hidden: 5, layers: 1, d: 10 },
             rates: vec![1.0, 0.1, 0.01],
             seeds: vec![0, 1, 2],

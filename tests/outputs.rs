@@ -270,21 +270,6 @@ fn names_that_no_file_can_have_are_refused_before_anything_runs() {
         refuses(&folder, &["figures", "--functions", "sphere,levy"], file);
         fs::remove_dir(&path).unwrap();
     }
-    // Whose name says what it is of, so that it does not take the place of a fuller one.
-    for (file, more) in [
-        ("scaling.parquet", &["--only-scaling"][..]),
-        ("figures/scaling.svg", &["--only-scaling"]),
-        ("scaling.parquet", &["--quick", "--scaling"]),
-        ("bench-alone.parquet", &[]),
-        ("bench-quick-alone.parquet", &["--quick"]),
-        ("bench-quick-jax.parquet", &["--quick", "--jax", "true"]),
-        ("figures/bench-torch-torch-compiled.png", &["--torch", "true", "--torch-compiled", "true"]),
-        ("bench.parquet", &["--jax", "true", "--torch", "true", "--torch-compiled", "true"]),
-    ] {
-        fs::create_dir_all(folder.path().join("bench").join(file)).unwrap();
-        refuses(&folder, &[&["bench", "--out", "bench"], more].concat(), file);
-        fs::remove_dir(folder.path().join("bench").join(file)).unwrap();
-    }
 }
 
 #[test]

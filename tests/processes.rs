@@ -241,25 +241,6 @@ fn drawing_the_couplings_of_a_large_glass_can_be_interrupted() {
     }
 }
 
-/// A script that takes what it is asked and never answers.
-#[test]
-fn a_comparison_that_waits_for_a_peer_ends_and_leaves_no_folder() {
-    let (folder, temporary) = (folder(), folder());
-    let script = folder.path().join("peer.sh");
-    let asked = folder.path().join("asked");
-    fs::write(&script, format!("read request\n: >'{}'\nread more\n", asked.display())).unwrap();
-    let mut command = Command::new(PROGRAM);
-    command.args(["bench", "--quick", "--out", "data", "--jax", &format!("sh {}", script.display())]);
-    command.current_dir(&folder).env("TMPDIR", temporary.path()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let child = command.spawn().unwrap();
-    wait_until("the peer is asked", || asked.exists());
-    assert!(!names(temporary.path()).is_empty());
-    send(&child, "TERM");
-    let (code, error) = end(child);
-    assert_eq!(code, Some(143), "{error}");
-    assert!(names(temporary.path()).is_empty(), "{:?}", names(temporary.path()));
-}
-
 #[test]
 fn what_a_killed_process_left_is_removed_and_nothing_else() {
     let folder = folder();

@@ -503,7 +503,8 @@ fn ties_divergence_and_absent_seeds_in_the_choice_of_a_rate() {
     // Of the rates with all seeds only 0.1 had no run that diverged.
     assert_eq!([0, 1, 2, 3].map(|seed| Choice::PerFunction.rate(&runs, Optimizer::Deep, seed)), [Some(0.1); 4]);
     assert_eq!(Choice::PerFunction.rate(&[], Optimizer::Deep, 0), None);
-    let comparison = Comparison { function: Function::Sphere, choice: Choice::PerSeed, sweep: vec![], timed: vec![] };
+    let comparison =
+        Comparison { problem: Function::Sphere.into(), choice: Choice::PerSeed, sweep: vec![], timed: vec![] };
     assert_eq!((comparison.rate(Optimizer::Deep, 0), comparison.rates(Optimizer::Deep)), (None, None));
 }
 

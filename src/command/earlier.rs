@@ -24,7 +24,7 @@ impl Earlier {
         out: &Path,
         provenance: &Provenance,
         protocol: &Protocol,
-        functions: &[Function],
+        functions: &[Problem],
     ) -> Result<Self, Error> {
         let path_of = |function: &str| out.join(format!("traces/{function}.parquet"));
         for function in functions {

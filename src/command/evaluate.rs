@@ -8,7 +8,7 @@ use overparam::experiment::Dtype;
 use overparam::output::Output;
 use overparam::points::{self, Points};
 use overparam::trace::{self, Provenance};
-use overparam::{Element, Error, Function, interrupt};
+use overparam::{Element, Error, Function, Problem, interrupt};
 use polars::prelude::{Column, DataFrame};
 use std::path::PathBuf;
 
@@ -47,43 +47,42 @@ pub struct Evaluate {
 
 impl Evaluate {
     pub fn execute(self) -> Result<()> {
-        let function = settings::function(&self.function)?;
+        let problem = settings::problem(&self.function)?;
         signals::leave_nothing()?;
         let output = Output::prepare(&self.output)?;
         if output.leads_to(&self.points) {
-            let problem = "expected another file to write than the one with the points".to_owned();
-            return Err(Error::Data { path: self.output, problem }.into());
+            let reason = "expected another file to write than the one with the points".to_owned();
+            return Err(Error::Data { path: self.output, problem: reason }.into());
         }
-        let points = points::read(&self.points, function.describe(1).domain)?;
-        if let Some(other) = other_function(&points, function) {
-            let problem = format!("column function: expected points of {function}, and there are points of {other}");
-            return Err(Error::Data { path: self.points, problem }.into());
+        let points = points::read(&self.points, problem.bounds(1))?;
+        if let Some(other) = other_function(&points, &problem) {
+            let reason = format!("column function: expected points of {problem}, and there are points of {other}");
+            return Err(Error::Data { path: self.points, problem: reason }.into());
         }
         let table = match self.dtype {
-            DtypeName::F32 => evaluate::<f32>(function, self.seed, points)?,
-            DtypeName::F64 => evaluate::<f64>(function, self.seed, points)?,
+            DtypeName::F32 => evaluate::<f32>(&problem, self.seed, points)?,
+            DtypeName::F64 => evaluate::<f64>(&problem, self.seed, points)?,
         };
         let dtype = Dtype::from(self.dtype).name();
-        let settings =
-            serde_json::json!({ "function": function.name(), "seed": self.seed, "dtype": dtype }).to_string();
+        let settings = serde_json::json!({ "function": problem.name(), "seed": self.seed, "dtype": dtype }).to_string();
         let rows = table.height();
         trace::write_parts(&output, [Ok(table)], &Provenance::new(settings))?;
-        say!("{rows} points of {function} in {}", self.output.display());
+        say!("{rows} points of {problem} in {}", self.output.display());
         Ok(())
     }
 }
 
-/// A function other than `function` that points are said to be of.
-fn other_function(points: &Points, function: Function) -> Option<Function> {
+/// A function other than `problem` that points are said to be of.
+fn other_function(points: &Points, problem: &Problem) -> Option<Function> {
     let said = points.labels.iter().find(|label| label.name() == "function")?.str().ok()?;
-    let known = said.iter().flatten().filter_map(|name| name.parse().ok());
-    known.into_iter().find(|&found| found != function)
+    let known = said.iter().flatten().filter_map(|name| name.parse::<Function>().ok());
+    known.into_iter().find(|found| found.name() != problem.name())
 }
 
 /// The columns of the points, then raw, scaled, g0, g1, …
-fn evaluate<R: Element>(function: Function, seed: u64, points: Points) -> Result<DataFrame> {
+fn evaluate<R: Element>(problem: &Problem, seed: u64, points: Points) -> Result<DataFrame> {
     let Points { dimension: d, x, labels } = points;
-    let domain = function.describe(d).domain;
+    let bounds = problem.bounds(d);
     let x: Vec<R> = x.into_iter().map(R::of).collect();
     let rows = x.len() / d;
     let (mut raw, mut scaled, mut gradient) =
@@ -92,7 +91,7 @@ fn evaluate<R: Element>(function: Function, seed: u64, points: Points) -> Result
         if interrupt::requested() {
             bail!("interrupted after {} of {rows} points; nothing is written", raw.len());
         }
-        let found = function.evaluate(d, seed, block)?;
+        let found = problem.evaluate(d, seed, block)?;
         raw.extend(found.raw);
         scaled.extend(found.scaled);
         gradient.extend(found.gradient);
@@ -107,7 +106,7 @@ fn evaluate<R: Element>(function: Function, seed: u64, points: Points) -> Result
     };
     let mut columns = labels;
     columns.extend((0..d).map(|i| column(format!("x{i}"), i, &x, &|x| x)));
-    columns.extend((0..d).map(|i| column(format!("u{i}"), i, &x, &|x| points::to_box(x, domain))));
+    columns.extend((0..d).map(|i| column(format!("u{i}"), i, &x, &|x| bounds.to_box(i, x))));
     columns.extend([whole("raw", &raw), whole("scaled", &scaled)]);
     columns.extend((0..d).map(|i| column(format!("g{i}"), i, &gradient, &|slope| slope)));
     Ok(DataFrame::new(rows, columns)?)

@@ -67,13 +67,13 @@ impl Figures {
         }
         protocol.validate()?;
         let mut functions = match &self.functions {
-            Some(names) => names.iter().map(|name| settings::function(name)).collect::<Result<Vec<_>, _>>()?,
-            None => Function::ALL.to_vec(),
+            Some(names) => names.iter().map(|name| settings::problem(name)).collect::<Result<Vec<_>, _>>()?,
+            None => Function::ALL.map(Problem::from).to_vec(),
         };
-        let mut seen = Vec::new();
+        let mut seen: Vec<Problem> = Vec::new();
         functions.retain(|function| {
             !seen.contains(function) && {
-                seen.push(*function);
+                seen.push(function.clone());
                 true
             }
         });
@@ -83,7 +83,7 @@ impl Figures {
         // A missing browser or an unwritable folder is an error now, not after minutes of computing.
         let exporter = Exporter::new(self.out.join("figures")).map_err(Error::from)?;
         let mut files = Files::prepare(&self.out, backend, &protocol, &functions)?;
-        let room = |&function: &Function| match protocol.dtype {
+        let room = |function: &Problem| match protocol.dtype {
             Dtype::F32 => protocol.sweep(function).ensure_room::<f32>(),
             Dtype::F64 => protocol.sweep(function).ensure_room::<f64>(),
         };
@@ -131,7 +131,7 @@ struct Files<'a> {
     /// The results of an earlier command with the same settings.
     earlier: Earlier,
     /// For every function the traces of its timed runs and the best points of all runs.
-    outputs: Vec<(Function, [Output; 2])>,
+    outputs: Vec<(Problem, [Output; 2])>,
     summary: Destination,
     /// Where the summary of an unfinished command is.
     unfinished: Option<String>,
@@ -143,7 +143,7 @@ impl<'a> Files<'a> {
     ///
     /// # Errors
     /// If one of them could not be written, or results would be lost that the new ones do not replace.
-    fn prepare(out: &'a Path, backend: Backend, protocol: &'a Protocol, functions: &[Function]) -> Result<Self, Error> {
+    fn prepare(out: &'a Path, backend: Backend, protocol: &'a Protocol, functions: &[Problem]) -> Result<Self, Error> {
         let settings = settings_of(functions.iter().map(|function| function.name()), protocol);
         let provenance = Provenance { backend, ..Provenance::new(settings) };
         let summary = Destination::prepare(&out.join("summary.parquet"), provenance.settings.clone(), backend)?;
@@ -152,9 +152,9 @@ impl<'a> Files<'a> {
                 Output::prepare(out.join(format!("figures/{figure}.{kind}")))?;
             }
         }
-        let prepare = |function: &Function| -> Result<_, Error> {
+        let prepare = |function: &Problem| -> Result<_, Error> {
             let output = |folder| Output::prepare(out.join(format!("{folder}/{function}.parquet")));
-            Ok((*function, [output("traces")?, output("points")?]))
+            Ok((function.clone(), [output("traces")?, output("points")?]))
         };
         let outputs = functions.iter().map(prepare).collect::<Result<Vec<_>, Error>>()?;
         let earlier = Earlier::find(out, &provenance, protocol, functions)?;
@@ -165,13 +165,13 @@ impl<'a> Files<'a> {
     /// earlier one when it is `finished`.
     fn save(&mut self, comparisons: &[Comparison], finished: bool) -> Result<(), Error> {
         if let Some(comparison) = comparisons.last().filter(|comparison| self.protocol.is_complete(comparison)) {
-            let outputs = self.outputs.iter().find(|(function, _)| *function == comparison.function);
+            let outputs = self.outputs.iter().find(|(function, _)| *function == comparison.problem);
             let [traces, points] = outputs.map(|(_, outputs)| outputs).expect("they were prepared for every function");
             trace::write_to(traces, &trace::traces(&comparison.timed)?, &self.provenance)?;
             self.written.push(traces.path().display().to_string());
             trace::write_to(
                 points,
-                &trace::points(comparison.function, comparison.rows().map(|(_, run)| run))?,
+                &trace::points(&comparison.problem, comparison.rows().map(|(_, run)| run))?,
                 &self.provenance,
             )?;
             self.written.push(points.path().display().to_string());
@@ -186,7 +186,7 @@ impl<'a> Files<'a> {
             return Ok(());
         }
         // Another command may have finished in the same folder meanwhile.
-        let computed: Vec<Function> = comparisons.iter().map(|comparison| comparison.function).collect();
+        let computed: Vec<Problem> = comparisons.iter().map(|comparison| comparison.problem.clone()).collect();
         match Earlier::find(self.out, &self.provenance, self.protocol, &computed) {
             Ok(earlier) => self.earlier = earlier,
             Err(lost) => {
@@ -211,13 +211,13 @@ fn settings_of<'a>(functions: impl Iterator<Item = &'a str>, protocol: &Protocol
 /// Compares the optimizers on every function in turn and saves after each, until that fails.
 fn compare(
     protocol: &Protocol,
-    functions: &[Function],
+    functions: &[Problem],
     files: &mut Files<'_>,
 ) -> Result<(Vec<Comparison>, Result<(), Error>)> {
-    let total: usize = functions.iter().map(|&function| protocol.runs(function)).sum();
+    let total: usize = functions.iter().map(|function| protocol.runs(function)).sum();
     let bar = progress::bar(total as u64);
     let (mut comparisons, mut saved) = (Vec::new(), Ok(()));
-    for &function in functions {
+    for function in functions {
         if interrupt::requested() || saved.is_err() {
             break;
         }
@@ -294,7 +294,7 @@ fn table(comparisons: &[&Comparison]) -> Result<()> {
         let [shallow_rates, deep_rates] = Optimizer::ALL.map(|optimizer| rates(comparison, optimizer));
         say!(
             "{:<16} {:<34} {:<34} {lower:<8} {:>10} {:>10}  {shallow_rates}, {deep_rates}",
-            comparison.function.name(),
+            comparison.problem.name(),
             shallow_best.to_string(),
             deep_best.to_string(),
             time(&shallow),

@@ -10,7 +10,6 @@ macro_rules! note {
     ($($text:tt)*) => { $crate::command::remark(format_args!("note: {}", format_args!($($text)*))) };
 }
 
-mod bench;
 mod couplings;
 mod earlier;
 mod evaluate;
@@ -55,7 +54,6 @@ enum Command {
     Figures(figures::Figures),
     Evaluate(evaluate::Evaluate),
     Time(time::Time),
-    Bench(bench::Bench),
     Couplings(couplings::CouplingsCommand),
 }
 
@@ -71,7 +69,6 @@ pub fn execute(arguments: CommandLine) -> Result<()> {
         Command::Figures(figures) => figures.execute(),
         Command::Evaluate(evaluate) => evaluate.execute(),
         Command::Time(time) => time.execute(),
-        Command::Bench(bench) => bench.execute(),
         Command::Couplings(couplings) => couplings.execute(),
     }
 }

@@ -1,7 +1,7 @@
 //! `overparam run`
 
 use super::naming::{Name, number};
-use super::settings::{self, Device, Overrides};
+use super::settings::{self, Device, Ends, Overrides};
 use super::{signals, threads};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -48,6 +48,8 @@ pub struct RunCommand {
     #[arg(long)]
     point: Option<PathBuf>,
     #[command(flatten)]
+    ends: Ends,
+    #[command(flatten)]
     device: Device,
     #[command(flatten)]
     overrides: Overrides,
@@ -55,10 +57,10 @@ pub struct RunCommand {
 
 impl RunCommand {
     pub fn execute(self) -> Result<()> {
-        let function = settings::function(&self.function)?;
+        let problem = settings::problem(&self.function)?;
         let optimizer = settings::optimizer(&self.optimizer)?;
         let protocol = self.overrides.protocol(self.iterations)?;
-        let mut settings = protocol.settings(function).learning_rate(self.rate);
+        let mut settings = protocol.settings(&problem).learning_rate(self.rate);
         if let Some(seconds) = self.seconds {
             settings = settings.seconds(seconds);
             // The protocol's iterations say nothing about how many this run takes.
@@ -68,37 +70,39 @@ impl RunCommand {
             };
         }
         settings.thinned = !self.every;
+        self.ends.add_to(&mut settings);
         settings.validate()?;
         let backend = self.device.backend()?;
         let output = self.output.unwrap_or_else(|| {
-            let parts = vec![function.to_string(), optimizer.to_string(), self.seed.to_string()];
+            let parts = vec![problem.to_string(), optimizer.to_string(), self.seed.to_string()];
             let mut name = Name::new(parts, &protocol, backend);
             name.setting("rate", number(self.rate), number(1.0));
-            let usual = name.base().iterations(function);
+            let usual = name.base().iterations(&problem);
             match self.seconds {
                 Some(seconds) => name.push(format!("seconds-{}", number(seconds))),
-                None => name.setting("iterations", protocol.iterations(function), usual),
+                None => name.setting("iterations", protocol.iterations(&problem), usual),
             }
+            self.ends.name(&mut name);
             if self.every {
                 name.push("every");
             }
             name.file("data/runs")
         });
-        let experiment = serde_json::json!({ "function": function.name(), "optimizer": optimizer.name(), "seed": self.seed,
+        let experiment = serde_json::json!({ "function": problem.name(), "optimizer": optimizer.name(), "seed": self.seed,
             "protocol": protocol, "settings": settings });
         signals::finish_early()?;
         let point = self.point.unwrap_or_else(|| beside(&output, "-point"));
         let destination = Destination::prepare(&output, experiment.to_string(), backend)?;
         let point = Destination::prepare(&point, experiment.to_string(), backend)?;
         ensure_distinct(destination.outputs().into_iter().chain(point.outputs()))?;
-        let run = || protocol.run_on(backend, function, optimizer, self.seed, &settings);
+        let run = || protocol.run_on(backend, &problem, optimizer, self.seed, &settings);
         // A single run on the CPU is all on this thread.
         let run = if backend == Backend::Cpu { run() } else { threads(Some(1))?.install(run) }?;
         if let Some(iteration) = run.thinned_from.filter(|_| self.every) {
             note!("the memory ended: from iteration {iteration} on the trace has log-spaced iterations only");
         }
         let written = destination.write_trace(&run).and_then(|place| {
-            let points = trace::points(function, [&run])?;
+            let points = trace::points(&problem, [&run])?;
             Ok((place, point.write(&points, run.outcome)?))
         });
         // Also where writing fails: the numbers are all that is left.

@@ -1,7 +1,7 @@
 //! `overparam sweep`
 
 use super::naming::Name;
-use super::settings::{self, Device, Overrides};
+use super::settings::{self, Device, Ends, Overrides};
 use super::{signals, threads};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -51,6 +51,8 @@ pub struct SweepCommand {
     #[arg(long)]
     points: Option<PathBuf>,
     #[command(flatten)]
+    ends: Ends,
+    #[command(flatten)]
     device: Device,
     #[command(flatten)]
     overrides: Overrides,
@@ -58,7 +60,7 @@ pub struct SweepCommand {
 
 impl SweepCommand {
     pub fn execute(self) -> Result<()> {
-        let function = settings::function(&self.function)?;
+        let problem = settings::problem(&self.function)?;
         let mut protocol = self.overrides.protocol(self.iterations)?;
         if let Some(seeds) = self.seeds {
             (protocol.seeds, protocol.glass_seeds) = (seeds, seeds);
@@ -69,7 +71,9 @@ impl SweepCommand {
             protocol.rates = rates.iter().enumerate().filter(first).map(|(_, &rate)| rate).collect();
         }
         protocol.validate()?;
-        let mut sweep = protocol.sweep(function);
+        let mut sweep = protocol.sweep(&problem);
+        self.ends.add_to(&mut sweep.settings);
+        sweep.settings.validate()?;
         if let Some(name) = &self.optimizer {
             sweep.optimizers = vec![settings::optimizer(name)?];
         } else if protocol.squash == Squash::Clamp {
@@ -79,23 +83,24 @@ impl SweepCommand {
         let backend = self.device.backend()?;
         let batched = self.batched || backend != Backend::Cpu;
         let output = self.output.unwrap_or_else(|| {
-            let mut parts = vec![function.to_string()];
+            let mut parts = vec![problem.to_string()];
             if let [optimizer] = sweep.optimizers[..] {
                 parts.push(optimizer.to_string());
             }
             let mut name = Name::new(parts, &protocol, backend);
             let base = name.base().clone();
             name.list("rates", &protocol.rates, &base.rates);
-            name.setting("seeds", sweep.seeds.len(), base.seeds(function).len());
-            name.setting("iterations", protocol.iterations(function), base.iterations(function));
+            name.setting("seeds", sweep.seeds.len(), base.seeds(&problem).len());
+            name.setting("iterations", protocol.iterations(&problem), base.iterations(&problem));
+            self.ends.name(&mut name);
             if batched {
                 name.push("batched");
             }
             name.file("data/sweeps")
         });
         let optimizers: Vec<_> = sweep.optimizers.iter().map(|optimizer| optimizer.name()).collect();
-        let experiment = serde_json::json!({ "function": function.name(), "optimizers": optimizers, "batched": batched,
-            "protocol": protocol });
+        let experiment = serde_json::json!({ "function": problem.name(), "optimizers": optimizers, "batched": batched,
+            "protocol": protocol, "target": sweep.settings.target, "tolerance": sweep.settings.tolerance });
         signals::finish_early()?;
         let points = self.points.unwrap_or_else(|| beside(&output, "-points"));
         let destination = Destination::prepare(&output, experiment.to_string(), backend)?;
@@ -114,7 +119,7 @@ impl SweepCommand {
             })?;
         }
         let bar = progress::bar(sweep.len() as u64);
-        bar.set_message(function.name());
+        bar.set_message(problem.name().to_owned());
         bar.tick();
         let finished = |_: &Run| bar.inc(1);
         let progressed = |share: f64| bar.set_position((share * sweep.len() as f64) as u64);
@@ -138,7 +143,7 @@ impl SweepCommand {
         }
         let rows = runs.iter().map(|run| (Stage::Sweep.name(), run));
         let written = trace::summary(rows).and_then(|summary| destination.write(&summary, outcome));
-        let written = written.and_then(|place| Ok((place, points.write(&trace::points(function, &runs)?, outcome)?)));
+        let written = written.and_then(|place| Ok((place, points.write(&trace::points(&problem, &runs)?, outcome)?)));
         // Also where writing fails: the numbers are all that is left.
         let printed = match protocol.choice {
             Choice::PerFunction => print_rates(&sweep, &runs),

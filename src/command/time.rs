@@ -35,7 +35,7 @@ pub struct Time {
 
 impl Time {
     pub fn execute(self) -> Result<()> {
-        let function = settings::function(&self.function)?;
+        let problem = settings::problem(&self.function)?;
         let optimizer = settings::optimizer(&self.optimizer)?;
         let protocol = self.overrides.protocol(Some(self.iterations))?;
         if self.repeats == 0 {
@@ -44,10 +44,10 @@ impl Time {
                 overparam::Error::Setting { name: "the number of repeats", expected, given: "0".to_owned() }.into()
             );
         }
-        let settings = protocol.settings(function).learning_rate(self.rate);
-        let timing = protocol.time(function, optimizer, &settings, self.repeats)?;
+        let settings = protocol.settings(&problem).learning_rate(self.rate);
+        let timing = protocol.time(&problem, optimizer, &settings, self.repeats)?;
         let line = json!({
-            "function": function.name(),
+            "function": problem.name(),
             "optimizer": optimizer.name(),
             "dtype": protocol.dtype,
             "dimensions": protocol.dimensions,
@@ -58,7 +58,7 @@ impl Time {
             "least_us_per_iteration": timing.least_us_per_iteration,
             "flop_per_iteration": timing.flop_per_iteration,
             "gflop_per_s": timing.flop_per_iteration as f64 / timing.us_per_iteration * 1e-3,
-            "peak_memory_bytes": overparam::bench::peak_memory(),
+            "peak_memory_bytes": overparam::internals::peak_memory(),
             "instruction_set": overparam::instruction_set(),
         });
         say!("{line}");

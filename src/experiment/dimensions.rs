@@ -1,6 +1,6 @@
 //! Shapes as numbers, chosen at run time.
 
-use crate::optimizer::Optimizer;
+use crate::descent::Optimizer;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

@@ -1,21 +1,23 @@
 //! Experiments: single runs, sweeps over learning rates and seeds, and protocols that compare the optimizers.
 
+mod batch;
+mod descent;
 mod dimensions;
 mod protocol;
-mod resume;
 mod run;
 mod shape;
-mod single;
 mod start;
 mod sweep;
 mod timing;
 
-pub use crate::batch::Plan;
+pub(crate) use batch::PART;
+pub use batch::Plan;
+pub use descent::{Descent, End};
 pub use dimensions::Dimensions;
 pub use protocol::{Choice, Comparison, Dtype, Protocol, Stage, Units};
 pub(crate) use run::Origin;
 pub use run::Run;
 pub use shape::{PaperShape, Shape};
-pub(crate) use start::{Start, fused_step, start};
+pub(crate) use start::{Start, begin, step};
 pub use sweep::{Candidate, Sweep};
 pub use timing::Timing;

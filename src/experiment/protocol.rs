@@ -1,17 +1,14 @@
 //! Protocols, the paper's and others: choose learning rates by a sweep, then time both optimizers alone.
 
-use super::{Candidate, Dimensions, Run, Sweep, single};
-use crate::backend::Backend;
+use super::{Candidate, Descent, Dimensions, Run, Sweep};
+use crate::descent::{Budget, Optimizer, Outcome, Settings, ShallowStart, Squash};
+use crate::device::Backend;
 use crate::element::Element;
 use crate::error::Error;
 use crate::interrupt;
 use crate::network::{Activation, Initialization};
-use crate::objective::{Function, Kernel};
-use crate::optimizer::{Budget, Optimizer, Outcome, Settings, ShallowStart, Squash};
+use crate::objective::{Function, Kernel, Problem};
 use crate::rule::{LearningRate, Plateau, Rule, Schedule};
-use crate::trace;
-use dfdx::prelude::{Cpu, Device};
-use polars::prelude::DataFrame;
 use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -73,28 +70,18 @@ pub enum Units {
 }
 
 impl Units {
-    /// The change, in these units, of the objective that is descended on where the scaled objective of `function` in `dimension`
+    /// The change, in these units, of the objective that is descended on where the scaled objective of `problem` in `dimension`
     /// dimensions changes by 1.
     ///
     /// Of the program's Levy function this is right for the terms in the middle: see [`Protocol::deep_convexity`].
-    pub fn per_scaled(self, function: Function, dimension: usize) -> f64 {
-        if self == Self::Scaled {
-            return 1.0;
+    ///
+    /// In a number of dimensions that the objective is not defined in, where it has no runs, this is 1.
+    pub fn per_scaled(self, problem: impl Into<Problem>, dimension: usize) -> f64 {
+        let problem = problem.into();
+        match (self, problem.range(dimension)) {
+            (Self::Published, Ok([minimum, maximum])) => problem.published_factor(dimension) * (maximum - minimum),
+            _ => 1.0,
         }
-        let description = function.describe(dimension);
-        let d = dimension as f64;
-        let per_raw = match function {
-            Function::Levy => 1.0 / (d - 1.0).max(1.0),
-            Function::Sphere => 1.0 / d,
-            Function::SpinGlass => d,
-            Function::Ackley
-            | Function::Michalewicz
-            | Function::Rastrigin
-            | Function::Rosenbrock
-            | Function::Schwefel
-            | Function::StyblinskiTang => 1.0,
-        };
-        per_raw * (description.maximum - description.minimum)
     }
 }
 
@@ -214,34 +201,36 @@ impl Protocol {
         }
     }
 
-    /// Iterations of the shallow optimizer on `function`.
-    pub fn iterations(&self, function: Function) -> u64 {
-        if function == Function::SpinGlass { self.glass_iterations } else { self.iterations }
+    /// Iterations of the shallow optimizer on `problem`: those of the Hamiltonian for an objective that is drawn, as it is.
+    pub fn iterations(&self, problem: impl Into<Problem>) -> u64 {
+        if problem.into().is_drawn() { self.glass_iterations } else { self.iterations }
     }
 
-    /// The seeds of `function`: 0, 1, …
-    pub fn seeds(&self, function: Function) -> Vec<u64> {
-        (0..if function == Function::SpinGlass { self.glass_seeds } else { self.seeds }).collect()
+    /// The seeds of `problem`: 0, 1, …
+    pub fn seeds(&self, problem: impl Into<Problem>) -> Vec<u64> {
+        (0..if problem.into().is_drawn() { self.glass_seeds } else { self.seeds }).collect()
     }
 
-    /// The runs that [`Protocol::compare`] makes of `function`.
-    pub fn runs(&self, function: Function) -> usize {
-        self.seeds(function).len() * Optimizer::ALL.len() * (self.rates.len() + 1)
+    /// The runs that [`Protocol::compare`] makes of `problem`.
+    pub fn runs(&self, problem: impl Into<Problem>) -> usize {
+        self.seeds(problem).len() * Optimizer::ALL.len() * (self.rates.len() + 1)
     }
 
-    /// The settings of every run of `function`, with the shallow optimizer's budget.
-    pub fn settings(&self, function: Function) -> Settings {
-        let gradient_scale = self.units.per_scaled(function, self.dimensions.d);
+    /// The settings of every run of `problem`, with the shallow optimizer's budget.
+    pub fn settings(&self, problem: impl Into<Problem>) -> Settings {
+        let problem = problem.into();
+        let iterations = self.iterations(&problem);
+        let gradient_scale = self.units.per_scaled(&problem, self.dimensions.d);
         // The rule's threshold is in the units of what is descended on; the trace is in those of the scaled objective.
         let schedule = match self.learning_rate.schedule {
             Schedule::Plateau(plateau) if !plateau.relative => {
                 Schedule::Plateau(Plateau { threshold: plateau.threshold / gradient_scale, ..plateau })
             }
-            other => other.over(self.iterations(function)),
+            other => other.over(iterations),
         };
         Settings {
             learning_rate: LearningRate { schedule, ..self.learning_rate },
-            budget: Budget::Iterations(self.iterations(function)),
+            budget: Budget::Iterations(iterations),
             squash: self.squash,
             initialization: self.initialization,
             shallow_start: self.shallow_start,
@@ -250,6 +239,8 @@ impl Protocol {
             residual: self.residual,
             frozen_embeddings: self.frozen_embeddings,
             gradient_scale,
+            target: None,
+            tolerance: None,
             thinned: true,
         }
     }
@@ -273,22 +264,23 @@ impl Protocol {
         self.rates.iter().try_for_each(|&rate| settings.learning_rate(rate).validate())
     }
 
-    /// The sweep of `function` that chooses the learning rates.
-    pub fn sweep(&self, function: Function) -> Sweep {
+    /// The sweep of `problem` that chooses the learning rates.
+    pub fn sweep(&self, problem: impl Into<Problem>) -> Sweep {
+        let problem = problem.into();
         Sweep {
-            function,
             dimensions: self.dimensions,
             rates: self.rates.clone(),
-            seeds: self.seeds(function),
+            seeds: self.seeds(&problem),
             optimizers: Optimizer::ALL.to_vec(),
-            settings: self.settings(function),
+            settings: self.settings(&problem),
+            problem,
         }
     }
 
     /// Whether `comparison` has every run that [`Protocol::compare`] makes, each to its end: it was not interrupted. Where all
     /// rates diverge there are no timed runs, and it is complete without them.
     pub fn is_complete(&self, comparison: &Comparison) -> bool {
-        let seeds = self.seeds(comparison.function);
+        let seeds = self.seeds(&comparison.problem);
         let has_rates =
             |&&seed: &&u64| Optimizer::ALL.iter().all(|&optimizer| comparison.rate(optimizer, seed).is_some());
         let timed = Optimizer::ALL.len() * seeds.iter().filter(has_rates).count();
@@ -301,8 +293,14 @@ impl Protocol {
     ///
     /// # Errors
     /// If a setting is outside its range, the run does not fit into memory, or an interrupt is requested before the first iteration.
-    pub fn run(&self, function: Function, optimizer: Optimizer, seed: u64, settings: &Settings) -> Result<Run, Error> {
-        self.run_on(Backend::Cpu, function, optimizer, seed, settings)
+    pub fn run(
+        &self,
+        problem: impl Into<Problem>,
+        optimizer: Optimizer,
+        seed: u64,
+        settings: &Settings,
+    ) -> Result<Run, Error> {
+        self.run_on(Backend::Cpu, problem, optimizer, seed, settings)
     }
 
     /// [`Protocol::run`] on a backend of choice: on a GPU as a batch of one run, which leaves most of it idle.
@@ -312,50 +310,40 @@ impl Protocol {
     pub fn run_on(
         &self,
         backend: Backend,
-        function: Function,
+        problem: impl Into<Problem>,
         optimizer: Optimizer,
         seed: u64,
         settings: &Settings,
     ) -> Result<Run, Error> {
-        let d = self.dimensions.d;
+        let sweep = self.alone(problem.into(), optimizer, seed, settings);
         match self.dtype {
-            Dtype::F32 => {
-                let kernel = || f32::kernel_unless_interrupted(function, d, seed);
-                self.single(backend, function, &kernel, optimizer, seed, settings)
-            }
-            Dtype::F64 => {
-                let kernel = || f64::kernel_unless_interrupted(function, d, seed);
-                self.single(backend, function, &kernel, optimizer, seed, settings)
-            }
+            Dtype::F32 => sweep.single(backend, &|| sweep.problem.kernel::<f32>(sweep.dimensions.d, seed)),
+            Dtype::F64 => sweep.single(backend, &|| sweep.problem.kernel::<f64>(sweep.dimensions.d, seed)),
         }
     }
 
-    /// One run, with the kernel of its function and its seed where it is computed on the CPU.
-    fn single<R: Element>(
+    /// The run of [`Protocol::run`] before its first iteration.
+    ///
+    /// # Errors
+    /// As [`Protocol::run`].
+    pub fn start(
         &self,
-        backend: Backend,
-        function: Function,
-        kernel: &dyn Fn() -> Result<Arc<dyn Kernel<R>>, Error>,
+        problem: impl Into<Problem>,
         optimizer: Optimizer,
         seed: u64,
         settings: &Settings,
-    ) -> Result<Run, Error>
-    where
-        Cpu: Device<R>,
-    {
-        let sweep = self.alone(function, optimizer, seed, settings);
-        if backend == Backend::Cpu {
-            sweep.ensure_room::<R>()?;
-            return single::run(self.dimensions, function.name(), kernel()?, optimizer, seed, settings);
+    ) -> Result<Descent<'static>, Error> {
+        let sweep = self.alone(problem.into(), optimizer, seed, settings);
+        match self.dtype {
+            Dtype::F32 => sweep.start_single::<f32>(sweep.problem.kernel(sweep.dimensions.d, seed)?),
+            Dtype::F64 => sweep.start_single::<f64>(sweep.problem.kernel(sweep.dimensions.d, seed)?),
         }
-        // One optimizer, one rate and one seed are one run, unless it is not begun.
-        sweep.run_batched::<R>(backend, &|_| {})?.pop().ok_or(Error::Interrupted)
     }
 
     /// A sweep of one run.
-    pub(super) fn alone(&self, function: Function, optimizer: Optimizer, seed: u64, settings: &Settings) -> Sweep {
+    pub(super) fn alone(&self, problem: Problem, optimizer: Optimizer, seed: u64, settings: &Settings) -> Sweep {
         Sweep {
-            function,
+            problem,
             dimensions: self.dimensions,
             rates: vec![settings.learning_rate.initial],
             seeds: vec![seed],
@@ -364,7 +352,7 @@ impl Protocol {
         }
     }
 
-    /// Compares the optimizers on `function`: the sweep over all cores, then for every seed the shallow optimizer alone for its
+    /// Compares the optimizers on `problem`: the sweep over all cores, then for every seed the shallow optimizer alone for its
     /// iterations and the deep optimizer alone, for the time that took if the protocol is one of [equal time](Protocol::equal_time).
     /// `report` is called after each run. A seed without a rate, because all the runs that it could be chosen from diverged, has no timed runs.
     ///
@@ -373,8 +361,12 @@ impl Protocol {
     ///
     /// # Errors
     /// If the protocol is not valid, or the device is out of memory.
-    pub fn compare(&self, function: Function, report: &(dyn Fn(Stage, &Run) + Sync)) -> Result<Comparison, Error> {
-        self.compare_on(Backend::Cpu, function, report)
+    pub fn compare(
+        &self,
+        problem: impl Into<Problem>,
+        report: &(dyn Fn(Stage, &Run) + Sync),
+    ) -> Result<Comparison, Error> {
+        self.compare_on(Backend::Cpu, problem, report)
     }
 
     /// [`Protocol::compare`] on a backend of choice. On a GPU the runs of the sweep advance together, and those that are timed
@@ -385,38 +377,35 @@ impl Protocol {
     pub fn compare_on(
         &self,
         backend: Backend,
-        function: Function,
+        problem: impl Into<Problem>,
         report: &(dyn Fn(Stage, &Run) + Sync),
     ) -> Result<Comparison, Error> {
-        self.compare_beyond(backend, function, &|_, _, _, _| None, report)
+        self.compare_beyond(backend, &problem.into(), &|_, _, _, _| None, report)
     }
 
     /// [`Protocol::compare`] without the runs that are `known`, by stage, optimizer, rate and seed.
-    pub(super) fn compare_beyond(
+    pub(crate) fn compare_beyond(
         &self,
         backend: Backend,
-        function: Function,
+        problem: &Problem,
         known: Known<'_>,
         report: &(dyn Fn(Stage, &Run) + Sync),
     ) -> Result<Comparison, Error> {
         self.validate()?;
         match self.dtype {
-            Dtype::F32 => self.compare_in::<f32>(backend, function, known, report),
-            Dtype::F64 => self.compare_in::<f64>(backend, function, known, report),
+            Dtype::F32 => self.compare_in::<f32>(backend, problem, known, report),
+            Dtype::F64 => self.compare_in::<f64>(backend, problem, known, report),
         }
     }
 
     fn compare_in<R: Element>(
         &self,
         backend: Backend,
-        function: Function,
+        problem: &Problem,
         known: Known<'_>,
         report: &(dyn Fn(Stage, &Run) + Sync),
-    ) -> Result<Comparison, Error>
-    where
-        Cpu: Device<R>,
-    {
-        let sweep = self.sweep(function);
+    ) -> Result<Comparison, Error> {
+        let sweep = self.sweep(problem);
         let sweep = match backend {
             Backend::Cpu => sweep
                 .run_beyond::<R>(&|optimizer, rate, seed| known(Stage::Sweep, optimizer, rate, seed), &|run| {
@@ -428,9 +417,9 @@ impl Protocol {
                 runs
             }
         };
-        let mut comparison = Comparison { function, choice: self.choice, sweep, timed: Vec::new() };
-        let settings = self.settings(function);
-        for seed in self.seeds(function) {
+        let mut comparison = Comparison { problem: problem.clone(), choice: self.choice, sweep, timed: Vec::new() };
+        let settings = self.settings(problem);
+        for seed in self.seeds(problem) {
             if interrupt::requested() {
                 break;
             }
@@ -441,7 +430,7 @@ impl Protocol {
             let kernel = || match built.get() {
                 Some(kernel) => Ok(kernel.clone()),
                 None => {
-                    let kernel = R::kernel_unless_interrupted(function, self.dimensions.d, seed)?;
+                    let kernel = problem.kernel::<R>(self.dimensions.d, seed)?;
                     Ok(built.get_or_init(|| kernel).clone())
                 }
             };
@@ -449,7 +438,7 @@ impl Protocol {
                 let run = match known(Stage::Timed, optimizer, settings.learning_rate.initial, seed) {
                     Some(run) => run,
                     None => {
-                        let run = self.single::<R>(backend, function, &kernel, optimizer, seed, &settings)?;
+                        let run = self.alone(problem.clone(), optimizer, seed, &settings).single(backend, &kernel)?;
                         report(Stage::Timed, &run);
                         run
                     }
@@ -472,7 +461,7 @@ impl Protocol {
 }
 
 /// Finds a run that need not be made again.
-pub(super) type Known<'a> = &'a (dyn Fn(Stage, Optimizer, f64, u64) -> Option<Run> + Sync);
+pub(crate) type Known<'a> = &'a (dyn Fn(Stage, Optimizer, f64, u64) -> Option<Run> + Sync);
 
 /// The part of a protocol that a run belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -496,8 +485,8 @@ impl Stage {
 /// The result of [`Protocol::compare`].
 #[derive(Clone, Debug)]
 pub struct Comparison {
-    /// The function that was minimized.
-    pub function: Function,
+    /// The objective that was minimized.
+    pub problem: Problem,
     /// The rule that chose the learning rates.
     pub choice: Choice,
     /// The runs that chose the learning rates.
@@ -520,26 +509,10 @@ impl Comparison {
         Some([*rates.first()?, *rates.last()?])
     }
 
-    /// The traces of the timed runs, see [`crate::trace`]: what the figures are drawn from.
-    ///
-    /// # Errors
-    /// If Polars cannot allocate the columns.
-    pub fn traces(&self) -> Result<DataFrame, Error> {
-        trace::traces(&self.timed)
-    }
-
     /// All runs with the names of their stages, those of the sweep first: the rows of the summary.
     pub fn rows(&self) -> impl Iterator<Item = (&'static str, &Run)> {
         let sweep = self.sweep.iter().map(|run| (Stage::Sweep.name(), run));
         sweep.chain(self.timed.iter().map(|run| (Stage::Timed.name(), run)))
-    }
-
-    /// One row per run, those of the sweep first, see [`crate::trace`].
-    ///
-    /// # Errors
-    /// If Polars cannot allocate the columns.
-    pub fn summary(&self) -> Result<DataFrame, Error> {
-        trace::summary(self.rows())
     }
 
     /// The timed runs of one optimizer, by seed.

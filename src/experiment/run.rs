@@ -1,12 +1,9 @@
 //! One run, finished.
 
-use super::Dimensions;
-use crate::backend::Backend;
-use crate::error::Error;
-use crate::optimizer::{Descent, Optimizer, Outcome, Settings};
+use super::{Dimensions, End};
+use crate::descent::{Found, Optimizer, Outcome, Sample, Settings};
+use crate::device::Backend;
 use crate::simd::Real;
-use crate::trace::{self, Sample};
-use polars::prelude::DataFrame;
 use std::fmt;
 
 /// The result of one run of one optimizer, with its trace.
@@ -44,6 +41,8 @@ pub struct Run {
     pub thinned_from: Option<u64>,
     /// The recorded iterations.
     pub samples: Vec<Sample>,
+    /// The state after the last step. None of the runs of sweeps and protocols, to save memory, and of those on a GPU.
+    pub end: Option<End>,
     /// Offset and width of the raw function: f = offset + width F.
     pub(crate) scale: [f64; 2],
 }
@@ -59,10 +58,10 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    /// The run that `descent` made, on the objective called `function`.
-    pub(crate) fn run<R: Real>(self, function: String, settings: &Settings, descent: Descent<R>) -> Run {
+    /// The run that gave `found`, on the objective called `function`.
+    pub(crate) fn run<R: Real>(self, function: String, settings: &Settings, found: Found<R>) -> Run {
         let Self { backend, dimensions, optimizer, seed, scale } = self;
-        let Descent { best, iterations, seconds, outcome, settled_at, thinned_from, trace } = descent;
+        let Found { best, iterations, seconds, outcome, settled_at, thinned_from, trace } = found;
         Run {
             function,
             optimizer,
@@ -79,6 +78,7 @@ impl Origin {
             settled_at,
             thinned_from,
             samples: trace,
+            end: None,
             scale,
         }
     }
@@ -93,14 +93,6 @@ impl Run {
     /// The best raw value, for the spin glass the energy per spin.
     pub fn raw_best(&self) -> f64 {
         self.raw(self.best)
-    }
-
-    /// The trace as a DataFrame, see [`crate::trace`].
-    ///
-    /// # Errors
-    /// If Polars cannot allocate the columns.
-    pub fn trace(&self) -> Result<DataFrame, Error> {
-        trace::traces([self])
     }
 
     /// The first second at which the best objective is `target` or less.

@@ -1,17 +1,15 @@
 //! Shapes known at compile time, and the runs that they have.
 
-use super::run::Origin;
-use super::start::{fused_step, start};
-use super::{Dimensions, Run};
-use crate::backend::{Backend, Compute};
+use super::{Descent, Dimensions, Run};
+use crate::descent::{Optimizer, Settings};
+use crate::device::{Backend, Compute};
 use crate::element::Element;
 use crate::error::Error;
-use crate::network::EmbeddingPerceptron;
-use crate::objective::Objective;
-use crate::optimizer::{Optimizer, Settings, Shallow, TapedStep, descend};
-use crate::rule::Rule;
-use dfdx::prelude::{Const, Cpu, Device};
-use std::fmt::Debug;
+use crate::network::{Activation, EmbeddingPerceptron};
+use crate::objective::{Kernel, Objective, OnTape};
+use dfdx::prelude::Cpu;
+use dfdx::prelude::Device;
+use std::sync::Arc;
 
 /// The shape of an experiment: `N` embeddings of `K` dimensions, `L` hidden layers of `H` neurons, `D` dimensions.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,8 +50,8 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
         Self::run_on(&Cpu::default(), objective, optimizer, seed, settings)
     }
 
-    /// [`Shape::run`] on a dfdx device of choice. On any but the CPU, network and objective run as chains of ordinary dfdx
-    /// operations: what makes a GPU worthwhile for the functions of this crate is [`Sweep::run_batched`](super::Sweep::run_batched).
+    /// [`Shape::run`] with the objective computed on a dfdx device of choice; parameters and network stay on the CPU. What makes a
+    /// GPU worthwhile for the functions of this crate is [`Sweep::run_batched`](super::Sweep::run_batched).
     ///
     /// # Errors
     /// As [`Shape::run`].
@@ -63,78 +61,84 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
         optimizer: Optimizer,
         seed: u64,
         settings: &Settings,
-    ) -> Result<Run, Error>
+    ) -> Result<Run, Error> {
+        Self::start_on(device, objective, optimizer, seed, settings).map(Descent::run)
+    }
+
+    /// The network that the deep optimizer ended with, as a module of dfdx: to go on with by dfdx's own optimizers, or to be saved and loaded as
+    /// safetensors by dfdx's `SaveToSafetensors` and `LoadFromSafetensors`.
+    ///
+    /// ```
+    /// use overparam::prelude::*;
+    ///
+    /// type Small = Shape<9, 4, 6, 2, 7>;
+    /// let settings = Settings::default().iterations(50);
+    /// let run = Small::run(&Function::Sphere.objective::<7, f64>(0), Optimizer::Deep, 0, &settings)?;
+    /// let network = Small::network::<f64, Cpu>(&Cpu::default(), &run)?;
+    /// # let path = std::env::temp_dir().join("overparam-example.safetensors");
+    /// network.save_safetensors(&path).expect("the folder can be written to");
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok::<(), overparam::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the run is not one of the deep optimizer in this shape, its network is not one of ReLUs or is added to the shallow start, it has no
+    /// [end](Run::end), or the device is out of memory.
+    pub fn network<R: Element, Dev: Device<R>>(
+        device: &Dev,
+        run: &Run,
+    ) -> Result<EmbeddingPerceptron<N, K, H, L, D, R, Dev>, Error> {
+        let Settings { activation, residual, .. } = run.settings;
+        let plain = activation == Activation::Relu && !residual;
+        let fits = run.optimizer == Optimizer::Deep && plain && run.dimensions == Self::DIMENSIONS;
+        let Some(end) = run.end.as_ref().filter(|_| fits) else {
+            let expected = "a single run of the deep optimizer in this shape, on a ReLU network that is not residual";
+            let end = if run.end.is_some() { "" } else { ", without its end" };
+            let Run { optimizer, dimensions, .. } = run;
+            let given = format!("{optimizer}, {dimensions}, {activation}, residual {residual}{end}");
+            return Err(Error::Setting { name: "the run", expected, given });
+        };
+        EmbeddingPerceptron::from_parameters(device, &end.parameters)
+            .map_err(|error| Error::Device(format!("{error:?}")))
+    }
+
+    /// The run of [`Shape::run`] before its first iteration.
+    ///
+    /// # Errors
+    /// As [`Shape::run`].
+    pub fn start<'a, R: Element, O: Objective<N, D, R>>(
+        objective: &'a O,
+        optimizer: Optimizer,
+        seed: u64,
+        settings: &Settings,
+    ) -> Result<Descent<'a>, Error>
     where
         Cpu: Device<R>,
     {
-        let kernel = objective.kernel();
-        if let Some(kernel) = &kernel {
-            kernel.check()?;
-        }
-        let scale = objective.scale();
-        if scale.iter().any(|number| !number.is_finite()) || scale[1] == 0.0 {
+        Self::start_on(&Cpu::default(), objective, optimizer, seed, settings)
+    }
+
+    /// The run of [`Shape::run_on`] before its first iteration.
+    ///
+    /// # Errors
+    /// As [`Shape::run`].
+    pub fn start_on<'a, R: Element, Dev: Compute<R>, O: Objective<N, D, R, Dev>>(
+        device: &Dev,
+        objective: &'a O,
+        optimizer: Optimizer,
+        seed: u64,
+        settings: &Settings,
+    ) -> Result<Descent<'a>, Error> {
+        let scale @ [offset, width] = objective.scale();
+        if scale.iter().any(|number| !number.is_finite()) || width == 0.0 {
             let expected = "an offset and a width, both finite and the width not 0";
             return Err(Error::Setting { name: "the scale of the objective", expected, given: format!("{scale:?}") });
         }
-        let mut fused = Self::draw(&Cpu::default(), seed, settings)?.fuse(settings.activation);
-        let descent = match kernel.filter(|_| Dev::BACKEND == Backend::Cpu) {
-            Some(kernel) => {
-                let mut step = fused_step(Self::DIMENSIONS, fused, kernel, optimizer, seed, settings)?;
-                descend(&mut *step, N, D, settings)
-            }
-            None => {
-                ensure_taped(optimizer, settings)?;
-                let (y, map) = start(Self::DIMENSIONS, &mut fused, optimizer, seed, settings)?;
-                match optimizer {
-                    Optimizer::Shallow => {
-                        let y = device.try_tensor_from_vec(y.packed(), (Const::<N>, Const::<D>)).map_err(failed)?;
-                        let mut shallow = Shallow { y };
-                        descend(
-                            &mut TapedStep::new(objective, &mut shallow, map, settings.gradient_scale),
-                            N,
-                            D,
-                            settings,
-                        )
-                    }
-                    Optimizer::Deep => {
-                        let mut network = Self::draw(device, seed, settings)?;
-                        descend(
-                            &mut TapedStep::new(objective, &mut network, map, settings.gradient_scale),
-                            N,
-                            D,
-                            settings,
-                        )
-                    }
-                }
-            }
-        }?;
-        let of = Origin { backend: Dev::BACKEND, dimensions: Self::DIMENSIONS, optimizer, seed, scale };
-        Ok(of.run(objective.name(), settings, descent))
+        let kernel: Arc<dyn Kernel<R> + 'a> = match objective.kernel().filter(|_| Dev::BACKEND == Backend::Cpu) {
+            Some(kernel) => kernel,
+            None => Arc::new(OnTape::<N, D, O, Dev>::new(objective, device.clone(), [offset, offset + width])),
+        };
+        let name = objective.name();
+        Descent::new(Self::DIMENSIONS, Dev::BACKEND, &name, kernel, optimizer, seed, settings)
     }
-
-    fn draw<R: Element, Dev: Device<R>>(
-        device: &Dev,
-        seed: u64,
-        settings: &Settings,
-    ) -> Result<EmbeddingPerceptron<N, K, H, L, D, R, Dev>, Error> {
-        settings.validate()?;
-        EmbeddingPerceptron::draw(device, seed, settings.initialization).map_err(failed)
-    }
-}
-
-/// The tape knows gradient descent on the coordinates, and on a ReLU network whose embeddings are trained.
-fn ensure_taped(optimizer: Optimizer, settings: &Settings) -> Result<(), Error> {
-    let &Settings { rule, activation, residual, frozen_embeddings, .. } = settings;
-    let network = optimizer == Optimizer::Shallow || (activation, residual, frozen_embeddings) == Default::default();
-    if rule == Rule::GradientDescent && network {
-        return Ok(());
-    }
-    let expected =
-        "gradient-descent, on the coordinates or on a ReLU network with trained embeddings that is not residual";
-    let given = format!("{rule}, {activation}, residual {residual}, frozen embeddings {frozen_embeddings}");
-    Err(Error::Setting { name: "the rule and the network of an objective on dfdx's tape", expected, given })
-}
-
-fn failed(error: impl Debug) -> Error {
-    Error::Device(format!("{error:?}"))
 }

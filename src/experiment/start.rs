@@ -1,13 +1,14 @@
 //! The start of a run as numbers, for programs that are to start where this crate does.
 
 use super::Dimensions;
+use crate::descent::{FusedDeep, FusedShallow, Optimizer, Settings, ShallowStart, Squash, Step, Stepper};
 use crate::error::Error;
 use crate::network::{Activation, Draws, Fused, Initialization, Products, draw_coordinates};
-use crate::objective::{Kernel, Map, squash};
-use crate::optimizer::{FusedDeep, FusedShallow, Optimizer, Settings, ShallowStart, Squash, Step, Stepper};
+use crate::objective::Kernel;
 use crate::parametrization::{Direct, Network};
 use crate::rule::Rule;
 use crate::simd::{Panels, Real};
+use crate::squash::{Map, squash};
 use std::sync::Arc;
 
 /// The start of the deep optimizer.
@@ -34,7 +35,8 @@ impl Dimensions {
         let start = self.draw(seed, settings.initialization);
         match optimizer {
             Optimizer::Shallow => {
-                self.coordinates(&mut self.network(&start, settings.activation), optimizer, seed, settings).packed()
+                let mut network = self.network(&start, settings.activation, Panels::<f64>::stride(self.n));
+                self.coordinates(&mut network, optimizer, seed, settings).packed()
             }
             Optimizer::Deep => {
                 let Start { embeddings, mut layers } = start;
@@ -60,9 +62,9 @@ impl Dimensions {
         Start { embeddings, layers: layers.collect() }
     }
 
-    /// The network at `start`.
-    pub(crate) fn network<R: Products>(self, start: &Start<R>, activation: Activation) -> Fused<R> {
-        let mut network = Fused::new(&start.embeddings, self.k, activation);
+    /// The network at `start`, for panels of `stride` points.
+    pub(crate) fn network<R: Products>(self, start: &Start<R>, activation: Activation, stride: usize) -> Fused<R> {
+        let mut network = Fused::new(&start.embeddings, self.k, activation, stride);
         for Layer { inputs, weight, bias } in &start.layers {
             network.push(weight, bias, *inputs);
         }
@@ -82,7 +84,7 @@ impl Dimensions {
         match settings.shallow_start {
             ShallowStart::Own if shallow => {
                 let y: Vec<R> = draw_coordinates(seed, self.n * self.d).map(R::of).collect();
-                Panels::from_packed(&y, self.d)
+                Panels::with_stride(&y, self.d, network.embeddings().width())
             }
             ShallowStart::Own | ShallowStart::Shared => network.forward(),
         }
@@ -97,7 +99,7 @@ impl Dimensions {
 }
 
 /// y0 of the run of `seed`, whose network starts as `network`, and the map from y to x; for projected descent y0 is x0 itself.
-pub(crate) fn start<R: Products>(
+pub(crate) fn begin<R: Products>(
     dimensions: Dimensions,
     network: &mut Fused<R>,
     optimizer: Optimizer,
@@ -120,22 +122,23 @@ pub(crate) fn start<R: Products>(
     Ok((y, map))
 }
 
-/// One of the optimizers on fused operations, before its first step.
-pub(crate) fn fused_step<R: Products>(
+/// One of the optimizers on `kernel`, before its first step.
+pub(crate) fn step<'a, R: Products>(
     dimensions: Dimensions,
-    mut network: Fused<R>,
-    kernel: Arc<dyn Kernel<R>>,
+    start: &Start<R>,
+    kernel: Arc<dyn Kernel<R> + 'a>,
     optimizer: Optimizer,
     seed: u64,
     settings: &Settings,
-) -> Result<Box<dyn Step<R> + Send>, Error> {
+) -> Result<Box<dyn Step<R> + Send + 'a>, Error> {
     kernel.check()?;
-    let (y, map) = start(dimensions, &mut network, optimizer, seed, settings)?;
+    let mut network = dimensions.network(start, settings.activation, kernel.stride(dimensions.n));
+    let (y, map) = begin(dimensions, &mut network, optimizer, seed, settings)?;
     let &Settings { rule, residual, frozen_embeddings: frozen, gradient_scale, .. } = settings;
     // Gradient descent needs no gradient of its own: the steps are added where they are computed.
     let in_place = rule == Rule::GradientDescent;
     Ok(match optimizer {
-        Optimizer::Shallow if in_place => Box::new(FusedShallow::new(y, map, kernel, gradient_scale)),
+        Optimizer::Shallow if in_place && kernel.steps() => Box::new(FusedShallow::new(y, map, kernel, gradient_scale)),
         Optimizer::Shallow => Box::new(Stepper::new(Direct::new(y), rule.build(), map, kernel, gradient_scale)),
         Optimizer::Deep if in_place && !residual && !frozen => {
             Box::new(FusedDeep::new(network, map, kernel, gradient_scale))
@@ -169,7 +172,8 @@ mod tests {
             let settings = Settings { initialization, ..Settings::default() };
             assert_eq!(dimensions.start(Optimizer::Deep, 4, &settings), expected);
             assert_eq!(expected.len(), dimensions.parameters(Optimizer::Deep));
-            let y = network.fuse(Activation::Relu).forward().packed();
+            let drawn: Start<f64> = dimensions.draw(4, initialization);
+            let y = dimensions.network(&drawn, Activation::Relu, Panels::<f64>::stride(7)).forward().packed();
             assert_eq!(dimensions.start(Optimizer::Shallow, 4, &settings), y);
             let own = Settings { shallow_start: ShallowStart::Own, ..settings };
             assert_eq!(dimensions.start(Optimizer::Deep, 4, &own), expected);

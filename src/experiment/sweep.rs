@@ -1,19 +1,19 @@
 //! Sweeps: every learning rate with every seed, over all cores.
 
-use super::{Dimensions, Run, single};
+use super::{Descent, Dimensions, Run};
+use crate::descent::{Optimizer, Outcome, Settings};
+use crate::device::Backend;
 use crate::element::Element;
 use crate::error::Error;
-use crate::objective::{Function, Kernel};
-use crate::optimizer::{Optimizer, Outcome, Settings};
-use dfdx::prelude::{Cpu, Device};
+use crate::objective::{Kernel, Problem};
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// Runs of one function, over learning rates, seeds and optimizers.
+/// Runs of one objective, over learning rates, seeds and optimizers.
 #[derive(Clone, Debug)]
 pub struct Sweep {
-    /// The function to minimize.
-    pub function: Function,
+    /// The objective to minimize.
+    pub problem: Problem,
     /// The shape of all runs.
     pub dimensions: Dimensions,
     /// The first step sizes to try.
@@ -56,40 +56,34 @@ impl Sweep {
     ///
     /// # Errors
     /// If a setting is outside its range, or the runs do not fit into memory.
-    pub fn run<R: Element>(&self, finished: &(dyn Fn(&Run) + Sync)) -> Result<Vec<Run>, Error>
-    where
-        Cpu: Device<R>,
-    {
+    pub fn run<R: Element>(&self, finished: &(dyn Fn(&Run) + Sync)) -> Result<Vec<Run>, Error> {
         self.run_beyond::<R>(&|_, _, _| None, finished)
     }
 
     /// [`Sweep::run`] without the runs that are `known`, by optimizer, rate and seed.
-    pub(super) fn run_beyond<R: Element>(
+    pub(crate) fn run_beyond<R: Element>(
         &self,
         known: &(dyn Fn(Optimizer, f64, u64) -> Option<Run> + Sync),
         finished: &(dyn Fn(&Run) + Sync),
-    ) -> Result<Vec<Run>, Error>
-    where
-        Cpu: Device<R>,
-    {
+    ) -> Result<Vec<Run>, Error> {
         self.ensure_room::<R>()?;
         let rates = self.optimizers.iter().flat_map(|&optimizer| self.rates.iter().map(move |&rate| (optimizer, rate)));
         let rates: Vec<(Optimizer, f64)> = rates.collect();
         // Seed by seed, so that no more couplings are held than there are threads.
         let one = |seed: u64| -> Result<Vec<Option<Run>>, Error> {
-            let kernel: Option<Arc<dyn Kernel<R>>> =
-                match R::kernel_unless_interrupted(self.function, self.dimensions.d, seed) {
-                    Err(Error::Interrupted) => None,
-                    kernel => Some(kernel?),
-                };
+            let kernel: Option<Arc<dyn Kernel<R>>> = match self.problem.kernel::<R>(self.dimensions.d, seed) {
+                Err(Error::Interrupted) => None,
+                kernel => Some(kernel?),
+            };
             let run = |&(optimizer, rate)| {
                 if let Some(run) = known(optimizer, rate, seed) {
                     return Ok(Some(run));
                 }
                 let Some(kernel) = kernel.clone().filter(|_| !crate::interrupt::requested()) else { return Ok(None) };
                 let settings = self.settings.learning_rate(rate);
-                let name = self.function.name();
-                let run = single::run(self.dimensions, name, kernel, optimizer, seed, &settings)?;
+                let name = self.problem.name();
+                let run = Descent::new(self.dimensions, Backend::Cpu, name, kernel, optimizer, seed, &settings)?;
+                let run = run.run_without_end();
                 finished(&run);
                 Ok(Some(run))
             };
@@ -102,6 +96,28 @@ impl Sweep {
             runs.extend(seeds.iter_mut().filter_map(|runs| runs[index].take()));
         }
         Ok(runs)
+    }
+}
+
+impl Sweep {
+    /// The only run of a sweep of one, with the kernel of its seed where it is computed on the CPU.
+    pub(super) fn single<R: Element>(
+        &self,
+        backend: Backend,
+        kernel: &dyn Fn() -> Result<Arc<dyn Kernel<R>>, Error>,
+    ) -> Result<Run, Error> {
+        if backend == Backend::Cpu {
+            return self.start_single(kernel()?).map(Descent::run);
+        }
+        // One optimizer, one rate and one seed are one run, unless it is not begun.
+        self.run_batched::<R>(backend, &|_| {})?.pop().ok_or(Error::Interrupted)
+    }
+
+    /// The only run of a sweep of one on the CPU, before its first iteration.
+    pub(super) fn start_single<R: Element>(&self, kernel: Arc<dyn Kernel<R>>) -> Result<Descent<'static>, Error> {
+        self.ensure_room::<R>()?;
+        let (optimizer, seed) = (self.optimizers[0], self.seeds[0]);
+        Descent::new(self.dimensions, Backend::Cpu, self.problem.name(), kernel, optimizer, seed, &self.settings)
     }
 }
 
@@ -120,7 +136,7 @@ impl Candidate {
             candidates[index].best = candidates[index].best.min(run.best) + 0.0;
             match run.outcome {
                 Outcome::Diverged => candidates[index].diverged += 1,
-                Outcome::Finished | Outcome::Stopped => {
+                Outcome::Finished | Outcome::Reached | Outcome::Converged | Outcome::Stopped => {
                     candidates[index].minimum = candidates[index].minimum.min(run.best) + 0.0;
                 }
             }

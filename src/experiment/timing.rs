@@ -1,11 +1,11 @@
 //! Time per iteration.
 
-use super::{Dimensions, Dtype, Protocol, Sweep, single};
+use super::{Descent, Dimensions, Dtype, Protocol, Sweep};
+use crate::descent::{Optimizer, Outcome, Settings};
+use crate::device::Backend;
 use crate::element::Element;
 use crate::error::Error;
-use crate::objective::Function;
-use crate::optimizer::{Optimizer, Outcome, Settings};
-use dfdx::prelude::{Cpu, Device};
+use crate::objective::Problem;
 
 /// The result of [`Protocol::time`].
 #[derive(Clone, Debug, PartialEq)]
@@ -27,29 +27,28 @@ impl Protocol {
     /// As [`Protocol::run`].
     pub fn time(
         &self,
-        function: Function,
+        problem: impl Into<Problem>,
         optimizer: Optimizer,
         settings: &Settings,
         repeats: usize,
     ) -> Result<Timing, Error> {
+        let sweep = self.alone(problem.into(), optimizer, 0, settings);
         match self.dtype {
-            Dtype::F32 => time::<f32>(&self.alone(function, optimizer, 0, settings), repeats),
-            Dtype::F64 => time::<f64>(&self.alone(function, optimizer, 0, settings), repeats),
+            Dtype::F32 => time::<f32>(&sweep, repeats),
+            Dtype::F64 => time::<f64>(&sweep, repeats),
         }
     }
 }
 
 /// Times the first run of `sweep`.
-fn time<R: Element>(sweep: &Sweep, repeats: usize) -> Result<Timing, Error>
-where
-    Cpu: Device<R>,
-{
+fn time<R: Element>(sweep: &Sweep, repeats: usize) -> Result<Timing, Error> {
     sweep.ensure_room::<R>()?;
-    let &Sweep { function, dimensions, ref seeds, ref optimizers, ref settings, .. } = sweep;
+    let &Sweep { ref problem, dimensions, ref seeds, ref optimizers, ref settings, .. } = sweep;
     let (seed, optimizer) = (seeds[0], optimizers[0]);
-    let kernel = R::kernel_unless_interrupted(function, dimensions.d, seed)?;
+    let kernel = problem.kernel::<R>(dimensions.d, seed)?;
     let once = || -> Result<f64, Error> {
-        let run = single::run(dimensions, function.name(), kernel.clone(), optimizer, seed, settings)?;
+        let run = Descent::new(dimensions, Backend::Cpu, problem.name(), kernel.clone(), optimizer, seed, settings)?;
+        let run = run.run_without_end();
         if run.outcome == Outcome::Diverged {
             let given =
                 format!("{}, which diverges at iteration {}", settings.learning_rate.initial, run.iterations - 1);

@@ -1,7 +1,7 @@
 //! Arrays that record what is done to them.
 
 use super::Bounds;
-use super::graph::{Graph, Id, Indices};
+use super::graph::{Graph, Id, Indices, Op};
 use super::operation::{Binary, Reduction, Unary};
 use std::cell::RefCell;
 use std::fmt;
@@ -307,6 +307,22 @@ impl Array {
     pub fn index(self) -> Self {
         let len = self.len();
         Self::record(&[self], Ok(Shape::Vector(len)), |graph| graph.data((0..len).map(|i| i as f64).collect()))
+    }
+
+    /// The numbers of an array that depends on no coordinate.
+    pub(crate) fn known(self) -> Option<Vec<f64>> {
+        if self.is_undefined() {
+            return None;
+        }
+        let len = self.shape.len();
+        RECORDERS.with_borrow(|recorders| {
+            let recorder = recorders.iter().find(|recorder| recorder.id == self.recording)?;
+            match recorder.graph.op(self.node) {
+                Op::Scalar(bits) => Some(vec![f64::from_bits(*bits); len]),
+                Op::Data(values) => Some(values.0.to_vec()),
+                _ => None,
+            }
+        })
     }
 
     // --- Element by element.

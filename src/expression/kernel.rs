@@ -3,7 +3,7 @@
 use super::Expression;
 use super::plan::Program;
 use crate::error::Error;
-use crate::objective::{Evaluate, Kernel, Link, Points};
+use crate::objective::{Evaluate, Fusion, Kernel, Link, Points};
 use crate::simd::{Lanes, Real, Simd};
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ impl Expression {
     /// As [`Expression::check`] has them.
     pub(crate) fn kernel<R: Real>(&self, dimension: usize) -> Result<Arc<dyn Kernel<R>>, Error> {
         let program = Program::new(self.record(dimension)?);
-        Ok(Arc::new(Prepared { program, range: self.ends() }))
+        Ok(Arc::new(Fusion(Prepared { program, range: self.ends() })))
     }
 }
 

@@ -16,17 +16,20 @@
 mod array;
 #[cfg(test)]
 mod classical;
+mod data;
 mod execute;
 mod gradient;
 mod graph;
 mod kernel;
 mod operation;
+mod parse;
 mod plan;
 #[cfg(test)]
 mod tests;
 
+use array::Problem;
 pub use array::{Array, Shape, pairs};
-pub(crate) use array::{Problem, take_problem};
+pub use data::Data;
 
 use crate::error::Error;
 use graph::{Graph, Id};

@@ -26,7 +26,6 @@
 //! prints at 7 points, and the PNG, twice as fine, at 305 dots per inch.
 
 mod browser;
-mod cost;
 mod descent;
 mod export;
 mod motivation;
@@ -36,10 +35,9 @@ mod race;
 mod run;
 mod scale;
 mod series;
-mod style;
+pub(crate) mod style;
 
 pub use browser::{Browser, Images};
-pub use cost::{ratios, scaling};
 pub use descent::figure3;
 pub use export::{Exporter, Written, html};
 pub use motivation::figure1;
@@ -90,4 +88,10 @@ pub enum Error {
     /// There is no browser to draw images with, or it failed.
     #[error("no PNG or SVG: {0}")]
     Browser(String),
+}
+
+impl From<Error> for crate::error::Error {
+    fn from(error: Error) -> Self {
+        Self::Figure(Box::new(error))
+    }
 }

@@ -50,7 +50,8 @@ impl Figure {
     }
 
     /// Sets the axis `x` or `y` of panel `n` (from 1).
-    pub(super) fn set_axis(&mut self, letter: char, n: usize, axis: &Axis) {
+    #[doc(hidden)]
+    pub fn set_axis(&mut self, letter: char, n: usize, axis: &Axis) {
         let name = if n == 1 { format!("{letter}axis") } else { format!("{letter}axis{n}") };
         self.set(&name, json!(axis));
     }

@@ -13,9 +13,9 @@ const PX_PER_MM: usize = 6;
 /// Width of a journal column, in pixels.
 pub(super) const COLUMN: usize = 85 * PX_PER_MM;
 /// Width of a journal page, in pixels.
-pub(super) const PAGE: usize = 180 * PX_PER_MM;
+pub const PAGE: usize = 180 * PX_PER_MM;
 /// Text, in pixels: 7 points in print.
-pub(super) const TEXT: usize = 15;
+pub const TEXT: usize = 15;
 
 const FONT: &str = "Helvetica, Arial, Liberation Sans, sans-serif";
 const INK: &str = "#222222";
@@ -32,12 +32,12 @@ pub(super) fn color(optimizer: Optimizer) -> &'static str {
     }
 }
 
-pub(super) fn font(size: usize) -> Font {
+pub fn font(size: usize) -> Font {
     Font::new().family(FONT).size(size).color(INK)
 }
 
 /// A framed axis with ticks outside and a light grid.
-pub(super) fn axis() -> Axis {
+pub fn axis() -> Axis {
     Axis::new()
         .show_line(true)
         .mirror(true)
@@ -54,12 +54,12 @@ pub(super) fn axis() -> Axis {
 }
 
 /// The same, logarithmic. plotly enlarges the powers of ten by a quarter; this brings them back.
-pub(super) fn log_axis() -> Axis {
+pub fn log_axis() -> Axis {
     axis().type_(AxisType::Log).tick_font(font((TEXT - 2) * 4 / 5))
 }
 
 /// White paper of the given size in pixels, with a legend in one line at the top.
-pub(super) fn layout(width: usize, height: usize, margin: Margin, legend: Legend) -> Layout {
+pub fn layout(width: usize, height: usize, margin: Margin, legend: Legend) -> Layout {
     Layout::new()
         .width(width)
         .height(height)
@@ -73,7 +73,7 @@ pub(super) fn layout(width: usize, height: usize, margin: Margin, legend: Legend
 }
 
 /// A centered line of entries, whose lower edge is at `y` in heights of the plotting area.
-pub(super) fn legend(y: f64) -> Legend {
+pub fn legend(y: f64) -> Legend {
     Legend::new()
         .orientation(Orientation::Horizontal)
         .font(font(TEXT))
@@ -84,17 +84,17 @@ pub(super) fn legend(y: f64) -> Legend {
 }
 
 /// Margins in pixels.
-pub(super) fn margin(left: usize, right: usize, top: usize, bottom: usize) -> Margin {
+pub fn margin(left: usize, right: usize, top: usize, bottom: usize) -> Margin {
     Margin::new().left(left).right(right).top(top).bottom(bottom)
 }
 
 /// A name centered above panel `n` (from 1).
-pub(super) fn panel_title(n: usize, text: &str) -> Annotation {
+pub fn panel_title(n: usize, text: &str) -> Annotation {
     panel_label(n, text).x(0.5).y(1.0).y_anchor(Anchor::Bottom).y_shift(3.0)
 }
 
 /// The titles of the axes of panel `n`, that of y outside labels of `letters`. Annotations: plotly's own take more room.
-pub(super) fn axis_titles(n: usize, x: &str, y: &str, letters: f64) -> [Annotation; 2] {
+pub fn axis_titles(n: usize, x: &str, y: &str, letters: f64) -> [Annotation; 2] {
     let at = |text, x, y| panel_label(n, text).x(x).y(y);
     // A tick, a letter's width in the widest of the fonts, and the height of the title. The margin ends at the last of them.
     let shift = (8.0 + 8.5 * letters + 24.0).clamp(66.0, 86.0);
@@ -112,11 +112,11 @@ pub(super) fn panel_label(n: usize, text: &str) -> Annotation {
 }
 
 /// What plotly calls the n-th axis of a letter: `x`, `x2`, `x3`, …
-pub(super) fn axis_id(letter: char, n: usize) -> String {
+pub fn axis_id(letter: char, n: usize) -> String {
     if n == 1 { letter.to_string() } else { format!("{letter}{n}") }
 }
 
 /// No logo, no resizing: the sizes are those of the print.
-pub(super) fn configuration() -> Configuration {
+pub fn configuration() -> Configuration {
     Configuration::new().display_logo(false).responsive(false)
 }

@@ -30,15 +30,16 @@ pub(crate) struct Fused<R: Real> {
 }
 
 impl<R: Products> Fused<R> {
-    /// A network without layers over row-major embeddings of `dimensions` coordinates, with this activation between its layers.
-    pub(crate) fn new(embeddings: &[R], dimensions: usize, activation: Activation) -> Self {
-        let embeddings = Panels::from_packed(embeddings, dimensions);
+    /// A network without layers over row-major embeddings of `dimensions` coordinates, in panels of `stride` points, with this
+    /// activation between its layers.
+    pub(crate) fn new(embeddings: &[R], dimensions: usize, activation: Activation, stride: usize) -> Self {
+        let embeddings = Panels::with_stride(embeddings, dimensions, stride);
         Self { embeddings, layers: Vec::new(), activation }
     }
 
     /// Appends a layer; `weight` is row-major with `inputs` columns, as dfdx keeps it.
     pub(crate) fn push(&mut self, weight: &[R], bias: &[R], inputs: usize) {
-        let (outputs, stride) = (bias.len(), Panels::<R>::stride(self.embeddings.points()));
+        let (outputs, stride) = (bias.len(), self.embeddings.width());
         let mut layer = Layer {
             weight: Rows::zeros(outputs, inputs + 1),
             update: Rows::zeros(outputs, inputs + 1),
@@ -63,7 +64,7 @@ impl<R: Products> Fused<R> {
     /// y = net(z).
     pub(crate) fn forward(&mut self) -> Panels<R> {
         let outputs = self.layers.last().map_or(0, |layer| layer.weight.rows().len());
-        let mut y = Panels::like(self.embeddings.points(), outputs);
+        let mut y = self.embeddings.like(outputs);
         for (z, y) in self.embeddings.iter_mut().zip(y.iter_mut()) {
             y.rows.copy_from_slice(forward(&z, &mut self.layers, self.activation));
         }
@@ -127,30 +128,14 @@ impl<R: Products> Fused<R> {
         }
     }
 
-    /// The gradient in the embeddings, row-major, where that in y is `upstream`, row-major; the gradients in weights and biases are then
-    /// [`Fused::weight_slopes`] and [`Fused::bias_slopes`].
-    pub(super) fn pull_back(&mut self, upstream: &[R]) -> Vec<R> {
-        let Self { embeddings, layers, activation } = self;
-        let mut found = embeddings.clone();
-        let outputs = upstream.len() / embeddings.points();
-        let mut upstream = Panels::from_packed(upstream, outputs);
-        for (mut z, upstream) in found.iter_mut().zip(upstream.iter_mut()) {
-            forward(&z, layers, *activation).copy_from_slice(upstream.rows);
-            R::backward(&mut z, layers, *activation, None);
+    /// Every parameter, row-major: the embeddings, then weight and bias of every layer, the output layer last.
+    pub(crate) fn packed(&self) -> Vec<R> {
+        let mut packed = self.embeddings.packed();
+        for Layer { weight, inputs, .. } in &self.layers {
+            packed.extend(weight.rows().flat_map(|row| &row[..*inputs]));
+            packed.extend(weight.rows().map(|row| row[*inputs]));
         }
-        found.packed()
-    }
-
-    /// The gradient in the weight of one layer, row-major.
-    pub(super) fn weight_slopes(&self, layer: usize) -> Vec<R> {
-        let Layer { update, inputs, .. } = &self.layers[layer];
-        update.rows().flat_map(|row| &row[..*inputs]).copied().collect()
-    }
-
-    /// The gradient in the bias of one layer.
-    pub(super) fn bias_slopes(&self, layer: usize) -> Vec<R> {
-        let Layer { update, inputs, .. } = &self.layers[layer];
-        update.rows().map(|row| row[*inputs]).collect()
+        packed
     }
 
     /// Every parameter, each a slice with its padding.

@@ -2,9 +2,9 @@
 
 use super::html::{cell, duration, escape, image, number};
 use super::sketch::{Curve, draw};
+use crate::descent::{Optimizer, Outcome};
 use crate::experiment::{Candidate, Comparison, Run};
 use crate::objective::Function;
-use crate::optimizer::{Optimizer, Outcome};
 
 /// The colors of the paper's figures.
 fn color(optimizer: Optimizer) -> &'static str {
@@ -68,6 +68,8 @@ pub(super) fn run(run: &Run) -> String {
     ];
     match run.outcome {
         Outcome::Finished => {}
+        Outcome::Reached => rows.push(("outcome", "<b>reached</b> its target".to_owned())),
+        Outcome::Converged => rows.push(("outcome", "<b>converged</b>: it no longer improved".to_owned())),
         Outcome::Diverged => rows.push(("outcome", "<b>diverged</b>: try a smaller learning rate".to_owned())),
         Outcome::Stopped => rows.push(("outcome", "<b>stopped</b> before its end".to_owned())),
     }
@@ -165,14 +167,14 @@ pub(super) fn comparison(comparison: &Comparison) -> String {
         .collect();
     let seeds = comparison.timed(Optimizer::Shallow).count();
     let heading =
-        format!("{}: {seeds} seeds, {} runs in the sweep", comparison.function.title(), comparison.sweep.len());
+        format!("{}: {seeds} seeds, {} runs in the sweep", comparison.problem.title(), comparison.sweep.len());
     let caption = "best objective so far, one line per seed; iterations and wall time are medians";
     tall_card(&heading, &table, &draw(&curves, "wall time [s]", "best F"), caption)
 }
 
 /// The same as text.
 pub(super) fn comparison_text(comparison: &Comparison) -> String {
-    let mut text = format!("{}\n", comparison.function);
+    let mut text = format!("{}\n", comparison.problem);
     for Reached { optimizer, rates, low, median, high, iterations, seconds } in reached(comparison) {
         let rates = range(rates, |rate| format!("{rate:.3e}"));
         text.push_str(&format!(

@@ -183,7 +183,7 @@ mod tests {
         let none: &[Run] = &[];
         assert!(none.content().get("text/html").unwrap().contains("no runs"));
         let comparison = Comparison {
-            function: Function::Sphere,
+            problem: Function::Sphere.into(),
             choice: Choice::PerFunction,
             sweep: Vec::new(),
             timed: Vec::new(),

@@ -44,6 +44,13 @@ pub(crate) fn check_dimension<R: Real, F: Definition<R>>(dimension: usize) -> Re
     Ok(())
 }
 
+/// The scalars that the kernel of a function works on: x, scratch and values. Points that are evaluated together have rows of `stride`
+/// scalars, others blocks of `block`.
+pub(crate) fn workspace<R: Real, F: Definition<R>>(dimension: usize, stride: usize, block: usize) -> usize {
+    let columns = if F::TOGETHER { stride } else { block };
+    (dimension + F::scratch(dimension)) * columns + stride
+}
+
 /// A function of raw coordinates u on its box. Each function implements it in a file of its own.
 pub(crate) trait Definition<R: Real>: Sized + Send + Sync + 'static {
     /// The name in prose.
@@ -63,6 +70,9 @@ pub(crate) trait Definition<R: Real>: Sized + Send + Sync + 'static {
     /// [begun](Definition::begin), all of them are [mixed](Definition::mix), and only then evaluated.
     const TOGETHER: bool = false;
 
+    /// Whether the function is drawn from a seed.
+    const DRAWN: bool = false;
+
     /// The source of the function for a GPU, if it has been written.
     const CUDA: Option<CudaSource> = None;
 
@@ -76,6 +86,26 @@ pub(crate) trait Definition<R: Real>: Sized + Send + Sync + 'static {
 
     /// The range in `dimension` dimensions.
     fn extremes(dimension: usize) -> Extremes;
+
+    /// The factor from the function here to that of the authors' published program.
+    fn published_factor(_dimension: usize) -> f64 {
+        1.0
+    }
+
+    /// The bytes of what is drawn, in scalars of `scalar` bytes, while it is drawn.
+    fn data_bytes(_dimension: usize, _scalar: usize) -> u64 {
+        0
+    }
+
+    /// The scalars that a GPU is given of what is drawn.
+    fn device_scalars(_dimension: usize) -> u64 {
+        0
+    }
+
+    /// Those scalars, or nothing as soon as `stop` says so.
+    fn device_data(_dimension: usize, _seed: u64, _stop: &dyn Fn() -> bool) -> Option<Vec<f64>> {
+        Some(Vec::new())
+    }
 
     /// A bound of |∂f/∂u_i| over the box, best not far above the largest: as long as a step of the shallow optimizer is small by it,
     /// the step takes no exponential.
@@ -129,7 +159,7 @@ impl CudaSource {
 }
 
 /// The sum over the terms, to go with [`CudaSource::separable`].
-pub(crate) const SUM_OF_TERMS: &str = include_str!("../batch/cuda/separable.cu");
+pub(crate) const SUM_OF_TERMS: &str = include_str!("separable.cu");
 
 /// The [`Description`] of a function.
 pub(crate) fn describe<F: Definition<f64>>(dimension: usize) -> Description {

@@ -1,23 +1,15 @@
 //! From parameters to values and gradients in one pass: squash, box, function, scale and chain rule, fused.
 
 use super::definition::check_dimension;
-use super::{Definition, Lowest};
+use super::{Definition, Lowest, Source};
 use crate::error::Error;
 use crate::simd::math::{Sigmoid, clamp_odds, exp_apart, gentle_growth};
 use crate::simd::{Columns, Lanes, Panel, Panels, Real, Rows, Simd, Tables, WithSimd, across, dispatch, tables};
+use crate::squash::{Map, pairs};
+use dfdx::prelude::{Cpu, Storage};
+use rand_distr::uniform::SampleUniform;
 use std::ops::Range;
 use std::sync::Arc;
-
-/// The map from a parameter y to a coordinate x of the unit cube.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Map {
-    /// The logistic sigmoid of `gain` times y.
-    Logistic { gain: f64 },
-    /// y itself, clamped to [0, 1]; the gradient passes unchanged (projected descent).
-    Clamp,
-    /// y itself.
-    Identity,
-}
 
 /// The numbers that [`Kernel::apply`] leaves in place of the parameters y.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,7 +17,7 @@ pub enum Update {
     /// The gradient of F in y times this factor.
     Gradient { factor: f64 },
     /// y minus this step times the gradient of F in y. Where the map is logistic, not y but the odds e^(-gain y) are what the panel
-    /// holds, before and after: see [`to_odds`].
+    /// holds, before and after: see [`to_odds`](crate::squash::to_odds).
     Step { step: f64 },
 }
 
@@ -51,6 +43,13 @@ pub struct Workspace<R: Real> {
     scratch: Rows<R>,
 }
 
+impl<R: Real> Workspace<R> {
+    /// No buffers, for kernels that need none.
+    pub(crate) fn none() -> Self {
+        Self { x: Rows::zeros(0, 0), values: Rows::zeros(0, 0), scratch: Rows::zeros(0, 0) }
+    }
+}
+
 /// A scaled objective as one operation over a panel of points, whatever the function.
 pub trait Kernel<R: Real>: Send + Sync {
     /// Buffers for the panels of `points` points.
@@ -71,7 +70,58 @@ pub trait Kernel<R: Real>: Send + Sync {
 
     /// The smallest and the largest raw value: F = (f - min) / (max - min).
     fn range(&self) -> [f64; 2];
+
+    /// True if [`Kernel::apply`] knows [`Update::Step`]. Without, it is for gradients alone.
+    fn steps(&self) -> bool {
+        true
+    }
+
+    /// The length of the rows of the panels that hold `points` points.
+    fn stride(&self, points: usize) -> usize {
+        Panels::<R>::stride(points)
+    }
 }
+
+/// A scalar that kernels are compiled for, once and not again in every crate that uses this one.
+pub trait Kernels: Real + num_traits::Float + SampleUniform {
+    /// The data of a tensor or a gradient of dfdx on the CPU.
+    #[doc(hidden)]
+    fn slice(stored: &mut <Cpu as Storage<Self>>::Vec) -> &mut [Self]
+    where
+        Cpu: Storage<Self>;
+
+    /// The kernel of an objective in this scalar, see [`Source::kernel_f32`].
+    #[doc(hidden)]
+    #[expect(private_interfaces, reason = "for this crate alone")]
+    fn kernel(
+        source: &dyn Source,
+        dimension: usize,
+        seed: u64,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Arc<dyn Kernel<Self>>, Error>;
+}
+
+macro_rules! kernels {
+    ($($real:ident by $kernel:ident),+) => {$(
+        impl Kernels for $real {
+            fn slice(stored: &mut <Cpu as Storage<Self>>::Vec) -> &mut [Self] {
+                stored
+            }
+
+            #[expect(private_interfaces, reason = "for this crate alone")]
+            fn kernel(
+                source: &dyn Source,
+                dimension: usize,
+                seed: u64,
+                stop: &dyn Fn() -> bool,
+            ) -> Result<Arc<dyn Kernel<Self>>, Error> {
+                source.$kernel(dimension, seed, stop)
+            }
+        }
+    )+};
+}
+
+kernels!(f32 by kernel_f32, f64 by kernel_f64);
 
 /// The arguments of [`Kernel::apply`].
 pub struct Job<'a, R: Real> {
@@ -155,7 +205,7 @@ pub(super) fn build<R: Real, F: Definition<R>>(
     }
     let extremes = F::extremes(dimension);
     let range = [extremes.minimum, extremes.maximum];
-    Some(Arc::new(Fused { function: F::new_unless(dimension, seed, stop)?, dimension, range }))
+    Some(Arc::new(Fusion(Fused { function: F::new_unless(dimension, seed, stop)?, dimension, range })))
 }
 
 impl<R: Real, F: Definition<R>> Evaluate<R> for Fused<F> {
@@ -218,32 +268,35 @@ impl<R: Real, F: Definition<R>> Evaluate<R> for Fused<F> {
     }
 }
 
-impl<R: Real, E: Evaluate<R>> Kernel<R> for E {
+/// What is evaluated between the squash and the step, as a kernel.
+pub(crate) struct Fusion<E>(pub E);
+
+impl<R: Real, E: Evaluate<R>> Kernel<R> for Fusion<E> {
     fn workspace(&self, points: usize) -> Workspace<R> {
         let stride = Panels::<R>::stride(points);
         let columns = if E::TOGETHER { stride } else { R::BLOCK };
         Workspace {
-            x: Rows::zeros(self.coordinates(), columns),
+            x: Rows::zeros(self.0.coordinates(), columns),
             values: Rows::zeros(1, stride),
-            scratch: Rows::zeros(self.scratch(), columns),
+            scratch: Rows::zeros(self.0.scratch(), columns),
         }
     }
 
     fn apply(&self, job: Job<'_, R>) {
-        dispatch(Apply { fused: self, job, tables: None, begins: E::TOGETHER });
+        dispatch(Apply { fused: &self.0, job, tables: None, begins: E::TOGETHER });
     }
 
     fn check(&self) -> Result<(), Error> {
-        self.defined()
+        self.0.defined()
     }
 
     fn operations(&self) -> usize {
         // Squash 5, box 2, chain rule and step 5 a coordinate: what they are by the formula, not by the series that steps may take.
-        self.work() + 12 * self.coordinates()
+        self.0.work() + 12 * self.0.coordinates()
     }
 
     fn range(&self) -> [f64; 2] {
-        self.raw_ends()
+        self.0.raw_ends()
     }
 }
 
@@ -539,12 +592,6 @@ impl<S: Simd, R: Real, L: Link<S, R>> Point<'_, S, R, L> {
     }
 }
 
-/// All coordinates, two at a time; the last of an odd number goes with itself.
-#[inline(always)]
-pub(crate) fn pairs(dimension: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..dimension).step_by(2).map(move |i| (i, (i + 1).min(dimension - 1)))
-}
-
 /// u = lo + (hi - lo) x, in the definition's unit.
 #[inline(always)]
 fn in_box<S: Simd, R: Real>(x: Lanes<S, R>, [lo, hi]: [f64; 2]) -> Lanes<S, R> {
@@ -591,60 +638,6 @@ impl<R: Real> Best<R> {
                 }
             }
         }
-    }
-}
-
-/// Replaces `y` by x = map(y), to the bit as [`Kernel::apply`] finds it.
-pub(crate) fn squash<R: Real>(y: &mut Panels<R>, map: Map) {
-    struct Squash<'a, R: Real>(&'a mut Panels<R>, Map);
-    impl<R: Real> WithSimd for Squash<'_, R> {
-        type Output = ();
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, simd: S) {
-            for Panel { rows, stride, .. } in self.0.iter_mut() {
-                let (dimension, width) = (rows.len() / stride, stride / Lanes::<S, R>::COUNT);
-                let tables = tables(simd);
-                let registers = R::registers_mut::<S>(rows);
-                let places = (0..width)
-                    .flat_map(|column| pairs(dimension).map(move |(i, j)| (i * width + column, j * width + column)));
-                for (i, j) in places {
-                    let (a, b) = (Lanes::<S, R>::new(simd, registers[i]), Lanes::new(simd, registers[j]));
-                    let (a, b) = match self.1 {
-                        Map::Logistic { gain } => Sigmoid::new(simd, tables, gain).both(a, b),
-                        Map::Clamp => (a.clamp(0.0, 1.0), b.clamp(0.0, 1.0)),
-                        Map::Identity => (a, b),
-                    };
-                    (registers[i], registers[j]) = (a.register(), b.register());
-                }
-            }
-        }
-    }
-    dispatch(Squash(y, map));
-}
-
-/// Replaces `y` by the odds e^(-gain y): the same x, to the bit, comes of them.
-pub(crate) fn to_odds<R: Real>(y: &mut Panels<R>, gain: f64) {
-    struct ToOdds<'a, R: Real>(&'a mut Panels<R>, f64);
-    impl<R: Real> WithSimd for ToOdds<'_, R> {
-        type Output = ();
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, simd: S) {
-            let sigmoid = Sigmoid::<S, R>::new(simd, tables(simd), self.1);
-            for Panel { rows, .. } in self.0.iter_mut() {
-                for register in R::registers_mut::<S>(rows) {
-                    *register = sigmoid.odds(Lanes::new(simd, *register)).register();
-                }
-            }
-        }
-    }
-    dispatch(ToOdds(y, gain));
-}
-
-/// The derivative of x = map(y) in y, by x.
-pub(crate) fn squash_slope<R: Real>(x: R, map: Map) -> R {
-    match map {
-        Map::Logistic { gain } => R::of(gain) * x * (R::of(1.0) - x),
-        Map::Clamp | Map::Identity => R::of(1.0),
     }
 }
 

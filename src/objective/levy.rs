@@ -46,6 +46,11 @@ impl<R: Real> Definition<R> for Levy<R> {
         Self(Default::default())
     }
 
+    /// The program takes the mean over the terms in the middle.
+    fn published_factor(dimension: usize) -> f64 {
+        1.0 / (dimension as f64 - 1.0).max(1.0)
+    }
+
     fn extremes(dimension: usize) -> Extremes {
         let domain = <Self as Definition<R>>::DOMAIN.map(|u| (u - 1.0) / 4.0);
         let first = |v: f64| (PI * v).sin().powi(2);

@@ -7,23 +7,30 @@
 //!
 //! A tenth function takes one file beside these, implementing `definition::Definition`, and one line in the list below. To run
 //! in batches on a GPU it takes a third writing, a few lines of C in a `.cu` file, which the tests hold to the second.
+//!
+//! Sweeps and protocols take a [`Problem`]: one of these functions, or an objective of your own.
 
+mod bounds;
 mod definition;
 mod extremum;
 mod kernel;
+mod problem;
 mod scaled;
+mod tape;
 
+pub use bounds::{Bounds, from_box, to_box};
 pub(crate) use definition::{CudaSource, Definition, Extremes, Lowest};
 #[doc(hidden)]
 pub use kernel::Kernel;
-pub(crate) use kernel::{Best, Evaluate, Job, Link, Map, Points, Update, Workspace, squash, squash_slope, to_odds};
+pub use kernel::Kernels;
+pub(crate) use kernel::{Best, Evaluate, Fusion, Job, Link, Points, Update, Workspace};
+pub use problem::Problem;
+pub(crate) use problem::Source;
 pub use scaled::{Composed, Evaluation, Scaled};
-pub(crate) use spin_glass::pairs;
 pub use spin_glass::{Couplings, GROUND_STATE_ENERGY, THRESHOLD_ENERGY};
+pub(crate) use tape::OnTape;
 
-use crate::element::Element;
 use crate::error::Error;
-use crate::memory;
 use crate::simd::Real;
 use dfdx::prelude::{Const, Cpu, Device, OwnedTape, Tensor};
 use std::fmt;
@@ -137,25 +144,6 @@ macro_rules! functions {
                 }
             }
 
-            /// The kernel of the scaled function, or nothing as soon as `stop` says so.
-            pub(crate) fn build<R: Real>(
-                self,
-                dimension: usize,
-                seed: u64,
-                stop: &dyn Fn() -> bool,
-            ) -> Option<Arc<dyn Kernel<R>>> {
-                match self {
-                    $(Function::$variant => kernel::build::<R, $module::$variant<R>>(dimension, seed, stop),)+
-                }
-            }
-
-            /// The function for a GPU.
-            pub(crate) fn cuda(self) -> Option<CudaSource> {
-                match self {
-                    $(Function::$variant => <$module::$variant as Definition<f64>>::CUDA,)+
-                }
-            }
-
             #[cfg(test)]
             fn check_slope_bound(self, dimension: usize) {
                 match self {
@@ -171,20 +159,6 @@ macro_rules! functions {
                 }
             }
 
-            /// Refuses a number of dimensions that the function is not defined in.
-            pub(crate) fn check_dimension(self, dimension: usize) -> Result<(), Error> {
-                match self {
-                    $(Function::$variant => definition::check_dimension::<f64, $module::$variant>(dimension),)+
-                }
-            }
-
-            /// What the function's value, by its chain of operations or on a GPU, is at a minimizer.
-            pub(crate) fn lowest(self) -> Lowest {
-                match self {
-                    $(Function::$variant => <$module::$variant as Definition<f64>>::LOWEST,)+
-                }
-            }
-
             /// The function as a chain of dfdx operations on `u` (N×D, in the box).
             fn compose<const N: usize, const D: usize, E: Real, Dev: Device<E>>(
                 self,
@@ -194,6 +168,115 @@ macro_rules! functions {
                 match self {
                     $(Function::$variant => <$module::$variant<E> as Definition<E>>::compose(u, seed),)+
                 }
+            }
+        }
+
+        impl Source for Function {
+            fn name(&self) -> &str {
+                Function::name(*self)
+            }
+
+            fn title(&self) -> String {
+                Function::title(*self).to_owned()
+            }
+
+            fn identity(&self) -> String {
+                Function::name(*self).to_owned()
+            }
+
+            fn function(&self) -> Option<Function> {
+                Some(*self)
+            }
+
+            fn check(&self, dimension: usize) -> Result<(), Error> {
+                match self {
+                    $(Function::$variant => definition::check_dimension::<f64, $module::$variant>(dimension),)+
+                }
+            }
+
+            fn bounds(&self, _: usize) -> Bounds {
+                match self {
+                    $(Function::$variant => Bounds::Same(<$module::$variant as Definition<f64>>::DOMAIN),)+
+                }
+            }
+
+            fn range(&self, dimension: usize) -> Result<[f64; 2], Error> {
+                let Extremes { minimum, maximum, .. } = match self {
+                    $(Function::$variant => <$module::$variant as Definition<f64>>::extremes(dimension),)+
+                };
+                Ok([minimum, maximum])
+            }
+
+            fn is_drawn(&self) -> bool {
+                match self {
+                    $(Function::$variant => <$module::$variant as Definition<f64>>::DRAWN,)+
+                }
+            }
+
+            fn published_factor(&self, dimension: usize) -> f64 {
+                match self {
+                    $(Function::$variant => <$module::$variant as Definition<f64>>::published_factor(dimension),)+
+                }
+            }
+
+            fn data_bytes(&self, dimension: usize, scalar: usize) -> u64 {
+                match self {
+                    $(Function::$variant => <$module::$variant as Definition<f64>>::data_bytes(dimension, scalar),)+
+                }
+            }
+
+            fn workspace(&self, dimension: usize, stride: usize, block: usize) -> usize {
+                match self {
+                    $(Function::$variant => definition::workspace::<f64, $module::$variant>(dimension, stride, block),)+
+                }
+            }
+
+            fn cuda(&self) -> Option<CudaSource> {
+                match self {
+                    $(Function::$variant => <$module::$variant as Definition<f64>>::CUDA,)+
+                }
+            }
+
+            fn lowest(&self) -> Lowest {
+                match self {
+                    $(Function::$variant => <$module::$variant as Definition<f64>>::LOWEST,)+
+                }
+            }
+
+            fn device_scalars(&self, dimension: usize) -> u64 {
+                match self {
+                    $(Function::$variant => <$module::$variant as Definition<f64>>::device_scalars(dimension),)+
+                }
+            }
+
+            fn device_data(&self, dimension: usize, seed: u64, stop: &dyn Fn() -> bool) -> Option<Vec<f64>> {
+                match self {
+                    $(Function::$variant => <$module::$variant as Definition<f64>>::device_data(dimension, seed, stop),)+
+                }
+            }
+
+            fn kernel_f32(
+                &self,
+                dimension: usize,
+                seed: u64,
+                stop: &dyn Fn() -> bool,
+            ) -> Result<Arc<dyn Kernel<f32>>, Error> {
+                let kernel = match self {
+                    $(Function::$variant => kernel::build::<f32, $module::$variant<f32>>(dimension, seed, stop),)+
+                };
+                kernel.ok_or(Error::Interrupted)
+            }
+
+            fn kernel_f64(
+                &self,
+                dimension: usize,
+                seed: u64,
+                stop: &dyn Fn() -> bool,
+            ) -> Result<Arc<dyn Kernel<f64>>, Error> {
+                let kernel = match self {
+                    $(Function::$variant => kernel::build::<f64, $module::$variant<f64>>(dimension, seed, stop),)+
+                };
+                kernel.ok_or(Error::Interrupted)
             }
         }
     };
@@ -220,9 +303,6 @@ functions! {
     SpinGlass in spin_glass as "spin-glass",
 }
 
-/// Couplings of the spin glass in more dimensions are not even counted: their number would overflow.
-const MOST_DIMENSIONS: usize = 100_000;
-
 impl Function {
     /// The scaled objective of this function in `D` dimensions; in fewer than [`Function::smallest_dimension`], evaluating and
     /// minimizing it is an error. `seed` picks the couplings of the spin glass; the
@@ -235,7 +315,7 @@ impl Function {
     /// assert_eq!(rastrigin.evaluate(&[0.5, 0.5])?.scaled, [0.0]);
     /// # Ok::<(), overparam::Error>(())
     /// ```
-    pub fn objective<const D: usize, R: Element>(self, seed: u64) -> Scaled<D, R> {
+    pub fn objective<const D: usize, R: Kernels>(self, seed: u64) -> Scaled<D, R> {
         Scaled::new(self, seed)
     }
 
@@ -243,34 +323,9 @@ impl Function {
     /// the program runs. `seed` picks the couplings of the spin glass.
     ///
     /// # Errors
-    /// If `dimension` is below [`Function::smallest_dimension`], or beyond [`Couplings::LARGEST_DIMENSION`] for the spin glass, or the number of coordinates is no
-    /// multiple of it.
-    pub fn evaluate<R: Element>(self, dimension: usize, seed: u64, points: &[R]) -> Result<Evaluation<R>, Error> {
-        self.check_dimension(dimension)?;
-        if self == Self::SpinGlass && dimension > Couplings::LARGEST_DIMENSION {
-            let expected = "at most 512 for the spin glass, which has d³ couplings";
-            return Err(Error::Setting { name: "the dimension", expected, given: dimension.to_string() });
-        }
-        // What is found, and as much again for whoever tabulates it.
-        let bytes = self.kernel_bytes::<R>(dimension).saturating_add(4 * size_of_val(points) as u64);
-        let what = || format!("evaluating {} points of {dimension} coordinates", points.len() / dimension);
-        memory::ensure(what, bytes, "take fewer points or a smaller dimension")?;
-        scaled::evaluate(&*R::kernel(self, dimension, seed), points, dimension)
-    }
-
-    /// The bytes of so many couplings of a seed in `dimension` dimensions, if the function has any.
-    pub(crate) fn coupling_bytes<R: Real>(self, dimension: usize, count: impl Fn(u64) -> u64) -> u64 {
-        if self != Self::SpinGlass {
-            return 0;
-        }
-        count(dimension.min(MOST_DIMENSIONS) as u64).saturating_mul(size_of::<R>() as u64)
-    }
-
-    /// The bytes that building the kernel takes: its couplings, while they are summed up in double precision.
-    pub(crate) fn kernel_bytes<R: Real>(self, dimension: usize) -> u64 {
-        let triples = |d: u64| d * (d + 1) * (d + 2) / 6;
-        let matrices = |d: u64| d * (d + 1) * (2 * d + 1) / 6;
-        self.coupling_bytes::<f64>(dimension, triples).saturating_add(self.coupling_bytes::<R>(dimension, matrices))
+    /// As [`Problem::evaluate`].
+    pub fn evaluate<R: Kernels>(self, dimension: usize, seed: u64, points: &[R]) -> Result<Evaluation<R>, Error> {
+        Problem::from(self).evaluate(dimension, seed, points)
     }
 
     /// The name in prose, such as "Styblinski-Tang".

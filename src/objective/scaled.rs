@@ -1,10 +1,10 @@
 //! The built-in functions as objectives of the optimizers.
 
-use super::{Best, Function, Kernel, Lowest, Map, Objective, Taped, TapedValues};
-use crate::element::Element;
+use super::{Best, Function, Kernel, Kernels, Lowest, Objective, Taped, TapedValues, problem::Source};
 use crate::error::Error;
 use crate::objective::kernel::{Job, Update};
 use crate::simd::{Panels, Real};
+use crate::squash::Map;
 use dfdx::prelude::*;
 use std::fmt;
 use std::sync::Arc;
@@ -30,10 +30,11 @@ pub struct Evaluation<R> {
     pub gradient: Vec<R>,
 }
 
-impl<const D: usize, R: Element> Scaled<D, R> {
+impl<const D: usize, R: Kernels> Scaled<D, R> {
     pub(super) fn new(function: Function, seed: u64) -> Self {
         const { assert!(D > 0, "an objective needs at least one dimension") };
-        Self { function, seed, kernel: R::kernel(function, D, seed) }
+        let kernel = R::kernel(&function, D, seed, &|| false).expect("nothing stops it");
+        Self { function, seed, kernel }
     }
 
     /// The function.
@@ -103,7 +104,7 @@ impl<const D: usize, R: Real> fmt::Debug for Scaled<D, R> {
     }
 }
 
-impl<const N: usize, const D: usize, R: Element> Objective<N, D, R> for Scaled<D, R>
+impl<const N: usize, const D: usize, R: Kernels> Objective<N, D, R> for Scaled<D, R>
 where
     Cpu: Device<R>,
 {
@@ -143,7 +144,7 @@ where
 
 /// On a GPU a chain of ordinary operations.
 #[cfg(feature = "cuda")]
-impl<const N: usize, const D: usize, R: Element> Objective<N, D, R, Cuda> for Scaled<D, R>
+impl<const N: usize, const D: usize, R: Kernels> Objective<N, D, R, Cuda> for Scaled<D, R>
 where
     Cuda: Device<R>,
 {

@@ -18,6 +18,11 @@ impl<R: Real> Definition<R> for Sphere<R> {
         Self(Default::default())
     }
 
+    /// The program takes the mean over coordinates.
+    fn published_factor(dimension: usize) -> f64 {
+        1.0 / dimension as f64
+    }
+
     fn extremes(dimension: usize) -> Extremes {
         let maximum = 5.12 * 5.12 * dimension as f64;
         Extremes { minimum: 0.0, maximum, minimizer: Some(vec![0.0; dimension]) }

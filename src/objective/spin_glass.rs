@@ -7,9 +7,10 @@
 //! matrix, d (d + 1)(2 d + 1)/6 multiplications in all, gives the part of the value and of all slopes that is due to it: a third less
 //! than the product of the d (d + 1)/2 pairs j ≤ k with all i.
 
-use super::{CudaSource, Definition, Extremes, Link, Lowest, Points, Taped, TapedValues, kernel};
+use super::{CudaSource, Definition, Extremes, Link, Lowest, Points, Taped, TapedValues};
 use crate::simd::matrix::{GROUP, Grouped, Target, Tile, grouped, places, places_mut, product};
 use crate::simd::{Lanes, Real, Simd};
+use crate::squash;
 use dfdx::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -24,6 +25,9 @@ pub const GROUND_STATE_ENERGY: f64 = 1.657;
 
 /// The stream of the seed's generator that couplings are drawn from; stream 0 draws the start of a run.
 const COUPLINGS_STREAM: u64 = 1;
+
+/// Couplings in more dimensions are not even counted: their number would overflow.
+const MOST_DIMENSIONS: usize = 100_000;
 
 /// The couplings J of one seed, drawn one after the other in row-major order and never held at once.
 ///
@@ -136,6 +140,7 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
     const DOMAIN: [f64; 2] = [-1.0, 1.0];
     const LOWEST: Lowest = Lowest::Unknown;
     const TOGETHER: bool = true;
+    const DRAWN: bool = true;
     const CUDA: Option<CudaSource> =
         Some(CudaSource { parts: &[include_str!("spin_glass.cu")], work: |n, d| n * d + n * CudaSource::PARTS + n });
 
@@ -159,6 +164,28 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
         Some(Self { matrices })
     }
 
+    /// The program has the energy, not the energy per spin.
+    fn published_factor(dimension: usize) -> f64 {
+        dimension as f64
+    }
+
+    /// The sums over permutations in double precision, and the matrices that are made of them.
+    fn data_bytes(dimension: usize, scalar: usize) -> u64 {
+        let d = dimension.min(MOST_DIMENSIONS) as u64;
+        let bytes = |count: u64, scalar: usize| count.saturating_mul(scalar as u64);
+        let (triples, matrices) = (d * (d + 1) * (d + 2) / 6, d * (d + 1) * (2 * d + 1) / 6);
+        bytes(triples, size_of::<f64>()).saturating_add(bytes(matrices, scalar))
+    }
+
+    fn device_scalars(dimension: usize) -> u64 {
+        let d = dimension.min(MOST_DIMENSIONS) as u64;
+        d * (d + 1) / 2 * d
+    }
+
+    fn device_data(dimension: usize, seed: u64, stop: &dyn Fn() -> bool) -> Option<Vec<f64>> {
+        pairs(dimension, seed, stop)
+    }
+
     fn extremes(_: usize) -> Extremes {
         Extremes { minimum: -GROUND_STATE_ENERGY, maximum: GROUND_STATE_ENERGY, minimizer: None }
     }
@@ -170,7 +197,7 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
         for column in points.columns.clone() {
             let mut square = Lanes::splat(simd, R::ZERO);
             let spins = &mut R::registers_mut::<S>(spins)[column..];
-            for (i, j) in kernel::pairs(d) {
+            for (i, j) in squash::pairs(d) {
                 let [a, b] = points.coordinates((i, j), column);
                 (spins[i * width], spins[j * width]) = (a.register(), b.register());
             }

@@ -2,9 +2,9 @@
 
 use super::{Direct, Network, Parametrization};
 use crate::network::{Activation, Fused, Products};
-use crate::objective::Map;
 use crate::rule::Parts;
 use crate::simd::{Panels, Real};
+use crate::squash::Map;
 
 const POINTS: usize = 7;
 const WIDTHS: [usize; 4] = [3, 5, 4, 6];
@@ -16,7 +16,8 @@ fn numbers<R: Real>(count: usize, range: f64, shift: f64) -> Vec<R> {
 
 /// A network with layers of these widths, the embeddings' first.
 fn network<R: Products>(widths: &[usize], activation: Activation) -> Fused<R> {
-    let mut network = Fused::new(&numbers::<R>(POINTS * widths[0], 1.5, 0.1), widths[0], activation);
+    let mut network =
+        Fused::new(&numbers::<R>(POINTS * widths[0], 1.5, 0.1), widths[0], activation, Panels::<R>::stride(POINTS));
     for (layer, pair) in widths.windows(2).enumerate() {
         let shift = 0.3 * layer as f64;
         network.push(&numbers(pair[0] * pair[1], 0.8, shift), &numbers(pair[1], 0.5, shift + 0.2), pair[0]);
@@ -25,7 +26,7 @@ fn network<R: Products>(widths: &[usize], activation: Activation) -> Fused<R> {
 }
 
 /// Σ c y² over all coordinates of all points, and its gradient in place of y.
-fn objective(parametrization: &mut dyn Parametrization<f64>) -> f64 {
+fn objective(parametrization: &mut impl Parametrization<f64>) -> f64 {
     let mut sum = 0.0;
     parametrization.pass(&mut |y| {
         for (i, row) in y.rows.chunks_exact_mut(y.stride).enumerate() {
@@ -43,7 +44,7 @@ fn objective(parametrization: &mut dyn Parametrization<f64>) -> f64 {
 }
 
 /// Every part's values, changed by `change` at one place.
-fn nudge(parametrization: &mut dyn Parametrization<f64>, part: usize, place: usize, change: f64) {
+fn nudge(parametrization: &mut impl Parametrization<f64>, part: usize, place: usize, change: f64) {
     let mut index = 0;
     parametrization.visit(&mut |values, _| {
         if index == part {
@@ -53,7 +54,7 @@ fn nudge(parametrization: &mut dyn Parametrization<f64>, part: usize, place: usi
     });
 }
 
-fn gradients(parametrization: &mut dyn Parametrization<f64>) -> Vec<Vec<f64>> {
+fn gradients(parametrization: &mut impl Parametrization<f64>) -> Vec<Vec<f64>> {
     let mut found = Vec::new();
     parametrization.visit(&mut |values, gradient| {
         assert_eq!(values.len(), gradient.len());

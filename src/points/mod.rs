@@ -27,6 +27,8 @@ mod csv;
 mod parquet;
 
 use crate::error::{Error, excerpt};
+use crate::objective::Bounds;
+pub use crate::objective::{from_box, to_box};
 use crate::trace;
 use polars::prelude::Column;
 use std::collections::HashMap;
@@ -68,45 +70,58 @@ enum Values {
     Unread,
 }
 
-/// u of the coordinate `x` in the box [lo, hi].
-pub fn to_box(x: f64, [lo, hi]: [f64; 2]) -> f64 {
-    x.mul_add(hi - lo, lo)
-}
-
-/// x of the coordinate `u` in the box [lo, hi]: the number in [0, 1] that [`to_box`] brings nearest to u.
-pub fn from_box(u: f64, domain: [f64; 2]) -> f64 {
-    let [lo, hi] = domain;
-    let x = ((u - lo) / (hi - lo)).clamp(0.0, 1.0);
-    let miss = |x: &f64| (to_box(*x, domain) - u).abs();
-    let neighbors = [x, x.next_down().max(0.0), x.next_up().min(1.0)];
-    neighbors.into_iter().min_by(|a, b| miss(a).total_cmp(&miss(b))).unwrap_or(x)
-}
-
-/// The points in the file `path`, named .csv or .parquet. `domain` is the box [lo, hi] of every coordinate u, see
-/// [`Function::describe`](crate::Function::describe). The format is described in the [module](self).
+/// The points in the file `path`, named .csv or .parquet. `bounds` is the box of the coordinates u: a pair [lo, hi]
+/// for all of them, or [`Problem::bounds`](crate::Problem::bounds). The format is described in the [module](self).
 ///
 /// # Errors
 /// If the file cannot be read, is not a table of points, or has a coordinate outside the cube or the box.
-pub fn read(path: impl AsRef<Path>, domain: [f64; 2]) -> Result<Points, Error> {
-    let path = path.as_ref();
-    let table = match extension(path).as_deref() {
-        Some("csv") => {
-            let mut bytes = Vec::new();
-            trace::open(path)?.read_to_end(&mut bytes).map_err(|source| Error::file("read", path, source))?;
-            csv::table(&bytes)
-        }
-        Some("parquet") => parquet::table(&trace::read_some(path, &|name| !parquet::is_index(name))?),
-        Some("gz" | "zip" | "bz2" | "xz" | "zst") => {
-            Err("expected a file named .parquet or .csv, and this one is compressed: unpack it".to_owned())
-        }
-        _ => Err("expected a file named .parquet or .csv".to_owned()),
+pub fn read(path: impl AsRef<Path>, bounds: impl Into<Bounds>) -> Result<Points, Error> {
+    let (path, bounds) = (path.as_ref(), bounds.into());
+    let table = match format(path) {
+        Ok(Format::Csv) => csv::table(&bytes(path)?),
+        Ok(Format::Parquet) => parquet::table(&trace::read_some(path, &|name| !parquet::is_index(name))?),
+        Err(problem) => Err(problem.to_owned()),
     };
-    let points = table.and_then(|table| assemble(table, domain));
+    let points = table.and_then(|table| assemble(table, &bounds));
     points.map_err(|problem| Error::Data { path: path.to_owned(), problem })
 }
 
-fn extension(path: &Path) -> Option<String> {
-    path.extension().map(|extension| extension.to_string_lossy().to_lowercase())
+/// The columns of finite numbers, all as long, in the file `path`, named .csv or .parquet.
+///
+/// # Errors
+/// If the file cannot be read or has a value that is missing or no finite number.
+pub(crate) fn number_columns(path: &Path) -> Result<Vec<Vec<f64>>, Error> {
+    let columns = match format(path) {
+        Ok(Format::Csv) => csv::numbers(&bytes(path)?),
+        Ok(Format::Parquet) => parquet::numbers(&trace::read_some(path, &|name| !parquet::is_index(name))?),
+        Err(problem) => Err(problem.to_owned()),
+    };
+    columns.map_err(|problem| Error::Data { path: path.to_owned(), problem })
+}
+
+/// The format of a file.
+enum Format {
+    Csv,
+    Parquet,
+}
+
+/// The format that the name of a file says.
+fn format(path: &Path) -> Result<Format, &'static str> {
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    match extension.as_deref() {
+        Some("csv") => Ok(Format::Csv),
+        Some("parquet") => Ok(Format::Parquet),
+        Some("gz" | "zip" | "bz2" | "xz" | "zst") => {
+            Err("expected a file named .parquet or .csv, and this one is compressed: unpack it")
+        }
+        _ => Err("expected a file named .parquet or .csv"),
+    }
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    trace::open(path)?.read_to_end(&mut bytes).map_err(|source| Error::file("read", path, source))?;
+    Ok(bytes)
 }
 
 /// The meaning of a column's name.
@@ -171,7 +186,7 @@ fn span(letter: char, indices: Range<usize>) -> String {
 }
 
 /// The points of a table.
-fn assemble(table: Table, domain: [f64; 2]) -> Result<Points, String> {
+fn assemble(table: Table, bounds: &Bounds) -> Result<Points, String> {
     let Table { columns, rows } = table;
     if let Some((name, _)) = columns.iter().find(|(name, _)| role(name) == Role::Other) {
         let labels = LABELS.join(", ");
@@ -196,12 +211,12 @@ fn assemble(table: Table, domain: [f64; 2]) -> Result<Points, String> {
             (Some(x), u) => {
                 check(x.0, &format!("x{i}"), [0.0, 1.0], 0.0, "")?;
                 if let Some(u) = u {
-                    agree(i, x, u, domain)?;
+                    agree(i, x, u, bounds.of(i))?;
                 }
                 into.zip(x.0).for_each(|(into, &x)| *into = x);
             }
             (None, Some(u)) => {
-                let [lo, hi] = domain;
+                let domain @ [lo, hi] = bounds.of(i);
                 let slack = ROUNDING.max(lo.abs().max(hi.abs()) * u.1 / (hi - lo));
                 check(u.0, &format!("u{i}"), domain, slack, " in the box of the function,")?;
                 into.zip(u.0).for_each(|(into, &u)| *into = from_box(u, domain));

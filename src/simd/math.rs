@@ -12,7 +12,7 @@ use std::marker::PhantomData;
 /// `c[0] + x (c[1] + x (c[2] + …))`, by Horner's scheme in x² for the even and the odd powers side by side: what counts is how long
 /// a chain of operations waits for itself.
 #[inline(always)]
-fn polynomial<S: Simd, R: Real>(coefficients: &[f64], x: Lanes<S, R>) -> Lanes<S, R> {
+pub(super) fn polynomial<S: Simd, R: Real>(coefficients: &[f64], x: Lanes<S, R>) -> Lanes<S, R> {
     let square = x * x;
     let mut sums = [Lanes::splat(x.simd(), R::ZERO); 2];
     let degree = coefficients.len() - 1;
@@ -181,7 +181,7 @@ fn turned<S: Simd, R: Real>(r: Lanes<S, R>, rounded: Lanes<S, R>) -> (Lanes<S, R
 
 /// (sin, cos) of `r`, |r| ≤ π/4.
 #[inline(always)]
-fn within_a_quadrant<S: Simd, R: Real>(r: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>) {
+pub(super) fn within_a_quadrant<S: Simd, R: Real>(r: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>) {
     let square = r * r;
     let sin = polynomial(R::SIN, square).mul_add(square * r, r);
     let half = square.mul_sub_from(0.5, 1.0);

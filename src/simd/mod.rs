@@ -11,11 +11,11 @@
 //! entering a function compiled for an instruction set the processor was seen to have, is pulp's.
 
 mod columns;
+pub(crate) mod elementary;
 mod lanes;
 pub(crate) mod math;
 pub(crate) mod matrix;
 mod panels;
-pub(crate) mod peak;
 mod real;
 mod rows;
 pub(crate) mod transpose;
@@ -36,7 +36,7 @@ static ARCH: OnceLock<Arch> = OnceLock::new();
 
 /// Runs `kernel` compiled for the instruction set in use.
 #[inline]
-pub(crate) fn dispatch<K: WithSimd>(kernel: K) -> K::Output {
+pub fn dispatch<K: WithSimd>(kernel: K) -> K::Output {
     #[cfg(test)]
     if tests::ON_THE_BASELINE.get() {
         return kernel.with_simd(pulp::Scalar::new());
@@ -98,9 +98,9 @@ pub fn instruction_set() -> &'static str {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::descent::Optimizer;
     use crate::experiment::{Dimensions, Dtype, Protocol};
     use crate::objective::Function;
-    use crate::optimizer::Optimizer;
     use std::cell::Cell;
 
     thread_local! {

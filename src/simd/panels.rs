@@ -47,14 +47,22 @@ impl<R: Real> Panel<'_, R> {
 impl<R: Real> Panels<R> {
     /// The points of the row-major matrix `values`, one point per row.
     pub(crate) fn from_packed(values: &[R], coordinates: usize) -> Self {
-        let mut panels = Self::like(values.len() / coordinates, coordinates);
+        Self::with_stride(values, coordinates, Self::stride(values.len() / coordinates))
+    }
+
+    /// The same in panels whose rows have `stride` scalars, a whole number of [`Real::Block`]s.
+    pub(crate) fn with_stride(values: &[R], coordinates: usize, stride: usize) -> Self {
+        let mut panels = Self::zeros(values.len() / coordinates, coordinates, stride);
         panels.pack_from(values);
         panels
     }
 
-    /// Zeros in the layout of `points` points of `coordinates` coordinates.
-    pub(crate) fn like(points: usize, coordinates: usize) -> Self {
-        let stride = Self::stride(points);
+    /// Zeros in the layout of these points, with another number of coordinates.
+    pub(crate) fn like(&self, coordinates: usize) -> Self {
+        Self::zeros(self.points, coordinates, self.width())
+    }
+
+    fn zeros(points: usize, coordinates: usize, stride: usize) -> Self {
         Self { rows: Rows::zeros(points.div_ceil(stride) * coordinates, stride), points, coordinates }
     }
 
@@ -95,6 +103,11 @@ impl<R: Real> Panels<R> {
             let first = number * stride;
             Panel { rows, first, points: stride.min(points - first), stride }
         })
+    }
+
+    /// The length of a row of a panel.
+    pub(crate) fn width(&self) -> usize {
+        self.rows.stride()
     }
 
     /// The number of points.

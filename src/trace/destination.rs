@@ -2,10 +2,10 @@
 
 use super::file::{self, DEVICE, Provenance, SETTINGS, VERSION};
 use super::table;
-use crate::backend::Backend;
+use crate::descent::Outcome;
+use crate::device::Backend;
 use crate::error::Error;
 use crate::experiment::Run;
-use crate::optimizer::Outcome;
 use crate::output::{Output, beside};
 use polars::prelude::DataFrame;
 use std::fmt;
@@ -120,7 +120,7 @@ impl Destination {
         let outcome = provenance.outcome;
         let (output, mut fuller) = match outcome {
             Outcome::Stopped => (&self.unfinished, file::rows(self.unfinished.path()).ok()),
-            Outcome::Finished | Outcome::Diverged => (&self.finished, None),
+            _ => (&self.finished, None),
         };
         fuller = fuller.filter(|&there| there > rows);
         if fuller.is_none() {

@@ -1,10 +1,10 @@
 //! Parquet files that say where they come from.
 
 use super::parquet::{self, Writer};
-use crate::backend::Backend;
+use crate::descent::Outcome;
+use crate::device::Backend;
 use crate::error::{Error, excerpt};
 use crate::memory;
-use crate::optimizer::Outcome;
 use crate::output::{Output, Sink};
 use crate::simd;
 use ::parquet::errors::ParquetError;

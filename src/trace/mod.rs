@@ -72,31 +72,10 @@
 mod destination;
 mod file;
 mod parquet;
-mod record;
 mod table;
-mod thinning;
 
+pub use crate::descent::Sample;
 pub use destination::{Destination, Place};
 pub use file::{Provenance, ensure_known_format, metadata, read, write, write_parts, write_to};
 pub(crate) use file::{open, read_some};
-pub(crate) use record::Record;
-pub(crate) use table::PART;
 pub use table::{points, summary, traces};
-pub(crate) use thinning::Thinning;
-
-/// The record of one iteration. The columns of a trace, see the [module](self).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sample {
-    /// Counted from 0.
-    pub iteration: u64,
-    /// Wall time since the start of the run.
-    pub seconds: f64,
-    /// The smallest scaled objective of this iteration.
-    pub min: f64,
-    /// The mean scaled objective of this iteration.
-    pub mean: f64,
-    /// The smallest scaled objective so far.
-    pub best: f64,
-    /// The step size of this iteration.
-    pub step_size: f64,
-}

@@ -1,17 +1,41 @@
 //! Runs as DataFrames.
 
-use super::Sample;
+use crate::descent::Sample;
 use crate::error::Error;
-use crate::experiment::Run;
-use crate::objective::Function;
-use crate::points::to_box;
+use crate::experiment::{Comparison, PART, Run};
+use crate::objective::Problem;
 use polars::prelude::*;
-
-/// Rows of a part of a table, which is tabulated and written at once.
-pub(crate) const PART: usize = 1 << 17;
 
 /// Samples of a run, one after the other.
 type Piece<'a> = (&'a Run, &'a [Sample]);
+
+impl Run {
+    /// The trace as a DataFrame, see [`crate::trace`].
+    ///
+    /// # Errors
+    /// If Polars cannot allocate the columns.
+    pub fn trace(&self) -> Result<DataFrame, Error> {
+        traces([self])
+    }
+}
+
+impl Comparison {
+    /// The traces of the timed runs, see [`crate::trace`]: what the figures are drawn from.
+    ///
+    /// # Errors
+    /// If Polars cannot allocate the columns.
+    pub fn traces(&self) -> Result<DataFrame, Error> {
+        traces(&self.timed)
+    }
+
+    /// One row per run, those of the sweep first, see [`crate::trace`].
+    ///
+    /// # Errors
+    /// If Polars cannot allocate the columns.
+    pub fn summary(&self) -> Result<DataFrame, Error> {
+        summary(self.rows())
+    }
+}
 
 /// The traces of `runs`, one after the other. Columns: see the [module](super).
 ///
@@ -121,14 +145,14 @@ pub fn summary<'a>(runs: impl IntoIterator<Item = (&'static str, &'a Run)>) -> R
     DataFrame::new(runs.len(), columns).map_err(|source| Error::table("tabulate the runs", source))
 }
 
-/// The best points of runs of `function` of one shape, one row per run. Columns: see the [module](super).
+/// The best points of runs of `problem` of one shape, one row per run. Columns: see the [module](super).
 ///
 /// # Errors
 /// If Polars cannot make the table.
-pub fn points<'a>(function: Function, runs: impl IntoIterator<Item = &'a Run>) -> Result<DataFrame, Error> {
+pub fn points<'a>(problem: impl Into<Problem>, runs: impl IntoIterator<Item = &'a Run>) -> Result<DataFrame, Error> {
     let runs: Vec<&Run> = runs.into_iter().collect();
     let d = runs.iter().map(|run| run.x.len()).max().unwrap_or(0);
-    let domain = function.describe(d.max(1)).domain;
+    let bounds = problem.into().bounds(d);
     let mut columns = vec![
         text("function", &runs, |run| run.function.clone()),
         text("optimizer", &runs, |run| run.optimizer.name().to_owned()),
@@ -142,7 +166,7 @@ pub fn points<'a>(function: Function, runs: impl IntoIterator<Item = &'a Run>) -
         Column::new(name.into(), runs.iter().map(|run| of(run)).collect::<Vec<_>>())
     };
     columns.extend((0..d).map(|i| coordinate(format!("x{i}"), i, &|x| x)));
-    columns.extend((0..d).map(|i| coordinate(format!("u{i}"), i, &|x| to_box(x, domain))));
+    columns.extend((0..d).map(|i| coordinate(format!("u{i}"), i, &|x| bounds.to_box(i, x))));
     DataFrame::new(runs.len(), columns).map_err(|source| Error::table("tabulate the best points", source))
 }
 

@@ -1,0 +1,58 @@
+//! The shallow optimizer: the coordinates are the parameters.
+
+use super::{State, Step, state};
+use crate::objective::{Best, Job, Kernel, Update, Workspace};
+use crate::parametrization::Direct;
+use crate::simd::{Panels, Real};
+use crate::squash::{Map, to_odds};
+use std::sync::Arc;
+
+/// The shallow optimizer on one fused kernel: squash, objective, gradient and step in one pass over the parameters.
+pub(crate) struct FusedShallow<'a, R: Real> {
+    /// y, or where the map is logistic the odds e^(-gain y), of which there is no exponential to take in every iteration.
+    parameters: Panels<R>,
+    map: Map,
+    kernel: Arc<dyn Kernel<R> + 'a>,
+    workspace: Workspace<R>,
+    gradient_scale: f64,
+}
+
+impl<'a, R: Real> FusedShallow<'a, R> {
+    pub(crate) fn new(
+        mut parameters: Panels<R>,
+        map: Map,
+        kernel: Arc<dyn Kernel<R> + 'a>,
+        gradient_scale: f64,
+    ) -> Self {
+        if let Map::Logistic { gain } = map {
+            to_odds(&mut parameters, gain);
+        }
+        let workspace = kernel.workspace(parameters.points());
+        Self { parameters, map, kernel, workspace, gradient_scale }
+    }
+}
+
+impl<R: Real> Step<R> for FusedShallow<'_, R> {
+    fn step(&mut self, rate: f64, values: &mut [R], best: &mut Best<R>) {
+        let Self { parameters, map, kernel, workspace, gradient_scale } = self;
+        let update = Update::Step { step: rate * *gradient_scale / values.len() as f64 };
+        for y in parameters.iter_mut() {
+            let values = &mut values[y.first..][..y.points];
+            kernel.apply(Job { y, values, map: *map, update, best, workspace });
+        }
+    }
+
+    fn parameters(&self, look: &mut dyn FnMut(&[R])) {
+        look(self.parameters.scalars());
+    }
+
+    fn state(&self) -> State<R> {
+        let mut y = self.parameters.clone();
+        if let Map::Logistic { gain } = self.map {
+            for odds in y.scalars_mut() {
+                *odds = R::of(-odds.wide().ln() / gain);
+            }
+        }
+        state(Direct::new(y), self.map, &*self.kernel)
+    }
+}

@@ -1,0 +1,339 @@
+//! The kernel's own source on the host, compiled by the C compiler: how its arithmetic is tested without a GPU.
+
+use super::*;
+use crate::descent::{ShallowStart, Squash};
+use crate::experiment::batch::{Trial, cpu};
+use crate::objective::Function;
+use crate::rule::{LearningRate, Plateau};
+use bytemuck::cast_slice;
+use std::io::Write;
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+
+/// A program that makes one launch: its arguments come in, and what it leaves behind goes out.
+struct Host<R> {
+    folder: TempDir,
+    image: Image<R>,
+    best: Vec<R>,
+}
+
+/// How a kernel is compiled and run.
+#[derive(Clone, Copy)]
+struct Build {
+    /// Threads of a block.
+    threads: usize,
+    /// Bytes of a block's shared memory.
+    shared: usize,
+    /// More of the C compiler's options.
+    options: &'static [&'static str],
+}
+
+/// Threads share the work in a way that does not fit: what is right for three is right for any number.
+const THREE_THREADS: Build = Build { threads: 3, shared: usize::MAX, options: &[] };
+const ONE_THREAD: Build = Build { threads: 1, ..THREE_THREADS };
+
+impl<R: Real> Host<R> {
+    fn new(image: Image<R>, build: Build) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let kernel = folder.path().join("kernel.c");
+        std::fs::write(&kernel, &image.source.text).unwrap();
+        let compiled = Command::new("cc")
+            .args(["-std=gnu11", "-O1", "-Wall", "-Werror", "-Wno-unused", "-pthread", "-o"])
+            .arg(folder.path().join("host"))
+            .args(build.options)
+            .arg(format!("-DTHREADS={}", build.threads))
+            .arg(format!("-DKERNEL_SOURCE=\"{}\"", kernel.display()))
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/batch/cuda/host.c"))
+            .arg("-lm")
+            .output()
+            .expect("a C compiler");
+        assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+        Self { best: vec![R::ZERO; image.runs() * image.dimension], folder, image }
+    }
+}
+
+impl<R: Real> Machine<R> for Host<R> {
+    fn launch(&mut self, first: u64, count: u64, kept: &[u64]) -> Result<(Vec<f64>, Vec<f64>), Error> {
+        let Image { settings, gains, seeds, couplings, parameters, progress, .. } = &self.image;
+        let header = [first, count, gains.len() as u64, kept.len() as u64, couplings.len() as u64];
+        let input: [&[u8]; 9] = [
+            cast_slice(&header),
+            cast_slice(settings),
+            cast_slice(gains),
+            cast_slice(seeds),
+            cast_slice(couplings),
+            cast_slice(kept),
+            cast_slice(parameters),
+            cast_slice(progress),
+            cast_slice(&self.best),
+        ];
+        let mut program = Command::new(self.folder.path().join("host"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        program.stdin.take().unwrap().write_all(&input.concat()).unwrap();
+        let output = program.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let mut rest = &output.stdout[..];
+        let mut take = |bytes: usize| {
+            let (taken, left) = rest.split_at(bytes);
+            rest = left;
+            taken
+        };
+        let scalars = |bytes: &[u8]| bytemuck::pod_collect_to_vec::<u8, R>(bytes);
+        let numbers = |bytes: &[u8]| bytemuck::pod_collect_to_vec::<u8, f64>(bytes);
+        let sizes = (size_of_val(&parameters[..]), size_of_val(&progress[..]));
+        self.image.parameters = scalars(take(sizes.0));
+        self.image.progress = numbers(take(sizes.1));
+        self.best = scalars(take(size_of_val(&self.best[..])));
+        let samples = numbers(take(self.image.runs() * kept.len() * SAMPLE * size_of::<f64>()));
+        assert!(rest.is_empty());
+        Ok((self.image.progress.clone(), samples))
+    }
+
+    fn best(&mut self) -> Result<Vec<R>, Error> {
+        Ok(self.best.clone())
+    }
+}
+
+/// 7 points of 9 dimensions, two layers: no two alike, no multiple of anything.
+const SMALL: Dimensions = Dimensions { n: 7, k: 6, hidden: 5, layers: 2, d: 9 };
+
+/// Two rates for each of two seeds.
+const TRIALS: [Trial; 4] = trials([1e-1, 1e-2]);
+
+/// Where waves part neighboring descents if the steps are larger.
+const SMALL_TRIALS: [Trial; 4] = trials([1e-3, 1e-4]);
+
+const fn trials([large, small]: [f64; 2]) -> [Trial; 4] {
+    [
+        Trial { rate: large, seed: 5 },
+        Trial { rate: small, seed: 5 },
+        Trial { rate: large, seed: 2 },
+        Trial { rate: small, seed: 2 },
+    ]
+}
+
+fn drive<R: Real>(mut engine: Box<dyn Engine<R>>) -> Vec<Found<R>> {
+    while engine.advance().unwrap().is_some() {}
+    engine.finish().unwrap()
+}
+
+fn on_the_host<R: Element>(batch: &Batch<'_>, build: Build) -> Vec<Found<R>> {
+    drive(Box::new(Launches::new(batch, build.shared, |image: Image<R>| Ok(Host::new(image, build))).unwrap()))
+}
+
+/// Descents that take the same steps, but for rounding: every value of every sample, most of them below 1, is within `tolerance`.
+fn agree<R: Element>(batch: &Batch<'_>, build: Build, tolerance: f64) {
+    let kernel = on_the_host::<R>(batch, build);
+    let cores = drive(Box::new(cpu::Cores::<R>::new(batch).unwrap()));
+    for ((kernel, cores), trial) in kernel.iter().zip(&cores).zip(batch.trials) {
+        let context = format!(
+            "{} {} {} {}, {trial:?}, {:?}, {} threads",
+            batch.problem,
+            batch.optimizer,
+            R::NAME,
+            batch.dimensions,
+            batch.settings.squash,
+            build.threads
+        );
+        assert_eq!((kernel.iterations, kernel.outcome), (cores.iterations, cores.outcome), "{context}");
+        assert_eq!(kernel.trace.len(), cores.trace.len(), "{context}");
+        let mut worst: f64 = 0.0;
+        for (a, b) in kernel.trace.iter().zip(&cores.trace) {
+            assert_eq!((a.iteration, a.step_size.to_bits()), (b.iteration, b.step_size.to_bits()), "{context}");
+            let pairs = [(a.min, b.min), (a.mean, b.mean), (a.best, b.best)];
+            let apart =
+                pairs.into_iter().filter(|(a, b)| a != b && !(a.is_nan() && b.is_nan())).map(|(a, b)| (a - b).abs());
+            // A NaN beside a number is as far apart as can be.
+            worst = apart.fold(worst, |worst, apart| if apart.is_nan() { f64::INFINITY } else { worst.max(apart) });
+        }
+        println!("{worst:.1e} apart: {context}");
+        assert!(worst <= tolerance, "{worst:e} apart: {context}");
+        assert_eq!(kernel.best.value.wide(), kernel.trace.last().unwrap().best, "{context}");
+        // Near a minimum x is known to the square root of the value's precision.
+        for (a, b) in kernel.best.x.iter().zip(&cores.best.x) {
+            assert!((a.wide() - b.wide()).abs() <= tolerance.sqrt(), "{context}: {a} by the kernel, {b} by the cores");
+        }
+    }
+}
+
+fn batch<'a>(function: Function, optimizer: Optimizer, settings: &'a Settings) -> Batch<'a> {
+    let trials = match function {
+        Function::Ackley | Function::Michalewicz | Function::Rastrigin => &SMALL_TRIALS,
+        _ => &TRIALS,
+    };
+    Batch { problem: function.into(), dimensions: SMALL, optimizer, settings, trials }
+}
+
+/// How far values may be apart that rounding alone drives apart, over the iterations below.
+const TOLERANCES: [f64; 2] = [1e-5, 1e-13];
+
+/// Step sizes are constant: where a descent stagnates, the learning-rate rule looks at the last bit of the mean.
+fn constant(iterations: u64) -> Settings {
+    let learning_rate = LearningRate::plateau(1.0, Plateau { factor: 1.0, ..Plateau::PAPER });
+    Settings { learning_rate, ..Settings::default() }.iterations(iterations)
+}
+
+#[test]
+fn the_kernel_takes_the_steps_of_the_cores() {
+    let settings = constant(150);
+    for function in Function::ALL {
+        for optimizer in Optimizer::ALL {
+            let batch = batch(function, optimizer, &settings);
+            agree::<f32>(&batch, THREE_THREADS, TOLERANCES[0]);
+            agree::<f64>(&batch, THREE_THREADS, TOLERANCES[1]);
+        }
+    }
+}
+
+#[test]
+fn the_shapes_of_the_paper_and_of_the_published_program() {
+    let settings = constant(100);
+    for (function, dimensions) in [
+        (Function::Rastrigin, Dimensions::PAPER),
+        (Function::SpinGlass, Dimensions { d: 20, ..Dimensions::PAPER }),
+        (Function::Levy, Dimensions::DEEP_CONVEXITY),
+    ] {
+        for optimizer in Optimizer::ALL {
+            agree::<f64>(&Batch { dimensions, ..batch(function, optimizer, &settings) }, ONE_THREAD, TOLERANCES[1]);
+        }
+    }
+}
+
+#[test]
+fn squashes_starts_rules_and_gradient_scales() {
+    // The step size comes to rest at the floor, or before because the change would be too small.
+    for (squash, least_change) in Squash::ALL.into_iter().flat_map(|squash| [(squash, 0.0), (squash, 5e-2)]) {
+        let shallow_start = if least_change > 0.0 { ShallowStart::Own } else { ShallowStart::Shared };
+        let learning_rate = LearningRate::plateau(
+            1.0,
+            Plateau { factor: 0.5, patience: 2, threshold: 1e-4, floor: 1e-2, least_change, ..Plateau::PAPER },
+        );
+        let settings = Settings {
+            learning_rate,
+            squash,
+            shallow_start,
+            thinned: false,
+            gradient_scale: 7.0,
+            ..Settings::default()
+        };
+        let settings = settings.iterations(200);
+        for optimizer in Optimizer::ALL.into_iter().filter(|&of| squash != Squash::Clamp || of == Optimizer::Shallow) {
+            agree::<f64>(&batch(Function::StyblinskiTang, optimizer, &settings), ONE_THREAD, TOLERANCES[1]);
+        }
+    }
+}
+
+/// Every number of threads, and either memory, comes to the same bits.
+#[test]
+fn threads_and_memory_change_nothing() {
+    let settings = Settings::default().iterations(40);
+    for function in [Function::Ackley, Function::Rosenbrock, Function::SpinGlass, Function::Levy] {
+        for optimizer in Optimizer::ALL {
+            let batch = batch(function, optimizer, &settings);
+            let bits = |build| {
+                let found = on_the_host::<f64>(&batch, build);
+                let samples = found.iter().flat_map(|run| &run.trace).map(|s| [s.min, s.mean, s.best, s.step_size]);
+                (samples.map(|sample| sample.map(f64::to_bits)).collect::<Vec<_>>(), found[0].best.x.clone())
+            };
+            let one = bits(ONE_THREAD);
+            assert_eq!(bits(Build { threads: 8, ..ONE_THREAD }), one, "{function}, {optimizer}");
+            assert_eq!(bits(Build { shared: 0, ..THREE_THREADS }), one, "{function}, {optimizer} in global memory");
+        }
+    }
+}
+
+/// A build under a sanitizer of the C compiler.
+const fn sanitized(option: &'static [&'static str; 1]) -> Build {
+    Build { options: option, ..THREE_THREADS }
+}
+
+/// Finds two threads that touch the same number between two barriers, one of them writing.
+const THREAD_SANITIZER: &[&str; 1] = &["-fsanitize=thread"];
+
+/// Finds what is touched outside of an argument, and arithmetic without a meaning.
+const ADDRESS_SANITIZER: &[&str; 1] = &["-fsanitize=address,undefined"];
+
+#[test]
+#[ignore = "needs a C compiler with sanitizers: make test-sanitizers"]
+fn sanitizers_find_no_race_and_nothing_outside_the_arguments() {
+    let settings = Settings::default().iterations(3);
+    for sanitized in [THREAD_SANITIZER, ADDRESS_SANITIZER].map(sanitized) {
+        for (function, optimizer) in Function::ALL.into_iter().flat_map(|of| Optimizer::ALL.map(|by| (of, by))) {
+            let found = on_the_host::<f64>(&batch(function, optimizer, &settings), sanitized);
+            assert!(found.iter().all(|run| run.outcome == Outcome::Finished));
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a C compiler with sanitizers: make test-sanitizers"]
+fn sanitizers_find_a_missing_barrier() {
+    let settings = Settings::default().iterations(3);
+    let mut image = Image::<f64>::new(&batch(Function::Levy, Optimizer::Shallow, &settings), usize::MAX).unwrap();
+    let whole = image.source.text.len();
+    image.source.text = image.source.text.replacen("  SYNC();\n", "", 1);
+    assert!(image.source.text.len() < whole, "no barrier to leave out");
+    let mut host = Host::new(image, sanitized(THREAD_SANITIZER));
+    let panic = std::panic::catch_unwind(AssertUnwindSafe(move || host.launch(0, 3, &[]))).unwrap_err();
+    let message = panic.downcast_ref::<String>().expect("what failed, with what the program said");
+    assert!(message.contains("data race"), "{message}");
+}
+
+#[test]
+fn diverged_runs_stand_still_and_settled_ones_go_on() {
+    let settings = Settings::default().iterations(6_000);
+    let trials = [Trial { rate: 1e200, seed: 1 }, Trial { rate: 0.3, seed: 1 }, Trial { rate: 1e6, seed: 2 }];
+    let of = Batch { trials: &trials, ..batch(Function::Rosenbrock, Optimizer::Deep, &settings) };
+    let found = on_the_host::<f64>(&of, ONE_THREAD);
+    let alone = drive(Box::new(cpu::Cores::<f64>::new(&of).unwrap()));
+    let ends = |found: &[Found<f64>]| found.iter().map(|run| (run.outcome, run.iterations)).collect::<Vec<_>>();
+    assert_eq!(ends(&found), ends(&alone));
+    assert_eq!((found[0].outcome, found[1].outcome), (Outcome::Diverged, Outcome::Finished));
+    assert_eq!(found[0].trace.last().unwrap().iteration + 1, found[0].iterations);
+    assert!(found[1].trace.is_sorted_by(|a, b| a.seconds <= b.seconds && a.iteration < b.iteration));
+    // With a step far below its resolution, nothing moves from the start.
+    let trials = [Trial { rate: 1e-30, seed: 1 }];
+    for optimizer in Optimizer::ALL {
+        let of = Batch { trials: &trials, ..batch(Function::Sphere, optimizer, &settings) };
+        agree::<f32>(&of, THREE_THREADS, 1e-6);
+        // Here every step is compared, on the cores those of every 128th iteration.
+        let settled = |found: Vec<Found<f32>>| found.into_iter().map(|run| run.settled_at).collect::<Vec<_>>();
+        assert_eq!(settled(on_the_host::<f32>(&of, ONE_THREAD)), [Some(0)]);
+        assert_eq!(settled(drive(Box::new(cpu::Cores::<f32>::new(&of).unwrap()))), [Some(127)]);
+    }
+}
+
+#[test]
+fn a_budget_of_time_is_kept() {
+    let settings = Settings::default().seconds(0.2);
+    let found = on_the_host::<f64>(&batch(Function::Sphere, Optimizer::Shallow, &settings), ONE_THREAD);
+    for run in found {
+        assert!(run.seconds >= 0.2 && run.outcome == Outcome::Finished, "{} s, {:?}", run.seconds, run.outcome);
+        assert_eq!(run.trace.last().unwrap().iteration + 1, run.iterations);
+    }
+}
+
+#[test]
+fn demands_are_those_of_the_image() {
+    let settings = Settings::default();
+    for optimizer in Optimizer::ALL {
+        let of = batch(Function::SpinGlass, optimizer, &settings);
+        let image = Image::<f32>::new(&of, 0).unwrap();
+        let Demand { run, seed } = demand::<f32>(&of.problem, of.dimensions, optimizer, 0).unwrap();
+        assert_eq!(2 * seed, size_of_val(&image.couplings[..]) as u64);
+        let samples = TRIALS.len() * (SLOTS * SAMPLE + 1) * 8;
+        let bytes = size_of_val(&image.parameters[..])
+            + size_of_val(&image.progress[..])
+            + 4 * image.seeds.len()
+            + TRIALS.len() * (image.source.bytes + 4 * SMALL.d)
+            + samples;
+        assert_eq!(4 * run, bytes as u64);
+        assert!(image.source.global && !Image::<f32>::new(&of, usize::MAX).unwrap().source.global);
+    }
+}

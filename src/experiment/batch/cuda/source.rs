@@ -1,0 +1,119 @@
+//! The source of a batch's kernel, put together for its function and its shape, and how much memory a run takes in it.
+
+use crate::descent::{Optimizer, Settings, Squash};
+use crate::device::{Source, THREADS};
+use crate::error::Error;
+use crate::experiment::Dimensions;
+use crate::experiment::batch::Batch;
+use crate::objective::{CudaSource, Lowest, Problem};
+use crate::rule::{LearningRate, Plateau, Rule, Schedule};
+use crate::simd::Real;
+use std::fmt::Write;
+
+/// Where the source comes from: `prelude.cu` explains the macros.
+const PRELUDE: &str = include_str!("prelude.cu");
+const DESCENT: &str = include_str!("descent.cu");
+
+impl Source {
+    /// The kernel of a batch, in scalars `R`, where a block has `shared` bytes of shared memory.
+    ///
+    /// # Errors
+    /// If the function has not been written for a GPU.
+    pub(super) fn new<R: Real>(batch: &Batch<'_>, shared: usize) -> Result<Self, Error> {
+        let function = source(&batch.problem)?;
+        ensure(batch.dimensions, batch.optimizer, batch.settings)?;
+        let words = words(batch.dimensions, batch.optimizer, function);
+        let bytes = words * size_of::<R>();
+        let global = bytes > shared;
+        let Dimensions { n, k, hidden, layers, d } = batch.dimensions;
+        let mut text = String::new();
+        for (name, value) in [
+            ("N", n),
+            ("K", k),
+            ("H", hidden),
+            ("L", layers),
+            ("D", d),
+            ("BLOCK_WORDS", words),
+            ("MOST_THREADS", THREADS as usize),
+        ] {
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "#define {name} {value}");
+        }
+        for (name, defined) in [
+            ("SINGLE", R::NAME == "f32"),
+            ("DEEP", batch.optimizer == Optimizer::Deep),
+            ("CLAMP", batch.settings.squash == Squash::Clamp),
+            ("BOUNDED", batch.problem.lowest() == Lowest::Rounded),
+            ("GLOBAL_MEMORY", global),
+        ] {
+            if defined {
+                let _ = writeln!(text, "#define {name}");
+            }
+        }
+        for part in [PRELUDE].iter().chain(function.parts).chain(&[DESCENT]) {
+            text.push_str(part);
+        }
+        Ok(Self { text, bytes, global })
+    }
+}
+
+/// # Errors
+/// If runs with these settings have not been written for a GPU.
+pub(in crate::experiment::batch) fn ensure(
+    dimensions: Dimensions,
+    optimizer: Optimizer,
+    settings: &Settings,
+) -> Result<(), Error> {
+    let &Settings { rule, activation, residual, frozen_embeddings, .. } = settings;
+    let plain = (activation, residual, frozen_embeddings) == Default::default() && dimensions.layers > 0;
+    if rule != Rule::GradientDescent || (optimizer == Optimizer::Deep && !plain) {
+        return Err(Error::Backend {
+            problem: "only gradient descent on the coordinates or on a ReLU network has been written for it".to_owned(),
+            remedy: "use the device cpu",
+        });
+    }
+    if settings.target.is_some() || settings.tolerance.is_some() {
+        return Err(Error::Backend {
+            problem: "a target or a tolerance, by which a run ends before its budget, has not been written for it"
+                .to_owned(),
+            remedy: "use the device cpu",
+        });
+    }
+    plateau(settings.learning_rate).map(|_| ())
+}
+
+/// The schedule, which is written for a GPU where it is a plateau's with an absolute threshold and no cooldown; a step size that does not
+/// change is one whose factor is 1.
+pub(super) fn plateau(rate: LearningRate) -> Result<Plateau, Error> {
+    match rate.schedule {
+        Schedule::Constant => Ok(Plateau { factor: 1.0, ..Plateau::PAPER }),
+        Schedule::Plateau(plateau) if !plateau.relative && plateau.cooldown == 0 => Ok(plateau),
+        other => Err(Error::Backend {
+            problem: format!("the schedule {other} has not been written for it"),
+            remedy: "use the schedule paper or constant, or the device cpu",
+        }),
+    }
+}
+
+fn source(problem: &Problem) -> Result<CudaSource, Error> {
+    problem.cuda().ok_or_else(|| Error::Backend {
+        problem: format!("{problem} has not been written for it"),
+        remedy: "give its definition a CUDA source, or use the device cpu",
+    })
+}
+
+/// The scalars that a run moves and works on: what WORDS says in `descent.cu`, which checks it.
+fn words(dimensions: Dimensions, optimizer: Optimizer, function: CudaSource) -> usize {
+    let Dimensions { n, k, hidden, layers, d } = dimensions;
+    let flow = if optimizer == Optimizer::Deep { (layers + 1) * n * k.max(hidden) } else { 0 };
+    dimensions.parameters(optimizer) + flow + 2 * n * d + n + (function.work)(n, d)
+}
+
+/// The bytes that a run works on.
+pub(super) fn block_bytes<R: Real>(
+    problem: &Problem,
+    dimensions: Dimensions,
+    optimizer: Optimizer,
+) -> Result<usize, Error> {
+    Ok(words(dimensions, optimizer, source(problem)?) * size_of::<R>())
+}

@@ -1,0 +1,236 @@
+//! Objectives by name, in any number of dimensions: what sweeps, protocols and the command line minimize.
+
+use super::{Bounds, CudaSource, Evaluation, Function, Kernel, Kernels, Lowest, scaled};
+use crate::error::Error;
+use crate::{interrupt, memory};
+use std::fmt;
+use std::sync::Arc;
+
+/// An objective that runs are made of, in any number of dimensions: one of the [functions](Function), or one of your own.
+///
+/// Cloning shares it.
+///
+/// ```
+/// use overparam::prelude::*;
+///
+/// let problem = Problem::from(Function::Levy);
+/// assert_eq!((problem.name(), problem.bounds(5)), ("levy", Bounds::Same([-10.0, 10.0])));
+/// # Ok::<(), overparam::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Problem(Arc<dyn Source>);
+
+/// The source of a [`Problem`].
+pub(crate) trait Source: Send + Sync + 'static {
+    /// The name in tables and file names.
+    fn name(&self) -> &str;
+
+    /// The name in prose.
+    fn title(&self) -> String {
+        self.name().to_owned()
+    }
+
+    /// A text that differs between any two objectives.
+    fn identity(&self) -> String;
+
+    /// The function, if it is one that comes with the crate.
+    fn function(&self) -> Option<Function> {
+        None
+    }
+
+    /// # Errors
+    /// If it is not defined in `dimension` dimensions.
+    fn check(&self, dimension: usize) -> Result<(), Error>;
+
+    /// The box in `dimension` dimensions.
+    fn bounds(&self, dimension: usize) -> Bounds;
+
+    /// The raw values of F = 0 and F = 1 in `dimension` dimensions.
+    fn range(&self, dimension: usize) -> Result<[f64; 2], Error>;
+
+    /// True if it is drawn from a seed.
+    fn is_drawn(&self) -> bool {
+        false
+    }
+
+    /// The factor from the raw function to that of the authors' published program.
+    fn published_factor(&self, _dimension: usize) -> f64 {
+        1.0
+    }
+
+    /// The bytes that its data takes in scalars of `scalar` bytes, while it is drawn.
+    fn data_bytes(&self, _dimension: usize, _scalar: usize) -> u64 {
+        0
+    }
+
+    /// The scalars that the kernel works on, for panels whose rows have `stride` scalars and blocks of `block`.
+    fn workspace(&self, dimension: usize, stride: usize, block: usize) -> usize {
+        2 * dimension * block + stride
+    }
+
+    /// The objective for a GPU, if it has been written.
+    fn cuda(&self) -> Option<CudaSource> {
+        None
+    }
+
+    /// The value at a minimizer, by the function's chain of operations or on a GPU.
+    fn lowest(&self) -> Lowest {
+        Lowest::Unknown
+    }
+
+    /// The scalars of the data that a GPU is given for each seed.
+    fn device_scalars(&self, _dimension: usize) -> u64 {
+        0
+    }
+
+    /// That data, or nothing as soon as `stop` says so.
+    fn device_data(&self, _dimension: usize, _seed: u64, _stop: &dyn Fn() -> bool) -> Option<Vec<f64>> {
+        Some(Vec::new())
+    }
+
+    /// The kernel in single precision.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] as soon as `stop` says so; others if there is no kernel in so many dimensions.
+    fn kernel_f32(&self, dimension: usize, seed: u64, stop: &dyn Fn() -> bool) -> Result<Arc<dyn Kernel<f32>>, Error>;
+
+    /// The kernel in double precision, see [`Source::kernel_f32`].
+    fn kernel_f64(&self, dimension: usize, seed: u64, stop: &dyn Fn() -> bool) -> Result<Arc<dyn Kernel<f64>>, Error>;
+}
+
+impl Problem {
+    pub(crate) fn new(source: impl Source) -> Self {
+        Self(Arc::new(source))
+    }
+
+    /// The name in tables and file names, such as `"styblinski-tang"`.
+    pub fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    /// The name in prose, such as "Styblinski-Tang".
+    pub fn title(&self) -> String {
+        self.0.title()
+    }
+
+    /// The function, if it is one that comes with the crate.
+    pub fn function(&self) -> Option<Function> {
+        self.0.function()
+    }
+
+    /// The box of the raw coordinates u in `dimension` dimensions.
+    pub fn bounds(&self, dimension: usize) -> Bounds {
+        self.0.bounds(dimension)
+    }
+
+    /// The raw values that F = 0 and F = 1 stand for in `dimension` dimensions: F = (f - range\[0\]) / (range\[1\] - range\[0\]).
+    ///
+    /// # Errors
+    /// If the objective is not defined in so many dimensions.
+    pub fn range(&self, dimension: usize) -> Result<[f64; 2], Error> {
+        self.0.check(dimension)?;
+        self.0.range(dimension)
+    }
+
+    /// True if the seed of a run draws not only its start but also its objective, as it does the couplings of the spin glass.
+    pub fn is_drawn(&self) -> bool {
+        self.0.is_drawn()
+    }
+
+    /// F, f and the gradient of F at `points` (n×`dimension`, row-major, in [0, 1]). `seed` picks what is drawn.
+    ///
+    /// # Errors
+    /// If the objective is not defined in so many dimensions, the number of coordinates is no multiple of it, or the result does not
+    /// fit into memory.
+    pub fn evaluate<R: Kernels>(&self, dimension: usize, seed: u64, points: &[R]) -> Result<Evaluation<R>, Error> {
+        self.check(dimension)?;
+        // What is found, and as much again for whoever tabulates it.
+        let bytes = self.data_bytes(dimension, size_of::<R>()).saturating_add(4 * size_of_val(points) as u64);
+        let what = || format!("evaluating {} points of {dimension} coordinates", points.len() / dimension.max(1));
+        memory::ensure(what, bytes, "take fewer points or a smaller dimension")?;
+        scaled::evaluate(&*self.kernel::<R>(dimension, seed)?, points, dimension)
+    }
+
+    /// The kernel of the scaled objective.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] as soon as an interrupt is requested; others if there is no kernel in so many dimensions.
+    pub(crate) fn kernel<R: Kernels>(&self, dimension: usize, seed: u64) -> Result<Arc<dyn Kernel<R>>, Error> {
+        self.check(dimension)?;
+        R::kernel(&*self.0, dimension, seed, &interrupt::requested)
+    }
+
+    /// # Errors
+    /// If the objective is not defined in `dimension` dimensions.
+    pub(crate) fn check(&self, dimension: usize) -> Result<(), Error> {
+        self.0.check(dimension)
+    }
+
+    /// See [`Source::published_factor`].
+    pub(crate) fn published_factor(&self, dimension: usize) -> f64 {
+        self.0.published_factor(dimension)
+    }
+
+    /// See [`Source::data_bytes`].
+    pub(crate) fn data_bytes(&self, dimension: usize, scalar: usize) -> u64 {
+        self.0.data_bytes(dimension, scalar)
+    }
+
+    /// See [`Source::workspace`].
+    pub(crate) fn workspace(&self, dimension: usize, stride: usize, block: usize) -> usize {
+        self.0.workspace(dimension, stride, block)
+    }
+
+    /// See [`Source::cuda`].
+    pub(crate) fn cuda(&self) -> Option<CudaSource> {
+        self.0.cuda()
+    }
+
+    /// See [`Source::lowest`].
+    pub(crate) fn lowest(&self) -> Lowest {
+        self.0.lowest()
+    }
+
+    /// See [`Source::device_scalars`].
+    pub(crate) fn device_scalars(&self, dimension: usize) -> u64 {
+        self.0.device_scalars(dimension)
+    }
+
+    /// See [`Source::device_data`].
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] as soon as an interrupt is requested.
+    pub(crate) fn device_data(&self, dimension: usize, seed: u64) -> Result<Vec<f64>, Error> {
+        self.0.device_data(dimension, seed, &interrupt::requested).ok_or(Error::Interrupted)
+    }
+}
+
+impl From<Function> for Problem {
+    fn from(function: Function) -> Self {
+        Self::new(function)
+    }
+}
+
+impl From<&Problem> for Problem {
+    fn from(problem: &Problem) -> Self {
+        problem.clone()
+    }
+}
+
+impl PartialEq for Problem {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.identity() == other.0.identity()
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.name())
+    }
+}
+
+impl fmt::Debug for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0.identity())
+    }
+}
