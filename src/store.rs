@@ -36,7 +36,7 @@ impl Protocol {
     pub fn compare_with_progress(&self, problem: impl Into<Problem>) -> Result<Comparison, Error> {
         self.validate()?;
         let problem = &problem.into();
-        let unfinished = Unfinished::open(problem, &format!("{self:?} {problem:?}"));
+        let unfinished = Unfinished::open(problem, &format!("{self:?} {}", problem.fingerprint(self.dimensions.d)));
         let watch = Watch::new(problem, self.runs(problem), &unfinished);
         let known = |stage, optimizer, rate, seed| unfinished.find(stage, optimizer, rate, seed);
         let comparison = self.compare_beyond(Backend::Cpu, problem, &known, &|stage, run| {
@@ -62,7 +62,10 @@ impl Sweep {
     }
 
     fn watched<R: Element>(&self) -> Result<Vec<Run>, Error> {
-        let unfinished = Unfinished::open(&self.problem, &format!("{self:?} {}", R::NAME));
+        let unfinished = Unfinished::open(
+            &self.problem,
+            &format!("{self:?} {} {}", self.problem.fingerprint(self.dimensions.d), R::NAME),
+        );
         let watch = Watch::new(&self.problem, self.len(), &unfinished);
         let known = |optimizer, rate, seed| unfinished.find(Stage::Sweep, optimizer, rate, seed);
         let runs = self.run_beyond::<R>(&known, &|run| {

@@ -180,7 +180,7 @@ macro_rules! functions {
                 Function::title(*self).to_owned()
             }
 
-            fn identity(&self) -> String {
+            fn fingerprint(&self, _: usize) -> String {
                 Function::name(*self).to_owned()
             }
 
@@ -196,7 +196,7 @@ macro_rules! functions {
 
             fn bounds(&self, _: usize) -> Bounds {
                 match self {
-                    $(Function::$variant => Bounds::Same(<$module::$variant as Definition<f64>>::DOMAIN),)+
+                    $(Function::$variant => Bounds::All(<$module::$variant as Definition<f64>>::DOMAIN),)+
                 }
             }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// use overparam::prelude::*;
 ///
 /// let problem = Problem::from(Function::Levy);
-/// assert_eq!((problem.name(), problem.bounds(5)), ("levy", Bounds::Same([-10.0, 10.0])));
+/// assert_eq!((problem.name(), problem.bounds(5)), ("levy", Bounds::All([-10.0, 10.0])));
 /// # Ok::<(), overparam::Error>(())
 /// ```
 #[derive(Clone)]
@@ -30,8 +30,8 @@ pub(crate) trait Source: Send + Sync + 'static {
         self.name().to_owned()
     }
 
-    /// A text that differs between any two objectives.
-    fn identity(&self) -> String;
+    /// A text that differs between any two objectives in `dimension` dimensions.
+    fn fingerprint(&self, dimension: usize) -> String;
 
     /// The function, if it is one that comes with the crate.
     fn function(&self) -> Option<Function> {
@@ -160,6 +160,11 @@ impl Problem {
         R::kernel(&*self.0, dimension, seed, &interrupt::requested)
     }
 
+    /// See [`Source::fingerprint`].
+    pub(crate) fn fingerprint(&self, dimension: usize) -> String {
+        self.0.fingerprint(dimension)
+    }
+
     /// # Errors
     /// If the objective is not defined in `dimension` dimensions.
     pub(crate) fn check(&self, dimension: usize) -> Result<(), Error> {
@@ -218,8 +223,9 @@ impl From<&Problem> for Problem {
 }
 
 impl PartialEq for Problem {
+    /// True for the same function, and for clones of one problem.
     fn eq(&self, other: &Self) -> bool {
-        self.0.identity() == other.0.identity()
+        Arc::ptr_eq(&self.0, &other.0) || (self.function().is_some() && self.function() == other.function())
     }
 }
 
@@ -231,6 +237,6 @@ impl fmt::Display for Problem {
 
 impl fmt::Debug for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0.identity())
+        formatter.write_str(self.name())
     }
 }

@@ -78,7 +78,7 @@ impl<R: Element> Image<R> {
             (run[progress::BEST_MEAN], run[progress::BEST]) = (f64::INFINITY, f64::INFINITY);
         }
         let plateau = source::plateau(settings.learning_rate)?;
-        let [lower, upper] = problem.bounds(dimensions.d).of(0);
+        let [lower, upper] = problem.bounds(dimensions.d).of(0).unwrap_or([0.0, 1.0]);
         let [minimum, maximum] = problem.lowest().ends(problem.range(dimensions.d)?);
         let patience = plateau.patience as f64;
         let rule =
