@@ -73,7 +73,7 @@ pub fn execute(arguments: CommandLine) -> Result<()> {
     }
 }
 
-/// Whether `error` is about what was asked for, rather than about what happened.
+/// True if `error` is about the command line, not about a failure while it is carried out.
 pub fn is_usage(error: &anyhow::Error) -> bool {
     let kind = error.downcast_ref::<Error>();
     matches!(kind, Some(Error::Unknown { .. } | Error::Setting { .. } | Error::Backend { .. }))

@@ -13,7 +13,7 @@ pub(super) fn table(table: &DataFrame) -> Result<Table, String> {
     Ok(Table { columns: columns.collect::<Result<_, String>>()?, rows: table.height() })
 }
 
-/// Whether pandas keeps the index of a table under this name.
+/// True if pandas keeps the index of a table under this name.
 pub(super) fn is_index(name: &str) -> bool {
     let level = name.strip_prefix("__index_level_").and_then(|rest| rest.strip_suffix("__"));
     level.is_some_and(|level| level.parse::<usize>().is_ok())
