@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long finished runs may be lost for, should the process be killed.
+/// The longest time that a finished run is not in the file.
 const EVERY: Duration = Duration::from_secs(2);
 
 /// The environment variable that says where data goes, instead of to `data` below the current folder.
@@ -150,9 +150,9 @@ impl<'a> Watch<'a> {
 /// The finished runs of a computation that is not finished.
 struct Unfinished {
     path: PathBuf,
-    /// How many the file had.
+    /// The number of runs that the file had.
     found: usize,
-    /// How long finished runs may be lost for.
+    /// The longest time that a finished run is not in the file.
     every: Duration,
     runs: Mutex<Runs>,
 }

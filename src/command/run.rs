@@ -21,7 +21,7 @@ use std::path::PathBuf;
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct RunCommand {
-    /// What to minimize, see `overparam list`
+    /// The objective, see `overparam list`
     function: String,
     /// shallow or deep
     #[arg(long, default_value = "deep")]
@@ -41,10 +41,10 @@ pub struct RunCommand {
     /// Keep every iteration in the trace, not only log-spaced ones. With --seconds, once the memory ends, later iterations are log-spaced
     #[arg(long)]
     every: bool,
-    /// Where the trace goes [default: data/runs/FUNCTION-OPTIMIZER-SEED.parquet, with every setting that is not the default]
+    /// The file of the trace [default: data/runs/FUNCTION-OPTIMIZER-SEED.parquet, with every setting that is not the default]
     #[arg(long)]
     output: Option<PathBuf>,
-    /// Where the best point goes [default: beside the trace, ending in -point.parquet]
+    /// The file of the best point [default: beside the trace, ending in -point.parquet]
     #[arg(long)]
     point: Option<PathBuf>,
     #[command(flatten)]

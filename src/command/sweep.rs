@@ -24,7 +24,7 @@ use std::path::PathBuf;
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct SweepCommand {
-    /// What to minimize, see `overparam list`
+    /// The objective, see `overparam list`
     function: String,
     /// shallow or deep [default: both]
     #[arg(long)]
@@ -32,7 +32,7 @@ pub struct SweepCommand {
     /// First step sizes, comma-separated [default: the protocol's; paper: 1, 0.1, … 1e-10]
     #[arg(long, value_delimiter = ',', value_parser = settings::number)]
     rates: Option<Vec<f64>>,
-    /// How many seeds, counted from 0 [default: 10, of spin-glass 3]
+    /// The number of seeds, counted from 0 [default: 10, of spin-glass 3]
     #[arg(long, value_parser = settings::count::<u64>)]
     seeds: Option<u64>,
     /// Iterations of every run [default: the protocol's; paper: 10000, of spin-glass 1000]
@@ -44,10 +44,10 @@ pub struct SweepCommand {
     /// Threads [default: one per core]
     #[arg(long, value_parser = settings::count::<usize>)]
     jobs: Option<usize>,
-    /// Where the summary goes [default: data/sweeps/FUNCTION.parquet, with every setting that is not the default]
+    /// The file of the summary [default: data/sweeps/FUNCTION.parquet, with every setting that is not the default]
     #[arg(long)]
     output: Option<PathBuf>,
-    /// Where the best points go [default: beside the summary, ending in -points.parquet]
+    /// The file of the best points [default: beside the summary, ending in -points.parquet]
     #[arg(long)]
     points: Option<PathBuf>,
     #[command(flatten)]

@@ -14,7 +14,7 @@ use serde_json::json;
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Time {
-    /// What to minimize, see `overparam list`
+    /// The objective, see `overparam list`
     #[arg(long)]
     function: String,
     /// shallow or deep

@@ -60,7 +60,7 @@ pub(crate) struct Progress<R: Real> {
     clock: Instant,
     /// Iterations taken.
     iteration: u64,
-    /// How it ended, once it has.
+    /// The outcome, once the run has ended.
     outcome: Option<Outcome>,
     /// The iteration whose step changed no parameter, if one was seen.
     settled_at: Option<u64>,
@@ -140,7 +140,7 @@ impl<R: Real> Progress<R> {
         sample
     }
 
-    /// Whether the run is at rest by its tolerance.
+    /// True if the run no longer improves by more than its tolerance.
     fn rests(&mut self, iteration: u64, best: f64) -> bool {
         let Some(Tolerance { change, iterations }) = self.settings.tolerance else { return false };
         if self.reference.0 - best > change {

@@ -277,7 +277,7 @@ impl Protocol {
         }
     }
 
-    /// Whether `comparison` has every run that [`Protocol::compare`] makes, each to its end: it was not interrupted. Where all
+    /// True if `comparison` has every run that [`Protocol::compare`] makes, each to its end: it was not interrupted. Where all
     /// rates diverge there are no timed runs, and it is complete without them.
     pub fn is_complete(&self, comparison: &Comparison) -> bool {
         let seeds = self.seeds(&comparison.problem);

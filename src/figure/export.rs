@@ -44,7 +44,7 @@ pub fn html(figure: &Figure, title: &str) -> String {
 pub struct Written {
     /// The files that are there now.
     pub files: Vec<PathBuf>,
-    /// Why SVG and PNG are missing: a line for all figures, if there is no browser, or one for each that has none.
+    /// The reasons why SVG and PNG are missing: a line for all figures, if there is no browser, or one for each that has none.
     pub skipped: Vec<String>,
 }
 

@@ -304,7 +304,7 @@ struct Apply<'a, E, R: Real> {
     fused: &'a E,
     job: Job<'a, R>,
     tables: Option<Tables>,
-    /// Whether the points are begun only.
+    /// True in the first pass, that of [`Definition::begin`].
     begins: bool,
 }
 
@@ -389,12 +389,12 @@ impl<R: Real, E: Evaluate<R>> Apply<'_, E, R> {
     }
 }
 
-/// How parameters become coordinates, and what becomes of them when the slope is known.
+/// The map from parameters to coordinates, and from the slope to what replaces the parameters.
 pub(crate) trait Link<S: Simd, R: Real>: Copy {
     /// x of two parameters: of y, or of what stands for it.
     fn x(self, a: Lanes<S, R>, b: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>);
 
-    /// What takes the place of the parameter `y`; `spread` is x (1 - x), and `slope` df/du.
+    /// The number that replaces the parameter `y`; `spread` is x (1 - x), and `slope` df/du.
     fn replace(self, y: Lanes<S, R>, x: Lanes<S, R>, spread: Lanes<S, R>, slope: Lanes<S, R>) -> Lanes<S, R>;
 }
 
@@ -481,7 +481,7 @@ pub(crate) struct Points<'a, S: Simd, R: Real, L> {
     link: L,
     domain: [f64; 2],
     range: [f64; 2],
-    /// Whether a value below the range is one that rounding put there.
+    /// True if only rounding puts a value below the range.
     bounded: bool,
 }
 
@@ -650,7 +650,7 @@ pub(super) mod tests {
     const POINTS: usize = 50;
     const DIMENSION: usize = 7;
 
-    /// What becomes of a panel of points, of y where gradients are asked for and of odds where steps are.
+    /// A panel of points after [`Kernel::apply`]: of y for gradients, of odds for steps.
     struct Applied<'a, R: Real, F> {
         fused: &'a Fused<F>,
         y: &'a [R],

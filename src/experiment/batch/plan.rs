@@ -174,7 +174,7 @@ impl Sweep {
     }
 }
 
-/// What a backend has room for.
+/// The memory of a backend.
 struct Room {
     /// Memory.
     free: Free,

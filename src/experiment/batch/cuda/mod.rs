@@ -26,7 +26,7 @@ use source::block_bytes;
 pub(super) use source::ensure;
 use std::time::Instant;
 
-/// What a launch should take, in seconds: long beside what starting it costs, short beside anyone's patience for an interrupt.
+/// The aim for the duration of a launch, in seconds: long beside what starting it costs, short beside anyone's patience for an interrupt.
 const LAUNCH: f64 = 0.1;
 
 /// The iterations of the first launch: how long one takes is not known before.
