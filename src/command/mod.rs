@@ -16,6 +16,7 @@ mod evaluate;
 mod figures;
 mod list;
 mod naming;
+mod objective;
 mod run;
 mod settings;
 pub mod signals;
@@ -76,7 +77,7 @@ pub fn execute(arguments: CommandLine) -> Result<()> {
 /// Whether `error` is about what was asked for, rather than about what happened.
 pub fn is_usage(error: &anyhow::Error) -> bool {
     let kind = error.downcast_ref::<Error>();
-    matches!(kind, Some(Error::Unknown { .. } | Error::Setting { .. } | Error::Backend { .. }))
+    matches!(kind, Some(Error::Unknown { .. } | Error::Setting { .. } | Error::Backend { .. } | Error::Text { .. }))
 }
 
 /// Prints a line on standard output.

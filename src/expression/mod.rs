@@ -22,10 +22,12 @@ mod kernel;
 mod operation;
 mod parse;
 mod plan;
+mod problem;
 
 use array::Problem;
 pub use array::{Array, Shape, pairs};
 pub use data::Data;
+pub use problem::Cost;
 
 use crate::error::Error;
 use graph::{Graph, Id};
