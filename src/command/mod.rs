@@ -17,6 +17,7 @@ mod evaluate;
 mod figures;
 mod list;
 mod naming;
+mod objective;
 mod run;
 mod settings;
 pub mod signals;
@@ -81,7 +82,7 @@ pub fn execute(arguments: CommandLine) -> Result<()> {
 /// True if `error` is about the command line, not about a failure while it is carried out.
 pub fn is_usage(error: &anyhow::Error) -> bool {
     let kind = error.downcast_ref::<Error>();
-    matches!(kind, Some(Error::Unknown { .. } | Error::Setting { .. } | Error::Backend { .. }))
+    matches!(kind, Some(Error::Unknown { .. } | Error::Setting { .. } | Error::Backend { .. } | Error::Text { .. }))
 }
 
 /// Prints a line on standard output.

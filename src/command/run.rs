@@ -1,6 +1,7 @@
 //! `overparam run`
 
 use super::naming::{Name, number};
+use super::objective::ExpressionOptions;
 use super::settings::{self, Device, Ends, Overrides};
 use super::{signals, threads};
 use anyhow::{Result, bail};
@@ -21,8 +22,8 @@ use std::path::PathBuf;
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct RunCommand {
-    /// The objective, see `overparam list`
-    function: String,
+    /// The objective, see `overparam list`; or an --expression in its place
+    function: Option<String>,
     /// shallow or deep
     #[arg(long, default_value = "deep")]
     optimizer: String,
@@ -50,6 +51,8 @@ pub struct RunCommand {
     #[command(flatten)]
     ends: Ends,
     #[command(flatten)]
+    expression: ExpressionOptions,
+    #[command(flatten)]
     device: Device,
     #[command(flatten)]
     overrides: Overrides,
@@ -57,9 +60,11 @@ pub struct RunCommand {
 
 impl RunCommand {
     pub fn execute(self) -> Result<()> {
-        let problem = settings::problem(&self.function)?;
+        let objective = self.expression.objective(self.function.as_deref())?;
+        let problem = objective.problem.clone();
         let optimizer = settings::optimizer(&self.optimizer)?;
         let protocol = self.overrides.protocol(self.iterations)?;
+        problem.range(protocol.dimensions.d)?;
         let mut settings = protocol.settings(&problem).learning_rate(self.rate);
         if let Some(seconds) = self.seconds {
             settings = settings.seconds(seconds);
@@ -90,6 +95,7 @@ impl RunCommand {
         });
         let experiment = serde_json::json!({ "function": problem.name(), "optimizer": optimizer.name(), "seed": self.seed,
             "protocol": protocol, "settings": settings });
+        let experiment = objective.described(experiment);
         signals::finish_early()?;
         let point = self.point.unwrap_or_else(|| beside(&output, "-point"));
         let destination = Destination::prepare(&output, experiment.to_string(), backend)?;

@@ -1,6 +1,7 @@
 //! `overparam sweep`
 
 use super::naming::Name;
+use super::objective::ExpressionOptions;
 use super::settings::{self, Device, Ends, Overrides};
 use super::{signals, threads};
 use anyhow::{Result, bail};
@@ -24,8 +25,8 @@ use std::path::PathBuf;
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct SweepCommand {
-    /// The objective, see `overparam list`
-    function: String,
+    /// The objective, see `overparam list`; or an --expression in its place
+    function: Option<String>,
     /// shallow or deep [default: both]
     #[arg(long)]
     optimizer: Option<String>,
@@ -53,6 +54,8 @@ pub struct SweepCommand {
     #[command(flatten)]
     ends: Ends,
     #[command(flatten)]
+    expression: ExpressionOptions,
+    #[command(flatten)]
     device: Device,
     #[command(flatten)]
     overrides: Overrides,
@@ -60,7 +63,8 @@ pub struct SweepCommand {
 
 impl SweepCommand {
     pub fn execute(self) -> Result<()> {
-        let problem = settings::problem(&self.function)?;
+        let objective = self.expression.objective(self.function.as_deref())?;
+        let problem = objective.problem.clone();
         let mut protocol = self.overrides.protocol(self.iterations)?;
         if let Some(seeds) = self.seeds {
             (protocol.seeds, protocol.glass_seeds) = (seeds, seeds);
@@ -71,6 +75,7 @@ impl SweepCommand {
             protocol.rates = rates.iter().enumerate().filter(first).map(|(_, &rate)| rate).collect();
         }
         protocol.validate()?;
+        problem.range(protocol.dimensions.d)?;
         let mut sweep = protocol.sweep(&problem);
         self.ends.add_to(&mut sweep.settings);
         sweep.settings.validate()?;
@@ -101,6 +106,7 @@ impl SweepCommand {
         let optimizers: Vec<_> = sweep.optimizers.iter().map(|optimizer| optimizer.name()).collect();
         let experiment = serde_json::json!({ "function": problem.name(), "optimizers": optimizers, "batched": batched,
             "protocol": protocol, "target": sweep.settings.target, "tolerance": sweep.settings.tolerance });
+        let experiment = objective.described(experiment);
         signals::finish_early()?;
         let points = self.points.unwrap_or_else(|| beside(&output, "-points"));
         let destination = Destination::prepare(&output, experiment.to_string(), backend)?;

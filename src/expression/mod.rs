@@ -31,6 +31,7 @@ mod tests;
 use array::Problem;
 pub use array::{Array, Shape, pairs};
 pub use data::Data;
+pub use problem::Cost;
 
 use crate::error::Error;
 pub use crate::objective::Bounds;
