@@ -50,6 +50,14 @@ $(PEERS)/ready: benches/peers/requirements.txt
 	$(PEERS)/bin/pip install --quiet --no-deps -r $<
 	touch $@
 
+# Where `make results` reads from: what `make figures` and `make bench` have written.
+RESULTS ?=
+
+.PHONY: results
+results: set-up ## Write docs/results.md from the data that make figures and make bench have left in data/
+	$(CARGO) build $(RELEASE) --workspace
+	target/release/overparam-bench results $(RESULTS)
+
 .PHONY: kernels
 kernels: set-up ## Time the kernels alone, with Criterion (about 3 minutes after the build)
 	$(CARGO) bench --locked --package overparam-bench --bench kernels

@@ -16,6 +16,7 @@ mod peak;
 mod peer;
 mod process;
 mod record;
+mod results;
 mod roofline;
 mod scaling;
 mod signals;
@@ -43,6 +44,7 @@ struct CommandLine {
 #[derive(Subcommand)]
 enum Command {
     Measure(measure::Measure),
+    Results(results::Results),
 }
 
 fn main() -> ExitCode {
@@ -62,6 +64,7 @@ fn execute(arguments: CommandLine) -> Result<()> {
     }
     match arguments.command {
         Command::Measure(measure) => measure.execute(),
+        Command::Results(results) => results.execute(),
     }
 }
 
