@@ -319,7 +319,7 @@ fn short(value: f64) -> String {
     let size = value.abs();
     match size {
         _ if size == 0.0 || !value.is_finite() => value.to_string(),
-        _ if size >= 1e6 || size < 1e-2 => format!("{value:.1e}"),
+        _ if !(1e-2..1e6).contains(&size) => format!("{value:.1e}"),
         _ if size >= 9.95 => format!("{value:.0}"),
         _ if size >= 0.995 => format!("{value:.1}"),
         _ => format!("{value:.3}").trim_end_matches('0').to_owned(),
