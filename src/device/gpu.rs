@@ -5,6 +5,8 @@
 //! makes the launch sound is that the buffers are those that `descent.cu` says it reads and writes, with lengths that
 //! follow from the very image that its source was put together for, and that each launch is waited for.
 
+#![expect(unsafe_code, reason = "kernels are launched, and the driver is asked, by raw pointers")]
+
 use super::{Image, Machine, SAMPLE, SLOTS, THREADS, progress};
 use crate::error::Error;
 use crate::simd::Real;

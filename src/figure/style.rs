@@ -32,6 +32,7 @@ pub(super) fn color(optimizer: Optimizer) -> &'static str {
     }
 }
 
+/// The font of all text, in the size given in pixels.
 pub fn font(size: usize) -> Font {
     Font::new().family(FONT).size(size).color(INK)
 }
