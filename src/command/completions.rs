@@ -42,13 +42,10 @@ impl Manual {
     pub fn execute(self) -> Result<()> {
         let mut program = CommandLine::command();
         program.build();
-        let mut pages = vec![(PROGRAM.to_owned(), program.clone())];
-        for command in program.get_subcommands().filter(|command| command.get_name() != "help") {
-            let name = format!("{PROGRAM}-{}", command.get_name());
-            // A page's title is its command's name.
-            pages.push((name.clone(), command.clone().name(name)));
-        }
-        for (name, command) in &pages {
+        let commands = program.get_subcommands().filter(|command| command.get_name() != "help");
+        let pages: Vec<&clap::Command> = std::iter::once(&program).chain(commands).collect();
+        for &command in &pages {
+            let name = command.get_display_name().unwrap_or(PROGRAM);
             let mut text = Vec::new();
             clap_mangen::Man::new(command.clone()).render(&mut text).context("cannot write a page")?;
             let page = Output::prepare(self.folder.join(format!("{name}.1")))?;

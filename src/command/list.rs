@@ -45,7 +45,7 @@ impl List {
             let place = match description.minimizer {
                 _ if self.d < smallest => format!("needs d = {smallest} or more"),
                 Some(u) => format!("every u_i = {}", short(u[0])),
-                None if function == Function::SpinGlass => "limit of large d".to_owned(),
+                None if Problem::from(function).is_drawn() => "limit of large d".to_owned(),
                 None => "by 1-D searches".to_owned(),
             };
             let minimum = if self.d < smallest { "-".to_owned() } else { short(description.minimum) };
@@ -60,7 +60,7 @@ impl List {
             return Ok(());
         };
         let Cost { operations, bytes } = expression.cost(self.d)?;
-        let [lo, hi] = problem.bounds(self.d).of(0);
+        let [lo, hi] = problem.bounds(self.d).of(0).unwrap_or([0.0, 1.0]);
         let [lowest, highest] = expression.estimate_range(self.d)?;
         say!("name        {}\nbox         [{}, {}]^{}", problem.name(), short(lo), short(hi), self.d);
         say!("operations  {operations} for the value and the gradient of a point");
