@@ -4,9 +4,10 @@ use super::graph::{Graph, Id, Op};
 use super::operation::{Binary, Reduction, Unary};
 use super::plan::Program;
 use super::*;
-use crate::objective::{Best, Job, Kernel, Map, Update};
+use crate::objective::{Best, Job, Kernel, Update};
 use crate::simd::tests::everywhere;
 use crate::simd::{Lanes, Panels, Real, Simd, WithSimd};
+use crate::squash::Map;
 
 /// The numbers of node `value`, in double precision, one operation after the other.
 pub(super) fn interpret(graph: &Graph, value: Id, input: &[f64]) -> Vec<f64> {

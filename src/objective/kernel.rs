@@ -652,7 +652,7 @@ pub(super) mod tests {
 
     /// A panel of points after [`Kernel::apply`]: of y for gradients, of odds for steps.
     struct Applied<'a, R: Real, F> {
-        fused: &'a Fused<F>,
+        fused: &'a Fusion<Fused<F>>,
         y: &'a [R],
         gain: f64,
         update: Update,
@@ -676,7 +676,7 @@ pub(super) mod tests {
                 }
                 let (values, map) = (&mut values[y.first..][..y.points], Map::Logistic { gain });
                 let job = Job { values, y, map, update, best: &mut best, workspace: &mut workspace };
-                Apply { fused, job, tables: None, begins: F::TOGETHER }.with_simd(simd);
+                Apply { fused: &fused.0, job, tables: None, begins: F::TOGETHER }.with_simd(simd);
             }
             (values, panels.packed())
         }
@@ -685,7 +685,7 @@ pub(super) mod tests {
     /// A step of y and a step of the odds e^(-gain y) are the same, be it small or large.
     fn steps_agree<R: Real, F: Definition<R>>(step: f64, gain: f64, allowed: f64) {
         let Extremes { minimum, maximum, .. } = F::extremes(DIMENSION);
-        let fused = Fused { function: F::new(DIMENSION, 0), dimension: DIMENSION, range: [minimum, maximum] };
+        let fused = Fusion(Fused { function: F::new(DIMENSION, 0), dimension: DIMENSION, range: [minimum, maximum] });
         let y: Vec<R> = (0..POINTS * DIMENSION).map(|i| R::of(4.0 * (i as f64 * 0.618).fract() - 2.0)).collect();
         let applied = |update| everywhere(|| Applied { fused: &fused, y: &y, gain, update });
         let slopes = applied(Update::Gradient { factor: 1.0 });
@@ -715,7 +715,7 @@ pub(super) mod tests {
     /// F over the square of what x is off the middle, by about `offset` in one of seven coordinates, on every instruction set.
     fn beside_the_middle<R: Real, F: Definition<R>>(offset: f64) -> Vec<(&'static str, f64)> {
         let Extremes { minimum, maximum, .. } = F::extremes(DIMENSION);
-        let fused = Fused { function: F::new(DIMENSION, 0), dimension: DIMENSION, range: [minimum, maximum] };
+        let fused = Fusion(Fused { function: F::new(DIMENSION, 0), dimension: DIMENSION, range: [minimum, maximum] });
         // x = 1/(1 + v) with the odds v.
         let mut odds = vec![R::of(1.0); POINTS * DIMENSION];
         odds.chunks_exact_mut(DIMENSION).for_each(|point| point[3] = R::of(1.0 / (0.5 + offset) - 1.0));
@@ -725,7 +725,7 @@ pub(super) mod tests {
 
     /// x of the coordinate beside the middle, and F.
     struct OfOdds<'a, R: Real, F> {
-        fused: &'a Fused<F>,
+        fused: &'a Fusion<Fused<F>>,
         odds: &'a [R],
     }
 
@@ -741,7 +741,7 @@ pub(super) mod tests {
                 let (values, map) = (&mut values[y.first..][..y.points], Map::Logistic { gain: 1.0 });
                 let update = Update::Step { step: 0.0 };
                 let job = Job { values, y, map, update, best: &mut best, workspace: &mut workspace };
-                Apply { fused: self.fused, job, tables: None, begins: F::TOGETHER }.with_simd(simd);
+                Apply { fused: &self.fused.0, job, tables: None, begins: F::TOGETHER }.with_simd(simd);
             }
             (best.x[3], values[0])
         }
@@ -802,7 +802,7 @@ pub(super) mod tests {
 
     /// However large a step, odds stay finite, and NaN stays NaN.
     fn odds_stay_in_bounds<R: Real>() {
-        let fused = Fused { function: Sphere::<R>::new(DIMENSION, 0), dimension: DIMENSION, range: [0.0, 1.0] };
+        let fused = Fusion(Fused { function: Sphere::<R>::new(DIMENSION, 0), dimension: DIMENSION, range: [0.0, 1.0] });
         let mut y = vec![R::of(0.3); POINTS * DIMENSION];
         y[DIMENSION] = R::of(f64::NAN);
         for (step, bound) in [(1e30, R::ODDS[1]), (-1e30, R::ODDS[0])] {
