@@ -335,8 +335,8 @@ impl Protocol {
     ) -> Result<Descent<'static>, Error> {
         let sweep = self.alone(problem.into(), optimizer, seed, settings);
         match self.dtype {
-            Dtype::F32 => sweep.start_single::<f32>(sweep.problem.kernel(sweep.dimensions.d, seed)?),
-            Dtype::F64 => sweep.start_single::<f64>(sweep.problem.kernel(sweep.dimensions.d, seed)?),
+            Dtype::F32 => sweep.start_single(&|| sweep.problem.kernel::<f32>(sweep.dimensions.d, seed)),
+            Dtype::F64 => sweep.start_single(&|| sweep.problem.kernel::<f64>(sweep.dimensions.d, seed)),
         }
     }
 

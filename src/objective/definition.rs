@@ -1,6 +1,6 @@
 //! The definition of one function.
 
-use super::kernel::{Link, Points};
+use super::points::{Link, Points};
 use super::{Description, Taped, TapedValues};
 use crate::error::Error;
 use crate::simd::{Real, Simd};

@@ -45,7 +45,7 @@ impl<R: Real> Host<R> {
             .args(build.options)
             .arg(format!("-DTHREADS={}", build.threads))
             .arg(format!("-DKERNEL_SOURCE=\"{}\"", kernel.display()))
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/batch/cuda/host.c"))
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/experiment/batch/cuda/host.c"))
             .arg("-lm")
             .output()
             .expect("a C compiler");

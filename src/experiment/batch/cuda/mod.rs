@@ -10,7 +10,7 @@ mod host;
 mod ptx;
 mod source;
 
-use super::plan::Demand;
+use super::demand::Demand;
 use super::{Batch, Engine};
 use crate::descent::{Found, Optimizer, Outcome, Record, Sample, Settings, Thinning};
 use crate::device::{Gpu, Image, Machine, SAMPLE, SLOTS, Source, progress};
