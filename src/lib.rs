@@ -51,6 +51,7 @@ pub mod rule;
 mod simd;
 mod squash;
 mod store;
+mod team;
 pub mod trace;
 
 pub use device::{Backend, Compute};

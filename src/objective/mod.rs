@@ -17,6 +17,7 @@ mod kernel;
 mod problem;
 mod scaled;
 mod tape;
+mod triples;
 
 pub use bounds::{Bounds, from_box, to_box};
 pub(crate) use definition::{CudaSource, Definition, Extremes, Lowest};
