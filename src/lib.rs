@@ -59,6 +59,7 @@ pub use element::Element;
 pub use error::Error;
 pub use objective::{Couplings, Function, Problem};
 pub use simd::{Real, instruction_set, instruction_sets, use_instruction_set};
+pub use team::use_threads_per_run;
 
 // What values of this crate are made of, for programs that take them apart: adding these crates once more, with other
 // features, would compile them once more.

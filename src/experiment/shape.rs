@@ -6,6 +6,7 @@ use crate::device::{Backend, Compute};
 use crate::element::Element;
 use crate::error::Error;
 use crate::objective::{Kernel, Objective, OnTape};
+use crate::team;
 use dfdx::prelude::Cpu;
 use dfdx::prelude::Device;
 use std::sync::Arc;
@@ -66,11 +67,15 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
             let expected = "an offset and a width, both finite and the width not 0";
             return Err(Error::Setting { name: "the scale of the objective", expected, given: format!("{scale:?}") });
         }
-        let kernel: Arc<dyn Kernel<R> + '_> = match objective.kernel().filter(|_| Dev::BACKEND == Backend::Cpu) {
+        let own = objective.kernel().filter(|_| Dev::BACKEND == Backend::Cpu);
+        // A tape is computed on one thread.
+        let threads =
+            own.as_ref().map_or(1, |kernel| team::size(1, Self::DIMENSIONS.operations(optimizer, kernel.operations())));
+        let kernel: Arc<dyn Kernel<R> + '_> = match own {
             Some(kernel) => kernel,
             None => Arc::new(OnTape::<N, D, O, Dev>::new(objective, device, [offset, offset + width])),
         };
         let name = objective.name();
-        single::run(Self::DIMENSIONS, Dev::BACKEND, &name, kernel, optimizer, seed, settings)
+        single::run(Self::DIMENSIONS, Dev::BACKEND, &name, kernel, optimizer, seed, settings, threads)
     }
 }

@@ -6,6 +6,7 @@ use crate::device::Backend;
 use crate::element::Element;
 use crate::error::Error;
 use crate::objective::{Kernel, Problem};
+use crate::team;
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -50,7 +51,7 @@ impl Sweep {
         self.len() == 0
     }
 
-    /// Runs everything on the threads of the current rayon pool, each run on one thread, and returns the runs in the order of
+    /// Runs everything on the threads of the current rayon pool, each run on its share of them, and returns the runs in the order of
     /// optimizers, rates, seeds, whatever the number of threads. The runs of a seed share its couplings. `finished` is called
     /// after each run. Runs not begun when an interrupt is requested are left out.
     ///
@@ -82,7 +83,9 @@ impl Sweep {
                 let Some(kernel) = kernel.clone().filter(|_| !crate::interrupt::requested()) else { return Ok(None) };
                 let settings = self.settings.learning_rate(rate);
                 let name = self.problem.name();
-                let run = single::run(self.dimensions, Backend::Cpu, name, kernel, optimizer, seed, &settings)?;
+                let threads = team::size(self.len(), self.dimensions.operations(optimizer, kernel.operations()));
+                let run =
+                    single::run(self.dimensions, Backend::Cpu, name, kernel, optimizer, seed, &settings, threads)?;
                 finished(&run);
                 Ok(Some(run))
             };
@@ -107,15 +110,17 @@ impl Sweep {
     ) -> Result<Run, Error> {
         if backend == Backend::Cpu {
             self.ensure_room::<R>()?;
-            let (optimizer, seed) = (self.optimizers[0], self.seeds[0]);
+            let (optimizer, seed, kernel) = (self.optimizers[0], self.seeds[0], kernel()?);
+            let threads = team::size(1, self.dimensions.operations(optimizer, kernel.operations()));
             return single::run(
                 self.dimensions,
                 backend,
                 self.problem.name(),
-                kernel()?,
+                kernel,
                 optimizer,
                 seed,
                 &self.settings,
+                threads,
             );
         }
         // One optimizer, one rate and one seed are one run, unless it is not begun.

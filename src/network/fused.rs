@@ -23,6 +23,8 @@ pub struct Flow<R: Real> {
     output: Rows<R>,
     /// The derivatives of the activations, where these do not determine them; else empty.
     slopes: Rows<R>,
+    /// Sums of the gradient in the input while rows of a large weight are gone through, some at a time; else empty.
+    sums: Rows<R>,
     /// The layer's input in the backward pass: one row per point, one column per input and a column of ones.
     transposed: Rows<R>,
 }
@@ -45,8 +47,20 @@ const PANELS_PER_PART: usize = 4;
 /// The most parts.
 const MOST_PARTS: usize = 64;
 
+/// Bytes of a weight from which on its columns are not read from the first row to the last: every row is on pages of its own, more of
+/// them than the processor keeps addresses of.
+const LARGE: usize = 8 << 20;
+
+/// Rows of a large weight whose columns are read at a time.
+const BAND: usize = 64;
+
 /// Scalars of a weight that one thread adds updates to at once.
 const PIECE: usize = 4096;
+
+/// True if the columns of `weight` are read in bands of rows.
+fn large<R: Real>(weight: &[R]) -> bool {
+    size_of_val(weight) >= LARGE
+}
 
 impl<R: Products> Fused<R> {
     /// A network without layers over row-major embeddings of `dimensions` coordinates, in panels of `stride` points, with this
@@ -68,6 +82,7 @@ impl<R: Products> Fused<R> {
             update: Rows::zeros(outputs, inputs + 1),
             output: Rows::zeros(outputs, stride),
             slopes: Rows::zeros(if self.activation.keeps_slopes() { outputs } else { 0 }, stride),
+            sums: Rows::zeros(if large(&layer.weight) { inputs } else { 0 }, stride),
             transposed: Rows::zeros(stride, inputs + 1),
         };
         flow.transposed.rows_mut().for_each(|row| row[inputs] = R::of(1.0));
@@ -332,7 +347,7 @@ impl<R: Real> WithSimd for Backward<'_, '_, R> {
         let (points, stride) = (*points, *stride);
         for index in (0..flows.len()).rev() {
             let (before, rest) = flows.split_at_mut(index);
-            let Flow { update, output, transposed, .. } = &mut rest[0];
+            let Flow { update, output, sums, transposed, .. } = &mut rest[0];
             let Layer { weight, inputs } = match &weights {
                 Weights::Kept(layers) => &layers[index],
                 Weights::Moved(layers) => &layers[index],
@@ -346,7 +361,16 @@ impl<R: Real> WithSimd for Backward<'_, '_, R> {
             transpose(simd, input, stride, points, transposed, columns);
             // The gradient in the input (I × n) = weightᵀ (I × O) · output (O × n)
             let left = ByColumns { data: weight, stride: columns };
-            if index > 0 && activation == Activation::Relu {
+            if large(weight) {
+                let bands = weight.chunks(BAND * columns).zip(output.chunks(BAND * stride));
+                for (number, (weight, output)) in bands.enumerate() {
+                    let left = ByColumns { data: weight, stride: columns };
+                    let onto = if number == 0 { Onto::Zero } else { Onto::Result };
+                    shared(simd, left, inputs, output, stride, points, Into { onto, result: sums, stride });
+                }
+                let end = if index > 0 { Through::Layer(activation, slopes) } else { Through::Embeddings(moves) };
+                simd.vectorize(Finish { sums, input, end });
+            } else if index > 0 && activation == Activation::Relu {
                 shared(simd, left, inputs, output, stride, points, Gated { activations: input, stride });
             } else if index == 0 && moves {
                 shared(simd, left, inputs, output, stride, points, Added { sums: None, to: input, stride });
@@ -367,6 +391,45 @@ impl<R: Real> WithSimd for Backward<'_, '_, R> {
                 let onto = if begins { Onto::Zero } else { Onto::Result };
                 let into = Into { onto, result: update, stride: columns };
                 shared(simd, left, rows, transposed, columns, inputs + 1, into);
+            }
+        }
+    }
+}
+
+/// The end of what [`BAND`]s of a large weight have summed up: what the targets of products do where there is one.
+struct Finish<'a, R> {
+    sums: &'a [R],
+    input: &'a mut [R],
+    end: Through<'a, R>,
+}
+
+/// Where a gradient goes.
+enum Through<'a, R> {
+    /// Through an activation, with the derivatives that it keeps.
+    Layer(Activation, &'a [R]),
+    /// To the embeddings: to be added to them, if true.
+    Embeddings(bool),
+}
+
+impl<R: Real> WithSimd for Finish<'_, R> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let zero = Lanes::<S, R>::splat(simd, R::ZERO);
+        let pairs = R::registers_mut::<S>(self.input).iter_mut().zip(R::registers::<S>(self.sums));
+        let pairs = pairs.map(|(place, &sum)| (place, Lanes::<S, R>::new(simd, sum)));
+        match self.end {
+            Through::Layer(Activation::Relu, _) => {
+                pairs.for_each(|(place, sum)| *place = zero.less_than(Lanes::new(simd, *place), sum, 0.0).register());
+            }
+            Through::Embeddings(true) => {
+                pairs.for_each(|(place, sum)| *place = (Lanes::new(simd, *place) + sum).register());
+            }
+            Through::Embeddings(false) => pairs.for_each(|(place, sum)| *place = sum.register()),
+            Through::Layer(_, slopes) => {
+                pairs.for_each(|(place, sum)| *place = sum.register());
+                multiply(simd, self.input, slopes);
             }
         }
     }
