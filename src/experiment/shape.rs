@@ -7,6 +7,7 @@ use crate::element::Element;
 use crate::error::Error;
 use crate::network::{Activation, EmbeddingPerceptron};
 use crate::objective::{Kernel, Objective, OnTape};
+use crate::team;
 use dfdx::prelude::Cpu;
 use dfdx::prelude::Device;
 use std::sync::Arc;
@@ -138,11 +139,15 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
             let expected = "an offset and a width, both finite and the width not 0";
             return Err(Error::Setting { name: "the scale of the objective", expected, given: format!("{scale:?}") });
         }
-        let kernel: Arc<dyn Kernel<R> + 'a> = match kernel.filter(|_| Dev::BACKEND == Backend::Cpu) {
+        let own = kernel.filter(|_| Dev::BACKEND == Backend::Cpu);
+        // A tape is computed on one thread.
+        let threads =
+            own.as_ref().map_or(1, |kernel| team::size(1, Self::DIMENSIONS.operations(optimizer, kernel.operations())));
+        let kernel: Arc<dyn Kernel<R> + 'a> = match own {
             Some(kernel) => kernel,
             None => Arc::new(OnTape::<N, D, O, Dev>::new(objective, device.clone(), [offset, offset + width])),
         };
         let name = objective.name();
-        Descent::new(Self::DIMENSIONS, Dev::BACKEND, &name, kernel, optimizer, seed, settings)
+        Descent::new(Self::DIMENSIONS, Dev::BACKEND, &name, kernel, optimizer, seed, settings, threads)
     }
 }
