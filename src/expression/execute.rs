@@ -1,8 +1,11 @@
 //! Instructions at the width of the processor.
 
-use super::operation::{Binary, Reduction, Unary};
+use super::operation::{Reduction, Unary};
 use super::plan::{Code, Instruction, Place, Program};
-use crate::simd::math::{exp, exp_and_less_one, sin_cos, sin_cos_pi};
+use crate::simd::elementary::{
+    acos, asin, atan, cosh, erf, exp, exp_m1, floor, ln, ln_1p, powf, sin_cos, sinh, softplus, tan, tanh,
+};
+use crate::simd::math::sin_cos_pi;
 use crate::simd::matrix::{Grouped, Into, Onto, product};
 use crate::simd::{Lanes, Real, Simd, WithSimd};
 use std::marker::PhantomData;
@@ -132,12 +135,41 @@ macro_rules! elementary {
 
 elementary!(
     Exp x: exp(x),
-    ExpM1 x: exp_and_less_one(x).1,
-    Tan x: {
-        let (sin, cos) = sin_cos(x);
-        sin / cos
-    },
+    ExpM1 x: exp_m1(x),
+    Ln x: ln(x),
+    Ln1p x: ln_1p(x),
+    Tan x: tan(x),
+    Asin x: asin(x),
+    Acos x: acos(x),
+    Atan x: atan(x),
+    Sinh x: sinh(x),
+    Cosh x: cosh(x),
+    Tanh x: tanh(x),
+    Floor x: floor(x),
+    Softplus x: softplus(x),
+    Sigmoid x: Lanes::splat(x.simd(), R::ONE) / (exp(-x) + 1.0),
+    Erf x: erf(x),
 );
+
+/// A power, where each operand is a vector or a single number.
+struct Powers<'a, R: Real> {
+    result: &'a mut [R],
+    base: &'a [R],
+    exponent: &'a [R],
+}
+
+impl<R: Real> WithSimd for Powers<'_, R> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (base, exponent) = (R::registers::<S>(self.base), R::registers::<S>(self.exponent));
+        for (k, result) in R::registers_mut::<S>(self.result).iter_mut().enumerate() {
+            let [x, y] = [base, exponent].map(|of| Lanes::<S, R>::new(simd, of[k.min(of.len() - 1)]));
+            *result = powf(x, y).register();
+        }
+    }
+}
 
 /// Sine and cosine, of π `turns` x where there are turns.
 struct Waves<'a, R: Real> {
@@ -146,9 +178,6 @@ struct Waves<'a, R: Real> {
     of: &'a [R],
     turns: Option<R>,
 }
-
-/// Up to which |x| the sine and the cosine reduce their argument.
-const LARGEST_ARGUMENT: f64 = 1e4;
 
 impl<R: Real> WithSimd for Waves<'_, R> {
     type Output = ();
@@ -347,23 +376,27 @@ fn step<S: Simd, R: Real>(
             // x times 0 is 0 at 0, and NaN at NaN.
             each!(V x => zero.less_than(x, 1.0, x.less_than(zero, -1.0, x * zero)));
         }
-        Code::Unary(Unary::Floor) => {
-            // Whole numbers from the rounder's size on.
-            let large = R::ROUNDER / 3.0;
-            each!(V x => {
-                let whole = x + R::ROUNDER - R::ROUNDER;
-                let floor = x.less_than(whole, whole - 1.0, whole);
-                x.abs().less_than(large, floor, x)
-            });
-        }
         Code::Unary(operation) => {
             let (result, rest) = split(memory, result.at(start), count);
             let of = rest.get(a, count);
             match operation {
                 Unary::Exp => map::<S, R, Exp>(simd, result, of),
                 Unary::ExpM1 => map::<S, R, ExpM1>(simd, result, of),
+                Unary::Ln => map::<S, R, Ln>(simd, result, of),
+                Unary::Ln1p => map::<S, R, Ln1p>(simd, result, of),
                 Unary::Tan => map::<S, R, Tan>(simd, result, of),
-                _ => each_scalar::<S, R>(operation, result, of),
+                Unary::Asin => map::<S, R, Asin>(simd, result, of),
+                Unary::Acos => map::<S, R, Acos>(simd, result, of),
+                Unary::Atan => map::<S, R, Atan>(simd, result, of),
+                Unary::Sinh => map::<S, R, Sinh>(simd, result, of),
+                Unary::Cosh => map::<S, R, Cosh>(simd, result, of),
+                Unary::Tanh => map::<S, R, Tanh>(simd, result, of),
+                Unary::Floor => map::<S, R, Floor>(simd, result, of),
+                Unary::Softplus => map::<S, R, Softplus>(simd, result, of),
+                Unary::Sigmoid => map::<S, R, Sigmoid>(simd, result, of),
+                Unary::Erf => map::<S, R, Erf>(simd, result, of),
+                // These have instructions of their own.
+                Unary::Abs | Unary::Sqrt | Unary::Reciprocal | Unary::Sign | Unary::Sin | Unary::Cos => {}
             }
         }
         Code::SinCos | Code::SinCosPi => {
@@ -374,15 +407,8 @@ fn step<S: Simd, R: Real>(
             let (result, rest) = split(memory, result.at(start), count);
             let [a, b] = [(a, vectors[0]), (b, vectors[1])]
                 .map(|(place, vector)| rest.get(place, if vector { count } else { 1 }));
-            for (k, result) in result.iter_mut().enumerate() {
-                let (a, b) = (&a[k.min(a.len() - 1)], &b[k.min(b.len() - 1)]);
-                let result: &mut [R] = bytemuck::cast_slice_mut(std::slice::from_mut(result));
-                let (a, b): (&[R], &[R]) =
-                    (bytemuck::cast_slice(std::slice::from_ref(a)), bytemuck::cast_slice(std::slice::from_ref(b)));
-                for ((result, a), b) in result.iter_mut().zip(a).zip(b) {
-                    *result = R::of(Binary::Power.of(a.wide(), b.wide()));
-                }
-            }
+            let (base, exponent): (&[R], &[R]) = (bytemuck::cast_slice(a), bytemuck::cast_slice(b));
+            simd.vectorize(Powers::<R> { result: bytemuck::cast_slice_mut(result), base, exponent });
         }
         Code::SelectLess(vectors) => {
             let (result, rest) = split(memory, result.at(start), count);
@@ -467,15 +493,6 @@ fn waves<S: Simd, R: Real>(
             let (sin, of) = (bytemuck::cast_slice_mut(sin), bytemuck::cast_slice(rest.get(a, count)));
             simd.vectorize(Waves { sin, cos: None, of, turns });
         }
-    }
-}
-
-/// A function that is not written over registers, number by number.
-#[inline(always)]
-fn each_scalar<S: Simd, R: Real>(operation: Unary, result: &mut [R::Register<S>], of: &[R::Register<S>]) {
-    let (result, of): (&mut [R], &[R]) = (bytemuck::cast_slice_mut(result), bytemuck::cast_slice(of));
-    for (result, x) in result.iter_mut().zip(of) {
-        *result = R::of(operation.of(x.wide()));
     }
 }
 

@@ -8,6 +8,7 @@
 use super::Recorded;
 use super::gradient::gradient;
 use super::graph::{Data, Graph, Id, Indices, Op};
+use super::interval::magnitude;
 use super::operation::{Binary, Reduction, Unary};
 use crate::simd::Real;
 use crate::simd::matrix::grouped;
@@ -168,13 +169,16 @@ pub(crate) struct Program<R> {
     pub gradient: (usize, usize),
     /// Floating-point operations of one point, counting an elementary function as one.
     pub operations: usize,
+    /// A bound of the gradient, infinite where there is none.
+    pub steepest: f64,
 }
 
 impl<R: Real> Program<R> {
     pub(crate) fn new(recorded: Recorded) -> Self {
         let Recorded { mut graph, value, dimension, domain } = recorded;
         let slope = gradient(&mut graph, value).unwrap_or_else(|| graph.scalar(0.0));
-        Planner::new(&graph, value, slope, dimension).plan(domain)
+        let steepest = magnitude(&graph, slope, domain);
+        Self { steepest, ..Planner::new(&graph, value, slope, dimension).plan(domain) }
     }
 
     /// Bytes of memory that the points of one register take while they are evaluated.
@@ -692,6 +696,7 @@ impl<'a> Planner<'a> {
             lists: self.lists,
             registers: memory.top,
             operations,
+            steepest: f64::INFINITY,
         }
     }
 
