@@ -371,6 +371,11 @@ fn step<S: Simd, R: Real>(
             let one = Lanes::<S, R>::splat(simd, R::of(1.0));
             each!(V x => (one / x));
         }
+        Code::Unary(Unary::RootSlope) => {
+            let half = Lanes::<S, R>::splat(simd, R::of(0.5));
+            let zero = Lanes::<S, R>::splat(simd, R::ZERO);
+            each!(V x => zero.less_than(x, half / x, x * zero));
+        }
         Code::Unary(Unary::Sign) => {
             let zero = Lanes::<S, R>::splat(simd, R::ZERO);
             // x times 0 is 0 at 0, and NaN at NaN.
@@ -396,7 +401,13 @@ fn step<S: Simd, R: Real>(
                 Unary::Sigmoid => map::<S, R, Sigmoid>(simd, result, of),
                 Unary::Erf => map::<S, R, Erf>(simd, result, of),
                 // These have instructions of their own.
-                Unary::Abs | Unary::Sqrt | Unary::Reciprocal | Unary::Sign | Unary::Sin | Unary::Cos => {}
+                Unary::Abs
+                | Unary::Sqrt
+                | Unary::RootSlope
+                | Unary::Reciprocal
+                | Unary::Sign
+                | Unary::Sin
+                | Unary::Cos => {}
             }
         }
         Code::SinCos | Code::SinCosPi => {
@@ -414,10 +425,23 @@ fn step<S: Simd, R: Real>(
             let (result, rest) = split(memory, result.at(start), count);
             let get = |place: usize, vector: bool| rest.get(place, if vector { count } else { 1 });
             let [va, vb, vc, vd] = vectors;
-            let (a, b, c, d) = (get(a, va), get(b, vb), get(c, vc), get(d, vd));
-            let element = |of: &[R::Register<S>], k: usize| lanes(of[k.min(of.len() - 1)]);
-            for (k, result) in result.iter_mut().enumerate() {
-                *result = element(a, k).less_than(element(b, k), element(c, k), element(d, k)).register();
+            let operands = [get(a, va), get(b, vb), get(c, vc), get(d, vd)];
+            match vectors {
+                [true, true, true, true] => select::<S, R, true, true, true, true>(simd, result, operands),
+                [true, true, true, false] => select::<S, R, true, true, true, false>(simd, result, operands),
+                [true, true, false, true] => select::<S, R, true, true, false, true>(simd, result, operands),
+                [true, false, true, false] => select::<S, R, true, false, true, false>(simd, result, operands),
+                [true, false, false, true] => select::<S, R, true, false, false, true>(simd, result, operands),
+                [true, false, true, true] => select::<S, R, true, false, true, true>(simd, result, operands),
+                [false, true, true, false] => select::<S, R, false, true, true, false>(simd, result, operands),
+                [false, true, false, true] => select::<S, R, false, true, false, true>(simd, result, operands),
+                _ => {
+                    let element = |of: &[R::Register<S>], k: usize| lanes(of[k.min(of.len() - 1)]);
+                    let [a, b, c, d] = operands;
+                    for (k, result) in result.iter_mut().enumerate() {
+                        *result = element(a, k).less_than(element(b, k), element(c, k), element(d, k)).register();
+                    }
+                }
             }
         }
         Code::Fill => {
@@ -471,6 +495,29 @@ fn step<S: Simd, R: Real>(
     }
 }
 
+/// Selections by a comparison; of each operand whether it has an element for each of the result.
+#[inline(always)]
+fn select<S: Simd, R: Real, const A: bool, const B: bool, const C: bool, const D: bool>(
+    simd: S,
+    result: &mut [R::Register<S>],
+    [a, b, c, d]: [&[R::Register<S>]; 4],
+) {
+    let count = result.len();
+    let first = |of: &[R::Register<S>]| Lanes::<S, R>::new(simd, of[0]);
+    let alone = [first(a), first(b), first(c), first(d)];
+    // Slices as long as the result need no check in the loop.
+    let whole = |of: &'_ [R::Register<S>], vector: bool| if vector { count } else { of.len() };
+    let (a, b, c, d) = (&a[..whole(a, A)], &b[..whole(b, B)], &c[..whole(c, C)], &d[..whole(d, D)]);
+    let element = |of: &[R::Register<S>], k: usize, vector: bool, alone: Lanes<S, R>| {
+        if vector { Lanes::new(simd, of[k]) } else { alone }
+    };
+    for (k, result) in result.iter_mut().enumerate() {
+        let (a, b) = (element(a, k, A, alone[0]), element(b, k, B, alone[1]));
+        let (c, d) = (element(c, k, C, alone[2]), element(d, k, D, alone[3]));
+        *result = a.less_than(b, c, d).register();
+    }
+}
+
 /// The sine and the cosine of the elements at `a`.
 #[inline(always)]
 fn waves<S: Simd, R: Real>(
@@ -507,14 +554,16 @@ fn whole<S: Simd, R: Real>(simd: S, program: &Program<R>, instruction: &Instruct
         Code::Zero => memory[result..][..count].fill(R::splat(simd, R::ZERO)),
         Code::AddOnto => {
             let (result, rest) = split(memory, result, count);
+            let factor = lanes(rest.get(b, 1)[0]);
             for (result, &x) in result.iter_mut().zip(rest.get(a, count)) {
-                *result = (lanes(*result) + lanes(x)).register();
+                *result = lanes(x).mul_add(factor, lanes(*result)).register();
             }
         }
         Code::Scatter => {
+            let factor = lanes(memory[b]);
             for (k, &place) in program.lists[extra..][..count].iter().enumerate() {
                 let place = result + place as usize;
-                memory[place] = (lanes(memory[place]) + lanes(memory[a + k])).register();
+                memory[place] = lanes(memory[a + k]).mul_add(factor, lanes(memory[place])).register();
             }
         }
         Code::SumRowsMul => {

@@ -55,6 +55,7 @@ impl Interval {
             Unary::Ln1p => Self(self.0.map(|end| end.max(-1.0))).monotone(of),
             Unary::Asin | Unary::Acos => Self(self.0.map(|end| end.clamp(-1.0, 1.0))).monotone(of),
             Unary::Tan => EVERYTHING,
+            Unary::RootSlope if self.0[0] <= 0.0 => Self([0.0, f64::INFINITY]),
             Unary::Abs | Unary::Cosh => {
                 let ends = self.monotone(of);
                 if self.has(0.0) { ends.join(Self([of(0.0); 2])) } else { ends }
