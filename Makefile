@@ -50,6 +50,14 @@ $(PEERS)/ready: benches/peers/requirements.txt
 	$(PEERS)/bin/pip install --quiet --no-deps -r $<
 	touch $@
 
+# Where `make results` reads from: what `make figures` and `make bench` have written.
+RESULTS ?=
+
+.PHONY: results
+results: set-up ## Write docs/results.md from the data that make figures and make bench have left in data/
+	$(CARGO) build $(RELEASE) --workspace
+	target/release/overparam-bench results $(RESULTS)
+
 .PHONY: kernels
 kernels: set-up ## Time the kernels alone, with Criterion (about 3 minutes after the build)
 	$(CARGO) bench --locked --package overparam-bench --bench kernels
@@ -91,10 +99,11 @@ test-sanitizers: set-up ## Run the GPU kernels' source on the CPU under the C co
 	$(CARGO) test $(RELEASE) --lib sanitizers_find -- --ignored
 
 .PHONY: lint
-lint: set-up ## Format, clippy and rustdoc, warnings being errors
+lint: set-up ## Format, clippy with and without the program, rustdoc, warnings being errors
 	@echo "lint: checking (about 4 minutes on 2 cores the first time, then seconds)"
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(RELEASE) --workspace --all-targets -- -D warnings
+	$(CARGO) clippy $(RELEASE) --no-default-features --lib --examples -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(RELEASE) --workspace --no-deps
 
 .PHONY: check-cuda

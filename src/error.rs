@@ -9,7 +9,7 @@ pub enum Error {
     /// A name that is not one of the valid ones.
     #[error("unknown {kind} '{given}'{}; the valid ones are {valid}", suggestion(.nearest))]
     Unknown {
-        /// What was to be named, such as "function".
+        /// The kind of the thing that was to be named, such as "function".
         kind: &'static str,
         /// The name given.
         given: String,

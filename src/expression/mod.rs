@@ -25,48 +25,20 @@ mod kernel;
 mod operation;
 mod parse;
 mod plan;
+mod problem;
 #[cfg(test)]
 mod tests;
 
 use array::Problem;
 pub use array::{Array, Shape, pairs};
 pub use data::Data;
+pub use problem::Cost;
 
 use crate::error::Error;
+pub use crate::objective::Bounds;
 use graph::{Graph, Id};
 use std::fmt;
 use std::sync::Arc;
-
-/// The box of the coordinates u.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Bounds {
-    /// The bounds [lo, hi] of every coordinate.
-    All([f64; 2]),
-    /// The bounds [lo, hi] of each coordinate.
-    Each(Vec<[f64; 2]>),
-}
-
-impl From<[f64; 2]> for Bounds {
-    fn from(bounds: [f64; 2]) -> Self {
-        Self::All(bounds)
-    }
-}
-
-impl From<Vec<[f64; 2]>> for Bounds {
-    fn from(bounds: Vec<[f64; 2]>) -> Self {
-        Self::Each(bounds)
-    }
-}
-
-impl Bounds {
-    /// The bounds [lo, hi] of coordinate `i`.
-    pub fn of(&self, i: usize) -> Option<[f64; 2]> {
-        match self {
-            Self::All(bounds) => Some(*bounds),
-            Self::Each(bounds) => bounds.get(i).copied(),
-        }
-    }
-}
 
 type Closure = dyn Fn(Array, Array) -> Result<Array, Error> + Send + Sync;
 

@@ -5,7 +5,7 @@ use crate::error::excerpt;
 use polars::prelude::Column;
 use std::borrow::Cow;
 
-/// What stands between the values of a line.
+/// The separator of the values of a line.
 #[derive(Clone, Copy, PartialEq)]
 enum Separator {
     Comma,
@@ -81,7 +81,7 @@ impl Separator {
 
 const QUOTATION: &str = "expected quotation marks around whole values only";
 
-/// Where the table begins.
+/// The start of the table.
 struct Header<'a> {
     names: Vec<&'a str>,
     separator: Separator,
@@ -213,7 +213,7 @@ fn declaration(line: &str) -> Option<Separator> {
     line.trim_matches([' ', '"']).strip_prefix("sep=").map(Separator::of)
 }
 
-/// Whether a line is neither blank nor a comment.
+/// True if a line is neither blank nor a comment.
 fn is_data(line: &str) -> bool {
     let line = line.trim_start();
     !line.is_empty() && !line.starts_with('#')
@@ -331,7 +331,7 @@ fn has_decimal_comma(text: &str) -> bool {
     text.matches(',').count() == 1 && text.replace(',', ".").parse::<f64>().is_ok()
 }
 
-/// What is wrong with a value that is no number.
+/// The fault of a value that is no number.
 fn no_number(text: &str, separator: Separator) -> String {
     let shown = excerpt(text);
     if text.is_empty() {

@@ -203,6 +203,11 @@ fn assemble(table: Table, bounds: &Bounds) -> Result<Points, String> {
         let (x, u) = (span('x', 0..x.len()), span('u', 0..u.len()));
         return Err(format!("expected as many columns x0, x1, … as u0, u1, …, not {x} and {u}"));
     }
+    let domain = |i: usize| {
+        let missing =
+            || format!("expected points of fewer dimensions: u{i} is beyond the coordinates that the box has");
+        bounds.of(i).ok_or_else(missing)
+    };
     let mut points = vec![0.0; rows * d];
     for i in 0..d {
         let [x, u] = [&x, &u].map(|places| places.get(i).map(|&place| numbers(&columns[place].1)));
@@ -211,12 +216,12 @@ fn assemble(table: Table, bounds: &Bounds) -> Result<Points, String> {
             (Some(x), u) => {
                 check(x.0, &format!("x{i}"), [0.0, 1.0], 0.0, "")?;
                 if let Some(u) = u {
-                    agree(i, x, u, bounds.of(i))?;
+                    agree(i, x, u, domain(i)?)?;
                 }
                 into.zip(x.0).for_each(|(into, &x)| *into = x);
             }
             (None, Some(u)) => {
-                let domain @ [lo, hi] = bounds.of(i);
+                let domain @ [lo, hi] = domain(i)?;
                 let slack = ROUNDING.max(lo.abs().max(hi.abs()) * u.1 / (hi - lo));
                 check(u.0, &format!("u{i}"), domain, slack, " in the box of the function,")?;
                 into.zip(u.0).for_each(|(into, &u)| *into = from_box(u, domain));

@@ -37,7 +37,7 @@ fn finite(column: &Column) -> Result<Vec<f64>, String> {
     values.iter().enumerate().map(finite).collect()
 }
 
-/// Whether pandas keeps the index of a table under this name.
+/// True if pandas keeps the index of a table under this name.
 pub(super) fn is_index(name: &str) -> bool {
     let level = name.strip_prefix("__index_level_").and_then(|rest| rest.strip_suffix("__"));
     level.is_some_and(|level| level.parse::<usize>().is_ok())

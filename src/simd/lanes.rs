@@ -19,7 +19,7 @@ impl<S: Simd, R: Real> Clone for Lanes<S, R> {
 
 impl<S: Simd, R: Real> Copy for Lanes<S, R> {}
 
-/// What a formula may combine with [`Lanes`]: other lanes, or a constant, the same in every lane.
+/// An operand that a formula may combine with [`Lanes`]: other lanes, or a constant, the same in every lane.
 pub(crate) trait Operand<S: Simd, R: Real> {
     fn lanes(self, simd: S) -> Lanes<S, R>;
 }
@@ -39,7 +39,7 @@ impl<S: Simd, R: Real> Operand<S, R> for f64 {
 }
 
 impl<S: Simd, R: Real> Lanes<S, R> {
-    /// How many scalars it holds.
+    /// The number of scalars in it.
     pub(crate) const COUNT: usize = size_of::<R::Register<S>>() / size_of::<R>();
 
     #[inline(always)]
@@ -150,7 +150,7 @@ impl<S: Simd, R: Real> Lanes<S, R> {
         (product, ((a * c - product) + a * d + b * c) + b * d)
     }
 
-    /// Whether self < `bound` in any lane.
+    /// True if self < `bound` in any lane.
     #[inline(always)]
     pub(crate) fn any_less_than(self, bound: R) -> bool {
         R::any_less(self.simd, self.register, R::splat(self.simd, bound))

@@ -61,7 +61,7 @@ fn power_and_tail<S: Simd, R: Real>(x: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>
 #[derive(Clone, Copy)]
 pub(crate) struct Sigmoid<S: Simd, R: Real> {
     gain: Lanes<S, R>,
-    /// How many sixteenths of an octave e^(-gain y) rises with y.
+    /// The sixteenths of an octave by which e^(-gain y) rises with y.
     sixteenths: Lanes<S, R>,
     /// The largest |y|.
     limit: f64,
@@ -110,7 +110,7 @@ impl<S: Simd, R: Real> Sigmoid<S, R> {
     }
 }
 
-/// What odds are held between, so that the product of two denominators 1 + v is finite.
+/// The bounds of odds, chosen so that the product of two denominators 1 + v is finite.
 #[inline(always)]
 pub(crate) fn clamp_odds<S: Simd, R: Real>(odds: Lanes<S, R>) -> Lanes<S, R> {
     odds.clamp(R::ODDS[0], R::ODDS[1])
