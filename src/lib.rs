@@ -69,7 +69,7 @@ pub mod prelude {
     pub use crate::device::Backend;
     pub use crate::error::Error;
     pub use crate::experiment::{
-        Candidate, Choice, Comparison, Dimensions, Dtype, PaperShape, Protocol, Run, Shape, Stage, Sweep, Units,
+        Candidate, Choice, Comparison, Dimensions, Dtype, PaperShape, Protocol, Run, Shape, Stage, Sweep, Units, Widths,
     };
     pub use crate::figure::{Figure, Plot, figure1, figure2, figure3};
     pub use crate::network::{Activation, EmbeddingPerceptron, Initialization};

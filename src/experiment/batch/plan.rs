@@ -83,18 +83,16 @@ impl Sweep {
     /// # Errors
     /// If a setting is outside its range, the backend cannot be used, or a single run does not fit into its memory.
     pub fn plan<R: Real>(&self, backend: Backend) -> Result<Plan, Error> {
-        let Dimensions { n, k, hidden, layers, d } = self.dimensions;
-        if [n, k, hidden, d].contains(&0) {
+        let Dimensions { n, k, widths, d } = self.dimensions;
+        if [n, k, d].contains(&0) {
             let given = self.dimensions.to_string();
-            return Err(Error::Setting {
-                name: "every dimension of the shape but the number of layers",
-                expected: "1 or more",
-                given,
-            });
+            return Err(Error::Setting { name: "every dimension of the shape", expected: "1 or more", given });
         }
+        widths.validate()?;
         self.problem.check(d)?;
-        let widest = n.max(hidden) as u128 * d.max(hidden).max(k) as u128 * (layers as u128 + 1);
-        if [n, k, hidden, layers, d].iter().any(|&size| size > 1 << 31) || widest > 1 << 50 {
+        let hidden = widths.widest();
+        let widest = n.max(hidden) as u128 * d.max(hidden).max(k) as u128 * (widths.layers() as u128 + 1);
+        if [n, k, hidden, d].iter().any(|&size| size > 1 << 31) || widest > 1 << 50 {
             let given = self.dimensions.to_string();
             return Err(Error::Setting { name: "the shape", expected: "one that a machine's memory can hold", given });
         }
