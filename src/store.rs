@@ -409,7 +409,8 @@ mod tests {
         let path = folder.path().join("runs.parquet");
         std::fs::write(&path, "PAR1 and no more").unwrap();
         assert_eq!(Unfinished::at(path.clone(), EVERY).found, 0);
-        let run = Protocol::paper().run(Function::Sphere, Optimizer::Deep, 0, &Settings::default().iterations(3)).unwrap();
+        let run =
+            Protocol::paper().run(Function::Sphere, Optimizer::Deep, 0, &Settings::default().iterations(3)).unwrap();
         write(&[(Stage::Sweep, run)], &path).unwrap();
         assert_eq!(Unfinished::at(path.clone(), EVERY).found, 1);
         let table = trace::read(&path).unwrap();

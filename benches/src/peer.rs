@@ -2,6 +2,7 @@
 
 use crate::process::{Process, quote};
 use anyhow::{Result, anyhow, bail};
+use overparam::prelude::Widths;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -23,8 +24,7 @@ pub struct Request<'a> {
     pub n: usize,
     pub d: usize,
     pub k: usize,
-    pub hidden: usize,
-    pub layers: usize,
+    pub widths: Widths,
 }
 
 /// F = (raw - offset) / width.
@@ -166,8 +166,7 @@ mod tests {
             n: 1,
             d: 1,
             k: 1,
-            hidden: 1,
-            layers: 1,
+            widths: Widths::of(&[1]),
         };
         let limit = Duration::from_secs(60);
         let start = |command: &str| Peer::start("a peer", command, limit);

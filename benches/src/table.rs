@@ -12,7 +12,8 @@ use overparam::polars::prelude::{Column, DataFrame};
 /// | column | type | meaning |
 /// |---|---|---|
 /// | `function`, `optimizer`, `shape`, `dtype`, `program` | string | what was timed and who did it |
-/// | `n`, `d`, `k`, `hidden`, `layers` | u64 | the shape |
+/// | `n`, `d`, `k` | u64 | the shape |
+/// | `widths` | string | neurons of the hidden layers, from the input on, such as `32,16,8` |
 /// | `iterations` | u64 | iterations of a repeat |
 /// | `us_per_iteration`, `least_us_per_iteration` | f64 | microseconds: median and fastest of the repeats |
 /// | `ratio`, `least_ratio` | f64 | these by those of this crate |
@@ -49,8 +50,7 @@ pub fn ratios(measurements: &[Measurement], peak: &Peak) -> Result<DataFrame> {
         count("n", &|m| Some(m.case.dimensions.n as u64)),
         count("d", &|m| Some(m.case.dimensions.d as u64)),
         count("k", &|m| Some(m.case.dimensions.k as u64)),
-        count("hidden", &|m| Some(m.case.dimensions.hidden as u64)),
-        count("layers", &|m| Some(m.case.dimensions.layers as u64)),
+        text("widths", &|m| m.case.dimensions.widths.to_string()),
         count("iterations", &|m| Some(m.iterations)),
         real("us_per_iteration", &|m| Some(m.times.median)),
         real("least_us_per_iteration", &|m| Some(m.times.least)),
@@ -70,7 +70,8 @@ pub fn ratios(measurements: &[Measurement], peak: &Peak) -> Result<DataFrame> {
 /// | column | type | meaning |
 /// |---|---|---|
 /// | `series`, `function`, `optimizer`, `dtype` | string | what grows, and what was timed |
-/// | `n`, `d`, `k`, `hidden`, `layers` | u64 | the shape |
+/// | `n`, `d`, `k` | u64 | the shape |
+/// | `widths` | string | neurons of the hidden layers, from the input on, such as `32,16,8` |
 /// | `flop_per_iteration` | u64 | operations by formula, an elementary function being one |
 /// | `us_per_iteration`, `least_us_per_iteration` | f64 | microseconds: median and fastest of the repeats of one process |
 /// | `us_side_by_side` | f64 | microseconds between iterations when two processes run side by side |
@@ -97,8 +98,7 @@ pub fn scalings(points: &[Point]) -> Result<DataFrame> {
         count("n", &|p| Some(p.dimensions.n as u64)),
         count("d", &|p| Some(p.dimensions.d as u64)),
         count("k", &|p| Some(p.dimensions.k as u64)),
-        count("hidden", &|p| Some(p.dimensions.hidden as u64)),
-        count("layers", &|p| Some(p.dimensions.layers as u64)),
+        text("widths", &|p| p.dimensions.widths.to_string()),
         count("flop_per_iteration", &|p| Some(p.flop_per_iteration)),
         real("us_per_iteration", &|p| p.times.median),
         real("least_us_per_iteration", &|p| p.times.least),

@@ -90,7 +90,8 @@ impl Widths {
 
     fn malformed(given: String) -> Error {
         let given = format!("'{}'", excerpt(&given));
-        let expected = "whole numbers, 1 or more, separated by single commas, such as 32,16,8, or none for a linear network";
+        let expected =
+            "whole numbers, 1 or more, separated by single commas, such as 32,16,8, or none for a linear network";
         Error::Setting { name: "the widths of the hidden layers", expected, given }
     }
 }
@@ -207,7 +208,9 @@ mod tests {
         for text in ["", " ", "0", "4,0", "4,,2", "4,2,", "four", "-1", "1.5", "4;2", "1e3", "18446744073709551616"] {
             let error = text.parse::<Widths>().unwrap_err().to_string();
             let given = format!("such as 32,16,8, or none for a linear network, not '{text}'");
-            assert!(error.starts_with("the widths of the hidden layers must be whole numbers") && error.ends_with(&given));
+            assert!(
+                error.starts_with("the widths of the hidden layers must be whole numbers") && error.ends_with(&given)
+            );
         }
         let error = longer.parse::<Widths>().unwrap_err().to_string();
         assert_eq!(error, "the number of hidden layers must be at most 10000, not 10001");

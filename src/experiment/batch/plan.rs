@@ -240,6 +240,7 @@ fn on_the_cores<R: Real>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::Widths;
     use crate::objective::Function;
 
     #[test]
@@ -287,6 +288,16 @@ mod tests {
         let mut huge = sweep(Function::Sphere, 50);
         huge.dimensions.n = 1 << 40;
         assert!(huge.plan::<f64>(Backend::Cpu).unwrap_err().to_string().contains("the shape"));
+        let mut wide = sweep(Function::Sphere, 50);
+        wide.dimensions.widths = Widths::of(&[10, 1 << 30, 10]);
+        assert!(wide.plan::<f64>(Backend::Cpu).unwrap_err().to_string().contains("widths=10,1073741824,10"));
+        for (widths, sentence) in
+            [(vec![10, 0, 10], "1 or more"), (vec![1; 10_001], "hidden layers must be at most 10000, not 10001")]
+        {
+            wide.dimensions.widths = widths.into();
+            let error = wide.plan::<f64>(Backend::Cpu).unwrap_err().to_string();
+            assert!(error.contains(sentence), "{error}");
+        }
         let mut nothing = sweep(Function::Sphere, 0);
         assert!(nothing.plan::<f64>(Backend::Cpu).unwrap_err().to_string().contains("d=0"));
         (nothing.dimensions.d, nothing.rates) = (5, vec![]);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::descent::{ShallowStart, Squash};
+use crate::experiment::Widths;
 use crate::experiment::batch::{Trial, cpu};
 use crate::objective::Function;
 use crate::rule::{LearningRate, Plateau};

@@ -66,7 +66,8 @@ pub(in crate::experiment::batch) fn ensure(
     settings: &Settings,
 ) -> Result<(), Error> {
     let &Settings { rule, activation, residual, frozen_embeddings, .. } = settings;
-    let plain = (activation, residual, frozen_embeddings) == Default::default() && dimensions.widths.uniform().is_some();
+    let plain =
+        (activation, residual, frozen_embeddings) == Default::default() && dimensions.widths.uniform().is_some();
     if rule != Rule::GradientDescent || (optimizer == Optimizer::Deep && !plain) {
         return Err(Error::Backend {
             problem: "only gradient descent on the coordinates or on a ReLU network whose hidden layers have one width has been written for it".to_owned(),
