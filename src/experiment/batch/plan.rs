@@ -84,11 +84,11 @@ impl Sweep {
     /// If a setting is outside its range, the backend cannot be used, or a single run does not fit into its memory.
     pub fn plan<R: Real>(&self, backend: Backend) -> Result<Plan, Error> {
         let Dimensions { n, k, widths, d } = self.dimensions;
+        widths.validate()?;
         if [n, k, d].contains(&0) {
             let given = self.dimensions.to_string();
             return Err(Error::Setting { name: "every dimension of the shape", expected: "1 or more", given });
         }
-        widths.validate()?;
         self.problem.check(d)?;
         let hidden = widths.widest();
         let widest = n.max(hidden) as u128 * d.max(hidden).max(k) as u128 * (widths.layers() as u128 + 1);
