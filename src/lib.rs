@@ -65,11 +65,12 @@ pub use {dfdx, plotly, polars};
 
 /// The names that programs and notebooks need.
 pub mod prelude {
-    pub use crate::descent::{Budget, Optimizer, Outcome, Settings, ShallowStart, Squash};
+    pub use crate::descent::{Budget, Optimizer, Outcome, Sample, Settings, ShallowStart, Squash, Tolerance};
     pub use crate::device::Backend;
     pub use crate::error::Error;
     pub use crate::experiment::{
-        Candidate, Choice, Comparison, Dimensions, Dtype, PaperShape, Protocol, Run, Shape, Stage, Sweep, Units, Widths,
+        Candidate, Choice, Comparison, Descent, Dimensions, Dtype, End, PaperShape, Protocol, Run, Shape, Stage, Sweep,
+        Units, Widths,
     };
     pub use crate::figure::{Figure, Plot, figure1, figure2, figure3};
     pub use crate::network::{Activation, EmbeddingPerceptron, Initialization};

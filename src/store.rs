@@ -9,7 +9,7 @@ use crate::descent::{Optimizer, Outcome, Settings};
 use crate::device::Backend;
 use crate::element::Element;
 use crate::error::Error;
-use crate::experiment::{Comparison, Dimensions, Dtype, Protocol, Run, Stage, Sweep, Widths};
+use crate::experiment::{Comparison, Dimensions, Dtype, End, Protocol, Run, Stage, Sweep, Widths};
 use crate::objective::Problem;
 use crate::trace;
 use crate::{interrupt, progress, simd};
@@ -72,6 +72,32 @@ impl Sweep {
         watch.end();
         unfinished.close();
         Ok(runs)
+    }
+}
+
+impl Run {
+    /// Writes the run to a Parquet file that [`Run::load`] reads: settings, result, samples, and the [end](Run::end). Numbers are kept to the
+    /// last bit.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        write(&[(Stage::Timed, self.clone())], path.as_ref())
+    }
+
+    /// The run that [`Run::save`] wrote.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is not one that [`Run::save`] of this version wrote.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let problem = || {
+            let problem = "expected a run that `Run::save` of this version wrote".to_owned();
+            Error::Data { path: path.to_owned(), problem }
+        };
+        let table = trace::read(path)?;
+        let run = if table.height() == 1 { read_row(&table, 0).map_err(|_| problem())? } else { None };
+        run.map(|(_, run)| run).ok_or_else(problem)
     }
 }
 
@@ -211,12 +237,20 @@ fn write(runs: &[(Stage, Run)], path: &Path) -> Result<(), Error> {
         let text = |values: Vec<f64>| values.iter().map(f64::to_string).collect::<Vec<_>>().join(" ");
         Column::new(name.into(), runs.iter().map(|(_, run)| text(value(run))).collect::<Vec<_>>())
     };
+    let end = |name: &str, value: fn(&End) -> &[f64]| {
+        list(name, &|run| run.end.as_ref().map(|end| value(end).to_vec()).unwrap_or_default())
+    };
+    let norms: Vec<Option<f64>> = runs.iter().map(|(_, run)| run.end.as_ref().map(|end| end.gradient_norm)).collect();
     let samples = |name: &str, value: fn(&Sample) -> f64| list(name, &|run| run.samples.iter().map(value).collect());
     let columns = [
         Column::new("settings".into(), settings),
         Column::new("thinned_from".into(), runs.iter().map(|(_, run)| run.thinned_from).collect::<Vec<_>>()),
         list("x", &|run| run.x.clone()),
         list("range", &|run| run.scale.to_vec()),
+        end("end_points", |end| &end.points),
+        end("end_values", |end| &end.values),
+        end("end_parameters", |end| &end.parameters),
+        Column::new("end_gradient_norm".into(), norms),
         samples("sample_iteration", |sample| sample.iteration as f64),
         samples("sample_seconds", |sample| sample.seconds),
         samples("sample_min", |sample| sample.min),
@@ -251,8 +285,7 @@ fn read_row(table: &DataFrame, row: usize) -> PolarsResult<Option<(Stage, Run)>>
         Ok(text(name)?.split_whitespace().map(|number| number.parse().unwrap_or(f64::NAN)).collect())
     };
     let stage = [Stage::Sweep, Stage::Timed].into_iter().find(|stage| text("stage").is_ok_and(|s| s == stage.name()));
-    let outcome =
-        [Outcome::Finished, Outcome::Diverged].into_iter().find(|o| text("outcome").is_ok_and(|s| s == o.name()));
+    let outcome = Outcome::ALL.into_iter().find(|o| text("outcome").is_ok_and(|s| s == o.name()));
     let dtype = ["f32", "f64"].into_iter().find(|dtype| text("dtype").is_ok_and(|s| s == *dtype));
     let optimizer: Option<Optimizer> = text("optimizer")?.parse().ok();
     let settings: Option<Settings> = serde_json::from_str(&text("settings")?).ok();
@@ -266,11 +299,11 @@ fn read_row(table: &DataFrame, row: usize) -> PolarsResult<Option<(Stage, Run)>>
         return Ok(None);
     }
     let size = |name: &str| Ok::<_, PolarsError>(count(name)? as usize);
-    let widths = match text("widths")?.as_str() {
-        "" => Ok(Widths::of(&[])),
-        widths => widths.parse(),
-    };
-    let Ok(widths) = widths else { return Ok(None) };
+    let widths = table.column("widths")?.str()?.get(row).and_then(|widths| match widths {
+        "" => Some(Widths::of(&[])),
+        widths => widths.parse().ok(),
+    });
+    let Some(widths) = widths else { return Ok(None) };
     let dimensions = Dimensions { n: size("n")?, k: size("k")?, widths, d: size("d")? };
     let columns = ["iteration", "seconds", "min", "mean", "best", "step_size"];
     let columns = columns.map(|name| list(&format!("sample_{name}")));
@@ -285,6 +318,16 @@ fn read_row(table: &DataFrame, row: usize) -> PolarsResult<Option<(Stage, Run)>>
         best,
         step_size,
     });
+    let end_numbers = |name: &str| list(&format!("end_{name}"));
+    let end = match table.column("end_gradient_norm")?.f64()?.get(row) {
+        Some(gradient_norm) => Some(End {
+            points: end_numbers("points")?,
+            values: end_numbers("values")?,
+            parameters: end_numbers("parameters")?,
+            gradient_norm,
+        }),
+        None => None,
+    };
     let run = Run {
         function: text("function")?,
         optimizer,
@@ -302,6 +345,7 @@ fn read_row(table: &DataFrame, row: usize) -> PolarsResult<Option<(Stage, Run)>>
         settled_at: table.column("settled_at")?.u64()?.get(row),
         thinned_from: table.column("thinned_from")?.u64()?.get(row),
         samples: samples.collect(),
+        end,
         scale,
     };
     Ok(Some((stage, run)))

@@ -154,27 +154,6 @@ fn typed_and_other_shapes_make_the_same_runs() {
     }
 }
 
-/// What an objective on dfdx's tape cannot be minimized with is an error, not another run than the one asked for.
-#[test]
-fn the_tape_refuses_what_it_does_not_know() {
-    let bowl = |x: Taped<4, 3, f64>| -> TapedValues<4, f64> { (x - 0.3).square().sum::<_, Axis<1>>() };
-    let run = |optimizer, settings: Settings| Shape::<4, 2, 2, 1, 3>::run(&bowl, optimizer, 0, &settings.iterations(5));
-    let plain = Settings::default();
-    for settings in [
-        plain.rule(Rule::ALL[4]),
-        Settings { activation: Activation::Tanh, ..plain },
-        Settings { residual: true, ..plain },
-        Settings { frozen_embeddings: true, ..plain },
-    ] {
-        let error = run(Optimizer::Deep, settings).unwrap_err().to_string();
-        assert!(error.contains("dfdx's tape must be gradient-descent"), "{error}");
-    }
-    run(Optimizer::Deep, plain).unwrap();
-    // The coordinates have no network.
-    run(Optimizer::Shallow, Settings { activation: Activation::Tanh, ..plain }).unwrap();
-    run(Optimizer::Shallow, plain.rule(Rule::ALL[1])).unwrap_err();
-}
-
 #[test]
 fn a_gpu_refuses_what_has_not_been_written_for_it_before_it_is_opened() {
     let mut sweep = Protocol::paper().sweep(Function::Sphere);

@@ -1,7 +1,7 @@
 //! `overparam run`
 
 use super::naming::{Name, number};
-use super::settings::{self, Device, Overrides};
+use super::settings::{self, Device, Ends, Overrides};
 use super::{signals, threads};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -48,6 +48,8 @@ pub struct RunCommand {
     #[arg(long)]
     point: Option<PathBuf>,
     #[command(flatten)]
+    ends: Ends,
+    #[command(flatten)]
     device: Device,
     #[command(flatten)]
     overrides: Overrides,
@@ -68,6 +70,7 @@ impl RunCommand {
             };
         }
         settings.thinned = !self.every;
+        self.ends.add_to(&mut settings);
         settings.validate()?;
         let backend = self.device.backend()?;
         let output = self.output.unwrap_or_else(|| {
@@ -79,6 +82,7 @@ impl RunCommand {
                 Some(seconds) => name.push(format!("seconds-{}", number(seconds))),
                 None => name.setting("iterations", protocol.iterations(&problem), usual),
             }
+            self.ends.name(&mut name);
             if self.every {
                 name.push("every");
             }

@@ -1,5 +1,6 @@
 //! Options that several subcommands share.
 
+use super::naming::{Name, number as file_number};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use overparam::Error;
@@ -177,6 +178,38 @@ impl Overrides {
         }
         protocol.validate()?;
         Ok(protocol)
+    }
+}
+
+/// Ends of a run before its budget is used up.
+#[derive(Args)]
+pub struct Ends {
+    /// End a run as soon as its best scaled objective is this or less
+    #[arg(long, value_parser = number)]
+    target: Option<f64>,
+    /// End a run when its best scaled objective has fallen by no more than this over --patience iterations
+    #[arg(long, value_parser = number)]
+    tolerance: Option<f64>,
+    /// The iterations that --tolerance is about
+    #[arg(long, default_value_t = 1000, requires = "tolerance", value_parser = count::<u64>)]
+    patience: u64,
+}
+
+impl Ends {
+    /// Adds the ends to `settings`.
+    pub fn add_to(&self, settings: &mut Settings) {
+        settings.target = self.target;
+        settings.tolerance = self.tolerance.map(|change| Tolerance { change, iterations: self.patience });
+    }
+
+    /// Adds the ends to the name of a file.
+    pub fn name(&self, name: &mut Name) {
+        if let Some(target) = self.target {
+            name.push(format!("target-{}", file_number(target)));
+        }
+        if let Some(tolerance) = self.tolerance {
+            name.push(format!("tolerance-{}-{}", file_number(tolerance), self.patience));
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `overparam sweep`
 
 use super::naming::Name;
-use super::settings::{self, Device, Overrides};
+use super::settings::{self, Device, Ends, Overrides};
 use super::{signals, threads};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -51,6 +51,8 @@ pub struct SweepCommand {
     #[arg(long)]
     points: Option<PathBuf>,
     #[command(flatten)]
+    ends: Ends,
+    #[command(flatten)]
     device: Device,
     #[command(flatten)]
     overrides: Overrides,
@@ -70,6 +72,8 @@ impl SweepCommand {
         }
         protocol.validate()?;
         let mut sweep = protocol.sweep(&problem);
+        self.ends.add_to(&mut sweep.settings);
+        sweep.settings.validate()?;
         if let Some(name) = &self.optimizer {
             sweep.optimizers = vec![settings::optimizer(name)?];
         } else if protocol.squash == Squash::Clamp {
@@ -88,6 +92,7 @@ impl SweepCommand {
             name.list("rates", &protocol.rates, &base.rates);
             name.setting("seeds", sweep.seeds.len(), base.seeds(&problem).len());
             name.setting("iterations", protocol.iterations(&problem), base.iterations(&problem));
+            self.ends.name(&mut name);
             if batched {
                 name.push("batched");
             }
@@ -95,7 +100,7 @@ impl SweepCommand {
         });
         let optimizers: Vec<_> = sweep.optimizers.iter().map(|optimizer| optimizer.name()).collect();
         let experiment = serde_json::json!({ "function": problem.name(), "optimizers": optimizers, "batched": batched,
-            "protocol": protocol });
+            "protocol": protocol, "target": sweep.settings.target, "tolerance": sweep.settings.tolerance });
         signals::finish_early()?;
         let points = self.points.unwrap_or_else(|| beside(&output, "-points"));
         let destination = Destination::prepare(&output, experiment.to_string(), backend)?;

@@ -1,8 +1,8 @@
 //! The shallow optimizer: the coordinates are the parameters.
 
-use super::Step;
-use crate::error::Error;
+use super::{State, Step, state};
 use crate::objective::{Best, Job, Kernel, Update, Workspace};
+use crate::parametrization::Direct;
 use crate::simd::{Panels, Real};
 use crate::squash::{Map, to_odds};
 use std::sync::Arc;
@@ -33,17 +33,26 @@ impl<'a, R: Real> FusedShallow<'a, R> {
 }
 
 impl<R: Real> Step<R> for FusedShallow<'_, R> {
-    fn step(&mut self, rate: f64, values: &mut [R], best: &mut Best<R>) -> Result<(), Error> {
+    fn step(&mut self, rate: f64, values: &mut [R], best: &mut Best<R>) {
         let Self { parameters, map, kernel, workspace, gradient_scale } = self;
         let update = Update::Step { step: rate * *gradient_scale / values.len() as f64 };
         for y in parameters.iter_mut() {
             let values = &mut values[y.first..][..y.points];
             kernel.apply(Job { y, values, map: *map, update, best, workspace });
         }
-        Ok(())
     }
 
     fn parameters(&self, look: &mut dyn FnMut(&[R])) {
         look(self.parameters.scalars());
+    }
+
+    fn state(&self) -> State<R> {
+        let mut y = self.parameters.clone();
+        if let Map::Logistic { gain } = self.map {
+            for odds in y.scalars_mut() {
+                *odds = R::of(-odds.wide().ln() / gain);
+            }
+        }
+        state(Direct::new(y), self.map, &*self.kernel)
     }
 }

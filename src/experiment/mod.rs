@@ -1,11 +1,11 @@
 //! Experiments: single runs, sweeps over learning rates and seeds, and protocols that compare the optimizers.
 
 mod batch;
+mod descent;
 mod dimensions;
 mod protocol;
 mod run;
 mod shape;
-mod single;
 mod start;
 mod sweep;
 mod timing;
@@ -13,6 +13,7 @@ mod widths;
 
 pub(crate) use batch::PART;
 pub use batch::Plan;
+pub use descent::{Descent, End};
 pub use dimensions::Dimensions;
 pub use protocol::{Choice, Comparison, Dtype, Protocol, Stage, Units};
 pub(crate) use run::Origin;

@@ -1,7 +1,7 @@
 //! One run, finished.
 
-use super::Dimensions;
-use crate::descent::{Descent, Optimizer, Outcome, Sample, Settings};
+use super::{Dimensions, End};
+use crate::descent::{Found, Optimizer, Outcome, Sample, Settings};
 use crate::device::Backend;
 use crate::simd::Real;
 use std::fmt;
@@ -41,6 +41,8 @@ pub struct Run {
     pub thinned_from: Option<u64>,
     /// The recorded iterations.
     pub samples: Vec<Sample>,
+    /// The state after the last step. None of the runs of sweeps and protocols, to save memory, and of those on a GPU.
+    pub end: Option<End>,
     /// Offset and width of the raw function: f = offset + width F.
     pub(crate) scale: [f64; 2],
 }
@@ -56,10 +58,10 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    /// The run that `descent` made, on the objective called `function`.
-    pub(crate) fn run<R: Real>(self, function: String, settings: &Settings, descent: Descent<R>) -> Run {
+    /// The run that gave `found`, on the objective called `function`.
+    pub(crate) fn run<R: Real>(self, function: String, settings: &Settings, found: Found<R>) -> Run {
         let Self { backend, dimensions, optimizer, seed, scale } = self;
-        let Descent { best, iterations, seconds, outcome, settled_at, thinned_from, trace } = descent;
+        let Found { best, iterations, seconds, outcome, settled_at, thinned_from, trace } = found;
         Run {
             function,
             optimizer,
@@ -76,6 +78,7 @@ impl Origin {
             settled_at,
             thinned_from,
             samples: trace,
+            end: None,
             scale,
         }
     }

@@ -1,6 +1,6 @@
 //! Sweeps: every learning rate with every seed, over all cores.
 
-use super::{Dimensions, Run, single};
+use super::{Descent, Dimensions, Run};
 use crate::descent::{Optimizer, Outcome, Settings};
 use crate::device::Backend;
 use crate::element::Element;
@@ -82,7 +82,8 @@ impl Sweep {
                 let Some(kernel) = kernel.clone().filter(|_| !crate::interrupt::requested()) else { return Ok(None) };
                 let settings = self.settings.learning_rate(rate);
                 let name = self.problem.name();
-                let run = single::run(self.dimensions, Backend::Cpu, name, kernel, optimizer, seed, &settings)?;
+                let run = Descent::new(self.dimensions, Backend::Cpu, name, kernel, optimizer, seed, &settings)?;
+                let run = run.run_without_end();
                 finished(&run);
                 Ok(Some(run))
             };
@@ -106,20 +107,17 @@ impl Sweep {
         kernel: &dyn Fn() -> Result<Arc<dyn Kernel<R>>, Error>,
     ) -> Result<Run, Error> {
         if backend == Backend::Cpu {
-            self.ensure_room::<R>()?;
-            let (optimizer, seed) = (self.optimizers[0], self.seeds[0]);
-            return single::run(
-                self.dimensions,
-                backend,
-                self.problem.name(),
-                kernel()?,
-                optimizer,
-                seed,
-                &self.settings,
-            );
+            return self.start_single(kernel()?).map(Descent::run);
         }
         // One optimizer, one rate and one seed are one run, unless it is not begun.
         self.run_batched::<R>(backend, &|_| {})?.pop().ok_or(Error::Interrupted)
+    }
+
+    /// The only run of a sweep of one on the CPU, before its first iteration.
+    pub(super) fn start_single<R: Element>(&self, kernel: Arc<dyn Kernel<R>>) -> Result<Descent<'static>, Error> {
+        self.ensure_room::<R>()?;
+        let (optimizer, seed) = (self.optimizers[0], self.seeds[0]);
+        Descent::new(self.dimensions, Backend::Cpu, self.problem.name(), kernel, optimizer, seed, &self.settings)
     }
 }
 
@@ -138,7 +136,7 @@ impl Candidate {
             candidates[index].best = candidates[index].best.min(run.best) + 0.0;
             match run.outcome {
                 Outcome::Diverged => candidates[index].diverged += 1,
-                Outcome::Finished | Outcome::Stopped => {
+                Outcome::Finished | Outcome::Reached | Outcome::Converged | Outcome::Stopped => {
                     candidates[index].minimum = candidates[index].minimum.min(run.best) + 0.0;
                 }
             }

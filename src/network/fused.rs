@@ -128,6 +128,16 @@ impl<R: Products> Fused<R> {
         }
     }
 
+    /// Every parameter, row-major: the embeddings, then weight and bias of every layer, the output layer last.
+    pub(crate) fn packed(&self) -> Vec<R> {
+        let mut packed = self.embeddings.packed();
+        for Layer { weight, inputs, .. } in &self.layers {
+            packed.extend(weight.rows().flat_map(|row| &row[..*inputs]));
+            packed.extend(weight.rows().map(|row| row[*inputs]));
+        }
+        packed
+    }
+
     /// Every parameter, each a slice with its padding.
     pub(crate) fn parameters(&self) -> impl Iterator<Item = &[R]> {
         std::iter::once(self.embeddings.scalars()).chain(self.layers.iter().map(|layer| &*layer.weight))

@@ -68,6 +68,8 @@ pub(super) fn run(run: &Run) -> String {
     ];
     match run.outcome {
         Outcome::Finished => {}
+        Outcome::Reached => rows.push(("outcome", "<b>reached</b> its target".to_owned())),
+        Outcome::Converged => rows.push(("outcome", "<b>converged</b>: it no longer improved".to_owned())),
         Outcome::Diverged => rows.push(("outcome", "<b>diverged</b>: try a smaller learning rate".to_owned())),
         Outcome::Stopped => rows.push(("outcome", "<b>stopped</b> before its end".to_owned())),
     }

@@ -6,6 +6,7 @@
 use super::columns::split;
 use super::real::{Half, half, lower};
 use super::{Lanes, Real, Simd, WithSimd};
+use std::slice::ChunksExact;
 
 /// The left factor.
 pub(crate) trait Left<R: Real>: Copy {
@@ -280,62 +281,60 @@ struct Strips<'a, S, R, L, T> {
 
 impl<S: Simd, R: Real, L: Left<R>, T: Target<R>> Strips<'_, S, R, L, T> {
     /// The strip from `column` on. Gives `COLUMNS`.
-    #[inline(always)]
+    ///
+    /// A function of its own: inlined into a caller that has other strips, its loop would share registers with theirs, and what
+    /// the loop needs would be read from memory in each of its rounds.
+    #[inline(never)]
     fn strip<const ROWS: usize, const COLUMNS: usize, const HALF: usize>(&mut self, column: usize) -> usize {
-        let &mut Self { simd, left, rows, inner, right, stride, ref mut target } = self;
-        // Not just called: so the compiler works on each strip before it meets the others, which takes it half the time.
-        simd.vectorize(Strip::<R, L, T, ROWS, COLUMNS, HALF> { left, rows, inner, right, stride, column, target });
+        self.simd.vectorize(Strip::<_, _, _, _, ROWS, COLUMNS, HALF> { of: self, column });
         COLUMNS
     }
 }
 
 /// Tiles of all rows, `COLUMNS` registers and `HALF` of half the width wide, from register `column` on.
-struct Strip<'a, R, L, T, const ROWS: usize, const COLUMNS: usize, const HALF: usize> {
-    left: L,
-    rows: usize,
-    inner: usize,
-    right: &'a [R],
-    stride: usize,
+struct Strip<'s, 'a, S, R, L, T, const ROWS: usize, const COLUMNS: usize, const HALF: usize> {
+    of: &'s mut Strips<'a, S, R, L, T>,
     column: usize,
-    target: &'a mut T,
 }
 
-impl<R: Real, L: Left<R>, T: Target<R>, const ROWS: usize, const COLUMNS: usize, const HALF: usize> WithSimd
-    for Strip<'_, R, L, T, ROWS, COLUMNS, HALF>
+impl<K: Simd, R: Real, L: Left<R>, T: Target<R>, const ROWS: usize, const COLUMNS: usize, const HALF: usize> WithSimd
+    for Strip<'_, '_, K, R, L, T, ROWS, COLUMNS, HALF>
 {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
         const { assert!(ROWS == GROUP || ROWS == 2 * GROUP, "what is left of the rows is less than two groups") };
-        let rows = self.rows;
+        let rows = self.of.rows;
+        // Cut once: it takes a division.
+        let right = self.of.right.chunks_exact(self.of.stride);
         let mut first = 0;
         while rows - first >= ROWS {
-            self.tile::<S, ROWS>(simd, first);
+            self.tile::<S, ROWS>(simd, right.clone(), first);
             first += ROWS;
         }
         if ROWS > GROUP && rows - first >= GROUP {
-            self.tile::<S, GROUP>(simd, first);
+            self.tile::<S, GROUP>(simd, right.clone(), first);
             first += GROUP;
         }
         const { assert!(GROUP == 5, "and in the end less than one") };
         match rows - first {
-            4 => self.tile::<S, 4>(simd, first),
-            3 => self.tile::<S, 3>(simd, first),
-            2 => self.tile::<S, 2>(simd, first),
-            1 => self.tile::<S, 1>(simd, first),
+            4 => self.tile::<S, 4>(simd, right, first),
+            3 => self.tile::<S, 3>(simd, right, first),
+            2 => self.tile::<S, 2>(simd, right, first),
+            1 => self.tile::<S, 1>(simd, right, first),
             _ => {}
         }
     }
 }
 
-impl<R: Real, L: Left<R>, T: Target<R>, const ROWS: usize, const COLUMNS: usize, const HALF: usize>
-    Strip<'_, R, L, T, ROWS, COLUMNS, HALF>
+impl<K: Simd, R: Real, L: Left<R>, T: Target<R>, const ROWS: usize, const COLUMNS: usize, const HALF: usize>
+    Strip<'_, '_, K, R, L, T, ROWS, COLUMNS, HALF>
 {
     /// The tile of `TALL` rows from `first` on.
     #[inline(always)]
-    fn tile<S: Simd, const TALL: usize>(&mut self, simd: S, first: usize) {
-        let &mut Self { left, inner, right, stride, column, ref mut target, .. } = self;
+    fn tile<S: Simd, const TALL: usize>(&mut self, simd: S, right: ChunksExact<'_, R>, first: usize) {
+        let &mut Self { of: &mut Strips { left, inner, ref mut target, .. }, column } = self;
         let half_column = 2 * (column + COLUMNS);
         let mut tile = target.start::<S, TALL, COLUMNS>(simd, first, column);
         let mut narrow = half(simd)
@@ -344,7 +343,7 @@ impl<R: Real, L: Left<R>, T: Target<R>, const ROWS: usize, const COLUMNS: usize,
         let part = left.part::<TALL>(first, inner);
         let from = column * Lanes::<S, R>::COUNT;
         // All `inner` of them are there; but a check that can panic would have the sums written to memory in every round.
-        'inner: for (k, right) in right.chunks_exact(stride).enumerate() {
+        'inner: for (k, right) in right.enumerate() {
             let Some(right) = right.get(from..) else { break };
             let Some(whole) = R::registers::<S>(right).first_chunk::<COLUMNS>() else { break };
             let halves = R::registers::<Half>(right).get(2 * COLUMNS..).and_then(|rest| rest.first_chunk::<HALF>());

@@ -119,12 +119,12 @@ const fn trials([large, small]: [f64; 2]) -> [Trial; 4] {
     ]
 }
 
-fn drive<R: Real>(mut engine: Box<dyn Engine<R>>) -> Vec<Descent<R>> {
+fn drive<R: Real>(mut engine: Box<dyn Engine<R>>) -> Vec<Found<R>> {
     while engine.advance().unwrap().is_some() {}
     engine.finish().unwrap()
 }
 
-fn on_the_host<R: Element>(batch: &Batch<'_>, build: Build) -> Vec<Descent<R>> {
+fn on_the_host<R: Element>(batch: &Batch<'_>, build: Build) -> Vec<Found<R>> {
     drive(Box::new(Launches::new(batch, build.shared, |image: Image<R>| Ok(Host::new(image, build))).unwrap()))
 }
 
@@ -293,7 +293,7 @@ fn diverged_runs_stand_still_and_settled_ones_go_on() {
     let of = Batch { trials: &trials, ..batch(Function::Rosenbrock, Optimizer::Deep, &settings) };
     let found = on_the_host::<f64>(&of, ONE_THREAD);
     let alone = drive(Box::new(cpu::Cores::<f64>::new(&of).unwrap()));
-    let ends = |found: &[Descent<f64>]| found.iter().map(|run| (run.outcome, run.iterations)).collect::<Vec<_>>();
+    let ends = |found: &[Found<f64>]| found.iter().map(|run| (run.outcome, run.iterations)).collect::<Vec<_>>();
     assert_eq!(ends(&found), ends(&alone));
     assert_eq!((found[0].outcome, found[1].outcome), (Outcome::Diverged, Outcome::Finished));
     assert_eq!(found[0].trace.last().unwrap().iteration + 1, found[0].iterations);
@@ -304,7 +304,7 @@ fn diverged_runs_stand_still_and_settled_ones_go_on() {
         let of = Batch { trials: &trials, ..batch(Function::Sphere, optimizer, &settings) };
         agree::<f32>(&of, THREE_THREADS, 1e-6);
         // Here every step is compared, on the cores those of every 128th iteration.
-        let settled = |found: Vec<Descent<f32>>| found.into_iter().map(|run| run.settled_at).collect::<Vec<_>>();
+        let settled = |found: Vec<Found<f32>>| found.into_iter().map(|run| run.settled_at).collect::<Vec<_>>();
         assert_eq!(settled(on_the_host::<f32>(&of, ONE_THREAD)), [Some(0)]);
         assert_eq!(settled(drive(Box::new(cpu::Cores::<f32>::new(&of).unwrap()))), [Some(127)]);
     }

@@ -12,7 +12,7 @@ mod source;
 
 use super::plan::Demand;
 use super::{Batch, Engine};
-use crate::descent::{Descent, Optimizer, Outcome, Record, Sample, Settings, Thinning};
+use crate::descent::{Found, Optimizer, Outcome, Record, Sample, Settings, Thinning};
 use crate::device::{Gpu, Image, Machine, SAMPLE, SLOTS, Source, progress};
 use crate::element::Element;
 use crate::error::Error;
@@ -195,11 +195,11 @@ impl<R: Real, M: Machine<R>> Engine<R> for Launches<M> {
         Ok(self.runs.iter().any(|(_, outcome)| outcome.is_none()).then_some(end))
     }
 
-    fn finish(mut self: Box<Self>) -> Result<Vec<Descent<R>>, Error> {
+    fn finish(mut self: Box<Self>) -> Result<Vec<Found<R>>, Error> {
         let points = self.machine.best()?;
         let states = self.progress.chunks_exact(progress::COUNT).zip(points.chunks_exact(self.dimension));
         let thinned_from = self.thinned_from;
-        let descents = self.runs.into_iter().zip(states).map(|((trace, outcome), (state, x))| Descent {
+        let descents = self.runs.into_iter().zip(states).map(|((trace, outcome), (state, x))| Found {
             best: Best { value: R::of(state[progress::BEST]), x: x.to_vec() },
             iterations: state[progress::ITERATIONS] as u64,
             seconds: trace.last().map_or(0.0, |sample| sample.seconds),

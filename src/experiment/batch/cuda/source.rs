@@ -74,6 +74,13 @@ pub(in crate::experiment::batch) fn ensure(
             remedy: "use the device cpu",
         });
     }
+    if settings.target.is_some() || settings.tolerance.is_some() {
+        return Err(Error::Backend {
+            problem: "a target or a tolerance, by which a run ends before its budget, has not been written for it"
+                .to_owned(),
+            remedy: "use the device cpu",
+        });
+    }
     plateau(settings.learning_rate).map(|_| ())
 }
 
