@@ -75,7 +75,7 @@ pub mod prelude {
     pub use crate::error::Error;
     pub use crate::experiment::{
         Candidate, Choice, Comparison, Descent, Dimensions, Dtype, End, PaperShape, Protocol, Run, Shape, Stage, Sweep,
-        Units,
+        Units, Widths,
     };
     pub use crate::expression::{Array, Expression};
     pub use crate::figure::{Figure, Plot, figure1, figure2, figure3};

@@ -1,6 +1,6 @@
 //! Shapes known at compile time, and the runs that they have.
 
-use super::{Descent, Dimensions, Run};
+use super::{Descent, Dimensions, Run, Widths};
 use crate::descent::{Optimizer, Settings};
 use crate::device::{Backend, Compute};
 use crate::element::Element;
@@ -21,7 +21,7 @@ pub type PaperShape = Shape<50, 10, 10, 1, 50>;
 
 impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: usize> Shape<N, K, H, L, D> {
     /// The shape as numbers.
-    pub const DIMENSIONS: Dimensions = Dimensions { n: N, k: K, hidden: H, layers: L, d: D };
+    pub const DIMENSIONS: Dimensions = Dimensions { n: N, k: K, widths: Widths::of(&[H; L]), d: D };
 
     /// Runs one optimizer on `objective` from the start that belongs to `seed`. Both optimizers start at the same x, unless
     /// [`Settings::shallow_start`] says otherwise.
