@@ -17,6 +17,7 @@
 //!
 //! # Where things are
 //! - [`objective`]: the functions to minimize, nine and your own
+//! - [`expression`]: objectives of your own, written as array expressions
 //! - [`network`]: the network of the deep optimizer and its activations
 //! - [`descent`]: the two optimizers, settings, the descent loop; [`rule`]: the update rules and the schedules of the step size
 //! - [`experiment`]: single runs, sweeps over learning rates and seeds, the paper's protocol
@@ -37,6 +38,7 @@ mod device;
 mod element;
 pub mod error;
 pub mod experiment;
+pub mod expression;
 pub mod figure;
 pub mod interrupt;
 mod memory;
@@ -56,6 +58,7 @@ pub mod trace;
 pub use device::{Backend, Compute};
 pub use element::Element;
 pub use error::Error;
+pub use expression::{Array, Expression};
 pub use objective::{Couplings, Function, Problem};
 pub use simd::{Real, instruction_set, instruction_sets, use_instruction_set};
 
@@ -72,6 +75,7 @@ pub mod prelude {
         Candidate, Choice, Comparison, Descent, Dimensions, Dtype, End, PaperShape, Protocol, Run, Shape, Stage, Sweep,
         Units,
     };
+    pub use crate::expression::{Array, Expression};
     pub use crate::figure::{Figure, Plot, figure1, figure2, figure3};
     pub use crate::network::{Activation, EmbeddingPerceptron, Initialization};
     pub use crate::notebook::{Display as _, DisplayFigure as _, show};

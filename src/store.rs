@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long finished runs may be lost for, should the process be killed.
+/// The longest time that a finished run is not in the file.
 const EVERY: Duration = Duration::from_secs(2);
 
 /// The environment variable that says where data goes, instead of to `data` below the current folder.
@@ -36,7 +36,7 @@ impl Protocol {
     pub fn compare_with_progress(&self, problem: impl Into<Problem>) -> Result<Comparison, Error> {
         self.validate()?;
         let problem = &problem.into();
-        let unfinished = Unfinished::open(problem, &format!("{self:?} {problem:?}"));
+        let unfinished = Unfinished::open(problem, &format!("{self:?} {}", problem.fingerprint(self.dimensions.d)));
         let watch = Watch::new(problem, self.runs(problem), &unfinished);
         let known = |stage, optimizer, rate, seed| unfinished.find(stage, optimizer, rate, seed);
         let comparison = self.compare_beyond(Backend::Cpu, problem, &known, &|stage, run| {
@@ -62,7 +62,10 @@ impl Sweep {
     }
 
     fn watched<R: Element>(&self) -> Result<Vec<Run>, Error> {
-        let unfinished = Unfinished::open(&self.problem, &format!("{self:?} {}", R::NAME));
+        let unfinished = Unfinished::open(
+            &self.problem,
+            &format!("{self:?} {} {}", self.problem.fingerprint(self.dimensions.d), R::NAME),
+        );
         let watch = Watch::new(&self.problem, self.len(), &unfinished);
         let known = |optimizer, rate, seed| unfinished.find(Stage::Sweep, optimizer, rate, seed);
         let runs = self.run_beyond::<R>(&known, &|run| {
@@ -147,9 +150,9 @@ impl<'a> Watch<'a> {
 /// The finished runs of a computation that is not finished.
 struct Unfinished {
     path: PathBuf,
-    /// How many the file had.
+    /// The number of runs that the file had.
     found: usize,
-    /// How long finished runs may be lost for.
+    /// The longest time that a finished run is not in the file.
     every: Duration,
     runs: Mutex<Runs>,
 }

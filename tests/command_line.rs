@@ -138,6 +138,29 @@ fn a_run_writes_its_trace_with_metadata() {
 }
 
 #[test]
+fn runs_and_sweeps_end_at_a_target_and_by_a_tolerance() {
+    let folder = folder();
+    let ran = |arguments: &[&str]| {
+        let output = overparam(&folder, arguments);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let said = ran(&["run", "levy", "--target", "0.05", "--optimizer", "shallow"]);
+    assert!(said.contains("reached"), "{said}");
+    assert!(folder.path().join("data/runs/levy-shallow-0-target-0.05.parquet").exists(), "{said}");
+    let said = ran(&["run", "rastrigin", "--tolerance", "0", "--patience", "200"]);
+    assert!(said.contains("converged"), "{said}");
+    ran(&["sweep", "levy", "--target", "0.05", "--rates", "1", "--seeds", "2", "--output", "s.parquet"]);
+    let summary = trace::read(&folder.path().join("s.parquet")).unwrap();
+    let outcomes = summary.columns().iter().find(|column| column.name() == "outcome").unwrap();
+    assert!(outcomes.str().unwrap().iter().all(|outcome| outcome == Some("reached")), "{outcomes:?}");
+    refuses(&folder, &["run", "levy", "--target", "inf"], 2, &["target", "finite number"]);
+    refuses(&folder, &["run", "levy", "--tolerance", "-1"], 2, &["tolerance", "0 or more"]);
+    refuses(&folder, &["run", "levy", "--patience", "3"], 2, &["--tolerance"]);
+    refuses(&folder, &["sweep", "levy", "--tolerance", "0", "--patience", "0"], 2, &["1 or more"]);
+}
+
+#[test]
 fn a_sweep_ranks_the_rates() {
     let folder = folder();
     let arguments = ["sweep", "sphere", "--rates", "1,0.01,1", "--seeds", "2", "--iterations", "200"];

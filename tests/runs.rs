@@ -30,13 +30,14 @@ fn an_iterator_takes_the_iterations_of_a_run() {
             seen.push((sample.iteration, [sample.min, sample.mean, sample.best, sample.step_size]));
         }
         assert!(descent.ended() && descent.next().is_none());
-        assert_eq!(seen.len() as u64, 300);
+        // Where a run settles, the iterations after that are extrapolated.
+        assert_eq!(seen.len() as u64, whole.settled_at.map_or(300, |settled| settled + 1));
         assert_eq!((descent.best(), descent.best_point()), (whole.best, whole.x.clone()));
         let run = descent.finish();
         assert_eq!((samples(&run), run.outcome, &run.end), (samples(&whole), Outcome::Finished, &whole.end));
         let kept: Vec<_> =
             seen.into_iter().filter(|(at, _)| whole.samples.iter().any(|s| s.iteration == *at)).collect();
-        assert_eq!(kept, samples(&whole));
+        assert_eq!(kept[..], samples(&whole)[..kept.len()]);
     }
 }
 
@@ -113,13 +114,14 @@ fn the_end_is_the_state_after_the_last_step() {
 fn runs_end_at_a_target_and_by_a_tolerance() {
     let protocol = protocol();
     for optimizer in Optimizer::ALL {
-        let settings = Settings { target: Some(0.05), ..protocol.settings(Function::Levy) };
+        let settings = protocol.settings(Function::Levy).iterations(40);
+        let whole = protocol.run(Function::Levy, optimizer, 0, &settings).unwrap();
+        let target = whole.samples[20].best;
+        let first = whole.samples.iter().position(|sample| sample.best <= target).unwrap();
+        let settings = Settings { target: Some(target), ..settings };
         let run = protocol.run(Function::Levy, optimizer, 0, &settings).unwrap();
-        assert_eq!(run.outcome, Outcome::Reached);
-        assert!(run.best <= 0.05 && run.iterations < 10_000, "{run}");
-        let [.., before, last] = &run.samples[..] else { panic!("there are several samples") };
-        assert!(before.best > 0.05 && last.best <= 0.05);
-        assert_eq!(last.iteration + 1, run.iterations);
+        assert_eq!((run.outcome, run.best, run.iterations), (Outcome::Reached, target, first as u64 + 1));
+        assert_eq!(samples(&run), samples(&whole)[..=first]);
 
         let tolerance = Some(Tolerance { change: 0.0, iterations: 200 });
         let settings = Settings { tolerance, thinned: false, ..protocol.settings(Function::Rastrigin) };
@@ -213,7 +215,7 @@ fn closures_run_with_every_rule_and_network() {
                 let found = Small::run(&closure, optimizer, 2, &settings).unwrap();
                 for (found, expected) in found.samples.iter().zip(&expected.samples) {
                     let error = (found.mean - expected.mean).abs();
-                    assert!(error <= 1e-11 * expected.mean, "{optimizer} {rule} {network}: {error}");
+                    assert!(error <= 1e-11 * expected.mean + 1e-12, "{optimizer} {rule} {network}: {error}");
                 }
                 assert_eq!(found.samples.len(), expected.samples.len());
             }

@@ -115,6 +115,6 @@ pub fn number(value: f64) -> String {
 }
 
 /// FNV-1a, in 32 bits: the same in every version of this program.
-fn hash(text: &str) -> u32 {
+pub fn hash(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }

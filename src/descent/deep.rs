@@ -1,6 +1,6 @@
 //! The deep optimizer: the coordinates are a network's output.
 
-use super::{State, Step, state};
+use super::step::{State, Step, state};
 use crate::network::{Fused, Products};
 use crate::objective::{Best, Job, Kernel, Update, Workspace};
 use crate::parametrization::Network;

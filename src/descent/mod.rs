@@ -10,17 +10,19 @@ mod progress;
 mod record;
 mod settings;
 mod shallow;
+mod step;
 mod stepper;
+mod summary;
 mod thinning;
 
 pub(crate) use deep::FusedDeep;
-pub(crate) use progress::{Found, Progress, Step};
+pub(crate) use progress::{Found, Progress};
 pub(crate) use record::Record;
 pub use record::Sample;
 pub use settings::{Budget, Settings, ShallowStart, Squash, Tolerance};
 pub(crate) use shallow::FusedShallow;
+pub(crate) use step::{State, Step};
 pub(crate) use stepper::Stepper;
-pub(crate) use stepper::{State, state};
 pub(crate) use thinning::Thinning;
 
 use crate::error::Error;

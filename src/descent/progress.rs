@@ -1,6 +1,8 @@
 //! The descent loop that both optimizers share: evaluate, record, step, adapt the step size.
 
-use super::{Outcome, Record, Sample, Settings, State, Thinning, Tolerance};
+use super::step::Step;
+use super::summary::summary;
+use super::{Outcome, Record, Sample, Settings, Thinning, Tolerance};
 use crate::interrupt;
 use crate::objective::Best;
 use crate::rule::{Rule, StepSize};
@@ -13,22 +15,6 @@ const SETTLED_EVERY: u64 = 128;
 
 /// Iterations between two checks for interrupts while a settled run is completed, at a nanosecond per iteration.
 const COMPLETION_CHECK_EVERY: u64 = 1 << 16;
-
-/// One of the optimizers at work on its parameters.
-pub(crate) trait Step<R: Real> {
-    /// Writes the objective of every embedding to `values`, keeps the smallest and its x in `best`, and moves the parameters by
-    /// one step of the update rule at `rate`, in whatever form it keeps them.
-    ///
-    /// The kernel may be one of dfdx's tape. Everything else leaves tape and tensors aside: at the paper's size an iteration on the
-    /// tape spends more time on allocation and bookkeeping than on arithmetic.
-    fn step(&mut self, rate: f64, values: &mut [R], best: &mut Best<R>);
-
-    /// Shows `look` every parameter, in parts that are the same each time.
-    fn parameters(&self, look: &mut dyn FnMut(&[R]));
-
-    /// The points and the parameters that the next step begins with.
-    fn state(&self) -> State<R>;
-}
 
 /// The result of a descent.
 pub(crate) struct Found<R> {
@@ -60,7 +46,7 @@ pub(crate) struct Progress<R: Real> {
     clock: Instant,
     /// Iterations taken.
     iteration: u64,
-    /// How it ended, once it has.
+    /// The outcome, once the run has ended.
     outcome: Option<Outcome>,
     /// The iteration whose step changed no parameter, if one was seen.
     settled_at: Option<u64>,
@@ -140,7 +126,7 @@ impl<R: Real> Progress<R> {
         sample
     }
 
-    /// Whether the run is at rest by its tolerance.
+    /// True if the run no longer improves by more than its tolerance.
     fn rests(&mut self, iteration: u64, best: f64) -> bool {
         let Some(Tolerance { change, iterations }) = self.settings.tolerance else { return false };
         if self.reference.0 - best > change {
@@ -234,44 +220,11 @@ fn same_bits<R: Real>(a: &[R], b: &[R]) -> bool {
     bytemuck::cast_slice::<R, u8>(a) == bytemuck::cast_slice::<R, u8>(b)
 }
 
-/// The mean value, NaN if any is.
-pub(super) fn mean<R: Real>(values: &[R]) -> f64 {
-    summary(values).1
-}
-
-/// The smallest and the mean value; NaN in the mean if any is.
-fn summary<R: Real>(values: &[R]) -> (f64, f64) {
-    let smaller = |a: R, b: R| if a < b { a } else { b };
-    // Four of each side by side: one alone waits for what it was before.
-    let (mut sums, mut minima) = ([0.0; 4], [R::INFINITY; 4]);
-    for values in values.chunks(4) {
-        for ((sum, min), &value) in sums.iter_mut().zip(&mut minima).zip(values) {
-            *sum += value.wide();
-            *min = smaller(value, *min);
-        }
-    }
-    let min = minima.into_iter().fold(R::INFINITY, smaller);
-    (min.wide(), (sums[0] + sums[1] + sums[2] + sums[3]) / values.len() as f64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::descent::State;
     use crate::rule::{LearningRate, Plateau};
-
-    #[test]
-    fn the_summary_has_the_smallest_and_the_mean() {
-        for place in 0..7 {
-            let mut values = [4.0, 6.0, 5.0, 7.0, 8.0, 9.0, 3.0];
-            values[place] = -1.0;
-            assert_eq!(summary(&values), (-1.0, values.iter().sum::<f64>() / 7.0), "{place}");
-            values[place] = f64::NAN;
-            let (min, mean) = summary(&values);
-            assert_eq!(min, if place == 6 { 4.0 } else { 3.0 }, "{place}");
-            assert!(mean.is_nan(), "{place}");
-        }
-        assert_eq!(summary(&[f64::NAN; 5]).0, f64::INFINITY);
-    }
 
     /// Descent on (y - 1)²/2 + ¼ that oscillates, and settles when the shrinking step no longer moves y. A restless one has a
     /// parameter that never stands still and that nothing depends on.

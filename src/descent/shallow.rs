@@ -1,6 +1,6 @@
 //! The shallow optimizer: the coordinates are the parameters.
 
-use super::{State, Step, state};
+use super::step::{State, Step, state};
 use crate::objective::{Best, Job, Kernel, Update, Workspace};
 use crate::parametrization::Direct;
 use crate::simd::{Panels, Real};

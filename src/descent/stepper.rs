@@ -1,12 +1,12 @@
 //! Any parametrization with any update rule.
 
-use super::Step;
-use super::progress::mean;
+use super::step::{State, Step, state};
+use super::summary::mean;
 use crate::objective::{Best, Job, Kernel, Update, Workspace};
 use crate::parametrization::Parametrization;
 use crate::rule;
-use crate::simd::{Panel, Panels, Real};
-use crate::squash::{Map, squash};
+use crate::simd::Real;
+use crate::squash::Map;
 use std::sync::Arc;
 
 /// A parametrization, whose gradient becomes steps by an update rule.
@@ -52,49 +52,4 @@ impl<R: Real, P: Parametrization<R>> Step<R> for Stepper<'_, P, R> {
     fn state(&self) -> State<R> {
         state(self.parametrization.clone(), self.map, &*self.kernel)
     }
-}
-
-/// The parameters of a run between two steps, and what they give.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct State<R> {
-    /// x, n×d, row-major.
-    pub points: Vec<R>,
-    /// F at every point.
-    pub values: Vec<R>,
-    /// The parameters, in the order of [`Dimensions::start`](crate::experiment::Dimensions::start).
-    pub parameters: Vec<R>,
-    /// The Euclidean norm of the gradient of the mean of F in the parameters that move.
-    pub gradient_norm: f64,
-}
-
-/// The state of a run that has come to `parametrization`.
-pub(crate) fn state<R: Real, P: Parametrization<R>>(
-    mut parametrization: P,
-    map: Map,
-    kernel: &dyn Kernel<R>,
-) -> State<R> {
-    let parameters = parametrization.packed();
-    let points = parametrization.points();
-    let (mut values, mut best) = (vec![R::ZERO; points], Best::none(0));
-    let mut workspace = kernel.workspace(points);
-    let mut y: Option<Panels<R>> = None;
-    let update = Update::Gradient { factor: 1.0 / points as f64 };
-    parametrization.pass(&mut |panel| {
-        let Panel { ref rows, first, stride, .. } = panel;
-        let dimension = rows.len() / stride;
-        let kept = y.get_or_insert_with(|| {
-            best = Best::none(dimension);
-            Panels::with_stride(&vec![R::ZERO; points * dimension], dimension, stride)
-        });
-        kept.scalars_mut()[first * dimension..][..rows.len()].copy_from_slice(rows);
-        let values = &mut values[first..][..panel.points];
-        kernel.apply(Job { y: panel, values, map, update, best: &mut best, workspace: &mut workspace });
-    });
-    let mut square = 0.0;
-    parametrization.visit(&mut |_, gradient| square += gradient.iter().map(|g| g.wide().powi(2)).sum::<f64>());
-    let points = y.map_or(Vec::new(), |mut y| {
-        squash(&mut y, map);
-        y.packed()
-    });
-    State { points, values, parameters, gradient_norm: square.sqrt() }
 }

@@ -1,4 +1,4 @@
-//! What is asked of CUDA's driver: the only file of the crate with `unsafe` in it.
+//! The calls to CUDA's driver: the only file of the crate with `unsafe` in it.
 //!
 //! Four things are unsafe here, each in one place: asking the driver for the GPU's name, loading a kernel, launching it,
 //! unloading it. What
@@ -30,7 +30,7 @@ const NAME: usize = 256;
 /// The first GPU.
 pub(crate) struct Gpu {
     device: Arc<CudaDevice>,
-    /// What its maker calls it.
+    /// The name that its maker gave it.
     pub model: String,
     /// Bytes of shared memory that a block may ask for.
     pub shared: usize,

@@ -1,8 +1,8 @@
 //! A run under way.
 
-use super::run::Origin;
-use super::{Dimensions, Run, Start, start};
-use crate::descent::{Optimizer, Progress, Sample, Settings, State, Step};
+use super::run::{End, Origin, Run};
+use super::{Dimensions, Start, start};
+use crate::descent::{Optimizer, Progress, Sample, Settings, Step};
 use crate::device::Backend;
 use crate::element::Element;
 use crate::error::Error;
@@ -35,29 +35,6 @@ use std::sync::Arc;
 /// ```
 pub struct Descent<'a> {
     descent: Box<dyn Advance + 'a>,
-}
-
-/// The state of a run between two iterations.
-#[derive(Clone, Debug, PartialEq)]
-pub struct End {
-    /// The points x that the parameters give, n×d, row-major, in [0, 1]. They are those after the last step: no iteration has evaluated them.
-    pub points: Vec<f64>,
-    /// The scaled objective F at every point.
-    pub values: Vec<f64>,
-    /// The parameters, in the order of [`Dimensions::start`]: of the shallow optimizer y (n×d); of the deep one the embeddings z (n×k), then weight
-    /// (outputs×inputs) and bias (outputs) of every layer, the output layer last.
-    pub parameters: Vec<f64>,
-    /// The Euclidean norm of the gradient of the mean of F in the parameters that the optimizer moves.
-    pub gradient_norm: f64,
-}
-
-impl<R: Real> From<State<R>> for End {
-    fn from(state: State<R>) -> Self {
-        let State { points, values, parameters, gradient_norm } = state;
-        let [points, values, parameters] =
-            [points, values, parameters].map(|numbers| numbers.into_iter().map(R::wide).collect());
-        Self { points, values, parameters, gradient_norm }
-    }
 }
 
 impl<'a> Descent<'a> {

@@ -12,11 +12,11 @@ mod timing;
 
 pub(crate) use batch::PART;
 pub use batch::Plan;
-pub use descent::{Descent, End};
+pub use descent::Descent;
 pub use dimensions::Dimensions;
 pub use protocol::{Choice, Comparison, Dtype, Protocol, Stage, Units};
 pub(crate) use run::Origin;
-pub use run::Run;
+pub use run::{End, Run};
 pub use shape::{PaperShape, Shape};
 pub(crate) use start::{Start, begin, step};
 pub use sweep::{Candidate, Sweep};

@@ -277,7 +277,7 @@ impl Protocol {
         }
     }
 
-    /// Whether `comparison` has every run that [`Protocol::compare`] makes, each to its end: it was not interrupted. Where all
+    /// True if `comparison` has every run that [`Protocol::compare`] makes, each to its end: it was not interrupted. Where all
     /// rates diverge there are no timed runs, and it is complete without them.
     pub fn is_complete(&self, comparison: &Comparison) -> bool {
         let seeds = self.seeds(&comparison.problem);
@@ -335,8 +335,8 @@ impl Protocol {
     ) -> Result<Descent<'static>, Error> {
         let sweep = self.alone(problem.into(), optimizer, seed, settings);
         match self.dtype {
-            Dtype::F32 => sweep.start_single::<f32>(sweep.problem.kernel(sweep.dimensions.d, seed)?),
-            Dtype::F64 => sweep.start_single::<f64>(sweep.problem.kernel(sweep.dimensions.d, seed)?),
+            Dtype::F32 => sweep.start_single(&|| sweep.problem.kernel::<f32>(sweep.dimensions.d, seed)),
+            Dtype::F64 => sweep.start_single(&|| sweep.problem.kernel::<f64>(sweep.dimensions.d, seed)),
         }
     }
 

@@ -129,12 +129,16 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
         seed: u64,
         settings: &Settings,
     ) -> Result<Descent<'a>, Error> {
+        let kernel = objective.kernel();
+        if let Some(kernel) = &kernel {
+            kernel.check()?;
+        }
         let scale @ [offset, width] = objective.scale();
         if scale.iter().any(|number| !number.is_finite()) || width == 0.0 {
             let expected = "an offset and a width, both finite and the width not 0";
             return Err(Error::Setting { name: "the scale of the objective", expected, given: format!("{scale:?}") });
         }
-        let kernel: Arc<dyn Kernel<R> + 'a> = match objective.kernel().filter(|_| Dev::BACKEND == Backend::Cpu) {
+        let kernel: Arc<dyn Kernel<R> + 'a> = match kernel.filter(|_| Dev::BACKEND == Backend::Cpu) {
             Some(kernel) => kernel,
             None => Arc::new(OnTape::<N, D, O, Dev>::new(objective, device.clone(), [offset, offset + width])),
         };

@@ -107,15 +107,19 @@ impl Sweep {
         kernel: &dyn Fn() -> Result<Arc<dyn Kernel<R>>, Error>,
     ) -> Result<Run, Error> {
         if backend == Backend::Cpu {
-            return self.start_single(kernel()?).map(Descent::run);
+            return self.start_single(kernel).map(Descent::run);
         }
         // One optimizer, one rate and one seed are one run, unless it is not begun.
         self.run_batched::<R>(backend, &|_| {})?.pop().ok_or(Error::Interrupted)
     }
 
     /// The only run of a sweep of one on the CPU, before its first iteration.
-    pub(super) fn start_single<R: Element>(&self, kernel: Arc<dyn Kernel<R>>) -> Result<Descent<'static>, Error> {
+    pub(super) fn start_single<R: Element>(
+        &self,
+        kernel: &dyn Fn() -> Result<Arc<dyn Kernel<R>>, Error>,
+    ) -> Result<Descent<'static>, Error> {
         self.ensure_room::<R>()?;
+        let kernel = kernel()?;
         let (optimizer, seed) = (self.optimizers[0], self.seeds[0]);
         Descent::new(self.dimensions, Backend::Cpu, self.problem.name(), kernel, optimizer, seed, &self.settings)
     }

@@ -33,7 +33,7 @@ fn empty() -> String {
     "<p>no runs</p>".to_owned()
 }
 
-/// What the function is called in prose, if it is one of ours.
+/// The function's name in prose, if it is one of the crate's.
 fn title(function: &str) -> String {
     function.parse::<Function>().map_or_else(|_| escape(function), |function| function.title().to_owned())
 }
@@ -184,7 +184,7 @@ pub(super) fn comparison_text(comparison: &Comparison) -> String {
     text.trim_end().to_owned()
 }
 
-/// What the timed runs of one optimizer reached, over the seeds.
+/// The results of the timed runs of one optimizer, over the seeds.
 struct Reached {
     optimizer: Optimizer,
     rates: [f64; 2],

@@ -7,6 +7,7 @@
 
 mod cpu;
 mod cuda;
+mod demand;
 mod plan;
 
 pub(crate) use plan::PART;

@@ -19,7 +19,7 @@ struct Host<R> {
     best: Vec<R>,
 }
 
-/// How a kernel is compiled and run.
+/// The settings of a kernel that is compiled and run on the host.
 #[derive(Clone, Copy)]
 struct Build {
     /// Threads of a block.
@@ -45,7 +45,7 @@ impl<R: Real> Host<R> {
             .args(build.options)
             .arg(format!("-DTHREADS={}", build.threads))
             .arg(format!("-DKERNEL_SOURCE=\"{}\"", kernel.display()))
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/batch/cuda/host.c"))
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/experiment/batch/cuda/host.c"))
             .arg("-lm")
             .output()
             .expect("a C compiler");
@@ -106,7 +106,7 @@ const SMALL: Dimensions = Dimensions { n: 7, k: 6, hidden: 5, layers: 2, d: 9 };
 /// Two rates for each of two seeds.
 const TRIALS: [Trial; 4] = trials([1e-1, 1e-2]);
 
-/// Where waves part neighboring descents if the steps are larger.
+/// Rates for functions with waves, which part neighboring descents if the steps are larger.
 const SMALL_TRIALS: [Trial; 4] = trials([1e-3, 1e-4]);
 
 const fn trials([large, small]: [f64; 2]) -> [Trial; 4] {
@@ -170,7 +170,7 @@ fn batch<'a>(function: Function, optimizer: Optimizer, settings: &'a Settings) -
     Batch { problem: function.into(), dimensions: SMALL, optimizer, settings, trials }
 }
 
-/// How far values may be apart that rounding alone drives apart, over the iterations below.
+/// The largest difference between values that rounding alone drives apart, over the iterations below.
 const TOLERANCES: [f64; 2] = [1e-5, 1e-13];
 
 /// Step sizes are constant: where a descent stagnates, the learning-rate rule looks at the last bit of the mean.

@@ -10,7 +10,7 @@ use crate::rule::{LearningRate, Plateau, Rule, Schedule};
 use crate::simd::Real;
 use std::fmt::Write;
 
-/// Where the source comes from: `prelude.cu` explains the macros.
+/// The first and the last part of the source; `prelude.cu` explains the macros.
 const PRELUDE: &str = include_str!("prelude.cu");
 const DESCENT: &str = include_str!("descent.cu");
 
