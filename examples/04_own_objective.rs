@@ -1,22 +1,33 @@
-//! An objective of your own, as a closure over dfdx operations. Its shape is part of its type: one that does not fit does not compile.
+//! An objective of your own, once as an array expression and once as a closure over dfdx operations.
 
 use overparam::prelude::*;
 
-/// 20 points of 3 dimensions; 8 inputs, one hidden layer of 8 neurons.
-type Small = Shape<20, 8, 8, 1, 3>;
-
 fn main() -> Result<(), overparam::Error> {
-    // From points x in the unit cube, n×d, to a value for each; the gradient comes from the tape. Rastrigin's function around 0.3.
-    let waves = |x: Taped<20, 3, f64>| -> TapedValues<20, f64> {
-        let u = (x - 0.3) * 10.0;
-        let wave = (u.with_empty_tape() * std::f64::consts::TAU).cos();
-        (u.square() - wave * 10.0 + 10.0).sum::<_, Axis<1>>()
+    // f(u) = Σ |u sin u + 0.1 u| on [-10, 10]^d, in any number of dimensions, at the speed of the functions that come with the crate.
+    let alpine = Expression::new("alpine", [-10.0, 10.0], |u| (u * u.sin() + 0.1 * u).abs().sum()).minimum(0.0);
+    let dimensions = Dimensions { n: 20, k: 8, hidden: 8, layers: 1, d: 30 };
+    let protocol = Protocol { dimensions, ..Protocol::paper() };
+    // Without a range, F is f itself; so the learning rate is that of f.
+    let settings = protocol.settings(&alpine).learning_rate(0.01).iterations(500);
+    let run = protocol.run(&alpine, Optimizer::Deep, 0, &settings)?;
+    println!("{run}");
+    assert!(run.best < 0.5 * run.samples[0].min, "{run}");
+
+    // A closure has its shape in its type: one that does not fit does not compile. It is given x in the unit cube, n×d, and returns n values;
+    // dfdx's tape finds the gradient.
+    let taped = |x: Taped<20, 30, f64>| -> TapedValues<20, f64> {
+        let u = x * 20.0 - 10.0;
+        let wave = u.with_empty_tape().sin();
+        (u.with_empty_tape() * wave + u * 0.1).abs().sum::<_, Axis<1>>()
     };
-    let settings = Settings::default().learning_rate(0.001).iterations(2_000);
-    for optimizer in Optimizer::ALL {
-        let run = Small::run(&waves, optimizer, 0, &settings)?;
-        println!("{run}\n  at {:.4?}", run.x);
-        assert!(run.best < run.samples[0].min && run.x.iter().all(|x| (0.0..=1.0).contains(x)), "{run}");
-    }
+    let again = Shape::<20, 8, 8, 1, 30>::run(&taped, Optimizer::Deep, 0, &settings.iterations(20))?;
+    let same = run
+        .samples
+        .iter()
+        .zip(&again.samples)
+        .take(10)
+        .all(|(one, other)| (one.mean - other.mean).abs() < 1e-9 * one.mean);
+    println!("{again}");
+    assert!(same, "both are the same objective");
     Ok(())
 }

@@ -17,7 +17,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let device = Cpu::default();
     let network = PaperShape::network::<f64, Cpu>(&device, &loaded)?;
     network.save_safetensors(&weights)?;
-    let x = network.forward(()).sigmoid().as_vec();
+    let hidden = network.input.forward(network.embeddings.clone()).relu();
+    let x = network.output.forward(hidden).sigmoid().as_vec();
     let points = &run.end.expect("a single run has its end").points;
     let farthest = x.iter().zip(points).map(|(x, point)| (x - point).abs()).fold(0.0, f64::max);
     println!("{loaded}\nthe network's points are {farthest:.1e} from those of the run");
