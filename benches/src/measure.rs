@@ -45,6 +45,9 @@ pub struct Measure {
     /// Three functions and the paper's shape only
     #[arg(long)]
     quick: bool,
+    /// Only find out whether all programs agree; nothing is timed or written
+    #[arg(long, conflicts_with_all = ["scaling", "only_scaling", "out"])]
+    check: bool,
     /// Measure how cost grows, too: minutes
     #[arg(long)]
     scaling: bool,
@@ -65,6 +68,11 @@ impl Measure {
             expected: "a positive finite number of seconds",
             given: self.peer_timeout.to_string(),
         })?;
+        let rules = self.rules()?;
+        signals::leave_nothing()?;
+        if self.check {
+            return self.agree(&rules, limit);
+        }
         // A missing browser or an unwritable folder is an error now, not after minutes of timing.
         let mut exporter = Exporter::new(self.out.join("figures"))?;
         let prepare = |wanted: bool, name: &str| {
@@ -72,8 +80,6 @@ impl Measure {
             let files = figures.into_iter().chain([self.out.join(format!("{name}.json"))]);
             files.filter(|_| wanted).map(Output::prepare).collect::<Result<Vec<_>, _>>().map(|mut files| files.pop())
         };
-        signals::leave_nothing()?;
-        let rules = self.rules()?;
         let name = self.name(&rules);
         let compared = prepare(!self.only_scaling, &name)?;
         let scaled = prepare(self.scaling || self.only_scaling, "scaling")?;
@@ -134,8 +140,8 @@ impl Measure {
         Ok(Rule::ALL.into_iter().filter(|rule| asked.is_empty() || asked.contains(rule)).collect())
     }
 
-    /// Starts the peers, makes them agree and times every case.
-    fn compare(&self, rules: &[Rule], peak: &Peak, limit: Duration) -> Result<Vec<Measurement>> {
+    /// Starts the peers.
+    fn start(&self, limit: Duration) -> Result<Comparison> {
         let mut peers = BTreeMap::new();
         let commands = [
             (Program::Jax, "jax", &self.jax),
@@ -150,7 +156,22 @@ impl Measure {
                 None => say!("{} is left out: --{option} does not say how to start it", program.name()),
             }
         }
-        let mut comparison = Comparison::new(peers)?;
+        Comparison::new(peers)
+    }
+
+    /// Makes all programs agree on every case.
+    fn agree(&self, rules: &[Rule], limit: Duration) -> Result<()> {
+        let mut comparison = self.start(limit)?;
+        for case in Case::all(self.quick, rules).into_iter().filter(|case| case.dtype == Dtype::F64) {
+            let programs: Vec<&str> = comparison.agree(&case)?.iter().map(|(program, _)| program.name()).collect();
+            say!("{case}: {} agree", programs.join(", "));
+        }
+        Ok(())
+    }
+
+    /// Makes all programs agree on every case and times them.
+    fn compare(&self, rules: &[Rule], peak: &Peak, limit: Duration) -> Result<Vec<Measurement>> {
+        let mut comparison = self.start(limit)?;
         say!("\nmicroseconds per iteration, medians; in brackets the ratio to ours of medians, of fastest repeats");
         say!("{:<16} {:<16} {:<16} {:<5} {:>10}  others", "rule", "function", "shape", "dtype", "ours");
         let mut measurements = Vec::new();
