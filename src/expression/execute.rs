@@ -259,69 +259,89 @@ fn step<S: Simd, R: Real>(
     let Instruction { code, result, second, operands, extra, .. } = *instruction;
     let [a, b, c, d] = operands.map(|place: Place| place.at(start));
     let lanes = |register: R::Register<S>| Lanes::<S, R>::new(simd, register);
-    // Loops over the elements of the result and of the operands that are vectors; the others are read before.
-    macro_rules! each {
-        (V $x:ident => $value:expr) => {{
-            let (result, rest) = split(memory, result.at(start), count);
-            for (result, &$x) in result.iter_mut().zip(rest.get(a, count)) {
+    // Loops over the elements of the result and of the operands that are vectors, four at a time; the others are read before.
+    macro_rules! fours {
+        ($result:ident; $a:expr => $x:ident; $value:expr) => {{
+            let (results, rest) = $result.as_chunks_mut::<4>();
+            let (a, a_rest) = $a.as_chunks::<4>();
+            for (result, a) in results.iter_mut().zip(a) {
+                for (result, &$x) in result.iter_mut().zip(a) {
+                    let $x = lanes($x);
+                    *result = $value.register();
+                }
+            }
+            for (result, &$x) in rest.iter_mut().zip(a_rest) {
                 let $x = lanes($x);
                 *result = $value.register();
             }
         }};
-        (VV $x:ident $y:ident => $value:expr) => {{
-            let (result, rest) = split(memory, result.at(start), count);
-            for ((result, &$x), &$y) in result.iter_mut().zip(rest.get(a, count)).zip(rest.get(b, count)) {
+        ($result:ident; $a:expr => $x:ident, $b:expr => $y:ident; $value:expr) => {{
+            let (results, rest) = $result.as_chunks_mut::<4>();
+            let ((a, a_rest), (b, b_rest)) = ($a.as_chunks::<4>(), $b.as_chunks::<4>());
+            for ((result, a), b) in results.iter_mut().zip(a).zip(b) {
+                for ((result, &$x), &$y) in result.iter_mut().zip(a).zip(b) {
+                    let ($x, $y) = (lanes($x), lanes($y));
+                    *result = $value.register();
+                }
+            }
+            for ((result, &$x), &$y) in rest.iter_mut().zip(a_rest).zip(b_rest) {
                 let ($x, $y) = (lanes($x), lanes($y));
                 *result = $value.register();
             }
         }};
-        (VS $x:ident $y:ident => $value:expr) => {{
-            let (result, rest) = split(memory, result.at(start), count);
-            let $y = lanes(rest.get(b, 1)[0]);
-            for (result, &$x) in result.iter_mut().zip(rest.get(a, count)) {
-                let $x = lanes($x);
-                *result = $value.register();
+        ($result:ident; $a:expr => $x:ident, $b:expr => $y:ident, $c:expr => $z:ident; $value:expr) => {{
+            let (results, rest) = $result.as_chunks_mut::<4>();
+            let ((a, a_rest), (b, b_rest), (c, c_rest)) =
+                ($a.as_chunks::<4>(), $b.as_chunks::<4>(), $c.as_chunks::<4>());
+            for ((result, a), (b, c)) in results.iter_mut().zip(a).zip(b.iter().zip(c)) {
+                for ((result, &$x), (&$y, &$z)) in result.iter_mut().zip(a).zip(b.iter().zip(c)) {
+                    let ($x, $y, $z) = (lanes($x), lanes($y), lanes($z));
+                    *result = $value.register();
+                }
             }
-        }};
-        (SV $x:ident $y:ident => $value:expr) => {{
-            let (result, rest) = split(memory, result.at(start), count);
-            let $x = lanes(rest.get(a, 1)[0]);
-            for (result, &$y) in result.iter_mut().zip(rest.get(b, count)) {
-                let $y = lanes($y);
-                *result = $value.register();
-            }
-        }};
-        (VVV $x:ident $y:ident $z:ident => $value:expr) => {{
-            let (result, rest) = split(memory, result.at(start), count);
-            let operands = rest.get(a, count).iter().zip(rest.get(b, count)).zip(rest.get(c, count));
-            for (result, ((&$x, &$y), &$z)) in result.iter_mut().zip(operands) {
+            for ((result, &$x), (&$y, &$z)) in rest.iter_mut().zip(a_rest).zip(b_rest.iter().zip(c_rest)) {
                 let ($x, $y, $z) = (lanes($x), lanes($y), lanes($z));
                 *result = $value.register();
             }
         }};
+    }
+    macro_rules! each {
+        (V $x:ident => $value:expr) => {{
+            let (result, rest) = split(memory, result.at(start), count);
+            fours!(result; rest.get(a, count) => $x; $value)
+        }};
+        (VV $x:ident $y:ident => $value:expr) => {{
+            let (result, rest) = split(memory, result.at(start), count);
+            fours!(result; rest.get(a, count) => $x, rest.get(b, count) => $y; $value)
+        }};
+        (VS $x:ident $y:ident => $value:expr) => {{
+            let (result, rest) = split(memory, result.at(start), count);
+            let $y = lanes(rest.get(b, 1)[0]);
+            fours!(result; rest.get(a, count) => $x; $value)
+        }};
+        (SV $x:ident $y:ident => $value:expr) => {{
+            let (result, rest) = split(memory, result.at(start), count);
+            let $x = lanes(rest.get(a, 1)[0]);
+            fours!(result; rest.get(b, count) => $y; $value)
+        }};
+        (VVV $x:ident $y:ident $z:ident => $value:expr) => {{
+            let (result, rest) = split(memory, result.at(start), count);
+            fours!(result; rest.get(a, count) => $x, rest.get(b, count) => $y, rest.get(c, count) => $z; $value)
+        }};
         (VVS $x:ident $y:ident $z:ident => $value:expr) => {{
             let (result, rest) = split(memory, result.at(start), count);
             let $z = lanes(rest.get(c, 1)[0]);
-            for ((result, &$x), &$y) in result.iter_mut().zip(rest.get(a, count)).zip(rest.get(b, count)) {
-                let ($x, $y) = (lanes($x), lanes($y));
-                *result = $value.register();
-            }
+            fours!(result; rest.get(a, count) => $x, rest.get(b, count) => $y; $value)
         }};
         (VSV $x:ident $y:ident $z:ident => $value:expr) => {{
             let (result, rest) = split(memory, result.at(start), count);
             let $y = lanes(rest.get(b, 1)[0]);
-            for ((result, &$x), &$z) in result.iter_mut().zip(rest.get(a, count)).zip(rest.get(c, count)) {
-                let ($x, $z) = (lanes($x), lanes($z));
-                *result = $value.register();
-            }
+            fours!(result; rest.get(a, count) => $x, rest.get(c, count) => $z; $value)
         }};
         (VSS $x:ident $y:ident $z:ident => $value:expr) => {{
             let (result, rest) = split(memory, result.at(start), count);
             let ($y, $z) = (lanes(rest.get(b, 1)[0]), lanes(rest.get(c, 1)[0]));
-            for (result, &$x) in result.iter_mut().zip(rest.get(a, count)) {
-                let $x = lanes($x);
-                *result = $value.register();
-            }
+            fours!(result; rest.get(a, count) => $x; $value)
         }};
     }
     // Adds up, or the like, in four sums side by side: one alone waits for what it was before.
@@ -529,10 +549,19 @@ fn sum_mul_add<S: Simd, R: Real, const B: bool, const C: bool>(
     let (first_b, first_c, count) = (lanes(b[0]), lanes(c[0]), a.len());
     let (b, c) = (if B { &b[..count] } else { b }, if C { &c[..count] } else { c });
     let mut sums = [Lanes::splat(simd, R::ZERO); 4];
-    for (k, &a) in a.iter().enumerate() {
+    let term = |k: usize| {
         let b = if B { lanes(b[k]) } else { first_b };
         let c = if C { lanes(c[k]) } else { first_c };
-        sums[k % 4] += lanes(a).mul_add(b, c);
+        lanes(a[k]).mul_add(b, c)
+    };
+    let fours = count - count % 4;
+    for k in (0..fours).step_by(4) {
+        for (part, sum) in sums.iter_mut().enumerate() {
+            *sum += term(k + part);
+        }
+    }
+    for k in fours..count {
+        sums[0] += term(k);
     }
     (sums[0] + sums[1]) + (sums[2] + sums[3])
 }
