@@ -116,7 +116,8 @@ impl<R: Products> Fused<R> {
         let parts = (panels / PANELS_PER_PART).min(held / weights.max(1)).clamp(1, MOST_PARTS);
         let per_part = panels.div_ceil(parts);
         let parts = panels.div_ceil(per_part).max(1);
-        self.others = vec![self.flows.clone(); parts - 1];
+        // `vec![…; 0]` would make one as well, and drop it.
+        self.others = (1..parts).map(|_| self.flows.clone()).collect();
         (parts, per_part * stride)
     }
 
