@@ -248,12 +248,11 @@ fn scale(peak: &Peak) -> Result<Vec<Point>> {
     );
     say!("parameters and couplings of triples; two: how much more two processes side by side do than one");
     say!(
-        "{:<36} {:>8} {:>8} {:>7} {:>7} {:>12} {:>8} {:>7} {:>5} {:>10} {:>8}",
+        "{:<36} {:>8} {:>8} {:>12} {:>12} {:>8} {:>7} {:>5} {:>10} {:>8}",
         "series",
         "n",
         "d",
-        "hidden",
-        "layers",
+        "widths",
         "us/iteration",
         "GFLOP/s",
         "% peak",
@@ -267,12 +266,11 @@ fn scale(peak: &Peak) -> Result<Vec<Point>> {
         let points = series.measure(&overparam, Dtype::F64, &mut |point| {
             let speed = point.flop_per_iteration as f64 / point.times.least * 1e-3;
             let line = crate::print(format_args!(
-                "{:<36} {:>8} {:>8} {:>7} {:>7} {:>12.1} {speed:>8.1} {:>7.0} {:>5.2} {:>10.3} {:>8}",
+                "{:<36} {:>8} {:>8} {:>12} {:>12.1} {speed:>8.1} {:>7.0} {:>5.2} {:>10.3} {:>8}",
                 point.series,
                 point.dimensions.n,
                 point.dimensions.d,
-                point.dimensions.hidden,
-                point.dimensions.layers,
+                point.dimensions.widths.to_string(),
                 point.times.least,
                 100.0 * speed / peak.f64_gflop_per_s,
                 point.times.median / point.us_side_by_side,

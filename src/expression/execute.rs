@@ -1,8 +1,11 @@
 //! Instructions at the width of the processor.
 
-use super::operation::{Binary, Reduction, Unary};
+use super::operation::{Reduction, Unary};
 use super::plan::{Code, Instruction, Place, Program};
-use crate::simd::math::{exp, exp_and_less_one, sin_cos, sin_cos_pi};
+use crate::simd::elementary::{
+    acos, asin, atan, cosh, erf, exp, exp_m1, floor, ln, ln_1p, powf, sin_cos, sinh, softplus, tan, tanh,
+};
+use crate::simd::math::sin_cos_pi;
 use crate::simd::matrix::{Grouped, Into, Onto, product};
 use crate::simd::{Lanes, Real, Simd, WithSimd};
 use std::marker::PhantomData;
@@ -132,12 +135,41 @@ macro_rules! elementary {
 
 elementary!(
     Exp x: exp(x),
-    ExpM1 x: exp_and_less_one(x).1,
-    Tan x: {
-        let (sin, cos) = sin_cos(x);
-        sin / cos
-    },
+    ExpM1 x: exp_m1(x),
+    Ln x: ln(x),
+    Ln1p x: ln_1p(x),
+    Tan x: tan(x),
+    Asin x: asin(x),
+    Acos x: acos(x),
+    Atan x: atan(x),
+    Sinh x: sinh(x),
+    Cosh x: cosh(x),
+    Tanh x: tanh(x),
+    Floor x: floor(x),
+    Softplus x: softplus(x),
+    Sigmoid x: Lanes::splat(x.simd(), R::ONE) / (exp(-x) + 1.0),
+    Erf x: erf(x),
 );
+
+/// A power, where each operand is a vector or a single number.
+struct Powers<'a, R: Real> {
+    result: &'a mut [R],
+    base: &'a [R],
+    exponent: &'a [R],
+}
+
+impl<R: Real> WithSimd for Powers<'_, R> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (base, exponent) = (R::registers::<S>(self.base), R::registers::<S>(self.exponent));
+        for (k, result) in R::registers_mut::<S>(self.result).iter_mut().enumerate() {
+            let [x, y] = [base, exponent].map(|of| Lanes::<S, R>::new(simd, of[k.min(of.len() - 1)]));
+            *result = powf(x, y).register();
+        }
+    }
+}
 
 /// Sine and cosine, of π `turns` x where there are turns.
 struct Waves<'a, R: Real> {
@@ -146,9 +178,6 @@ struct Waves<'a, R: Real> {
     of: &'a [R],
     turns: Option<R>,
 }
-
-/// Up to which |x| the sine and the cosine reduce their argument.
-const LARGEST_ARGUMENT: f64 = 1e4;
 
 impl<R: Real> WithSimd for Waves<'_, R> {
     type Output = ();
@@ -342,19 +371,15 @@ fn step<S: Simd, R: Real>(
             let one = Lanes::<S, R>::splat(simd, R::of(1.0));
             each!(V x => (one / x));
         }
+        Code::Unary(Unary::RootSlope) => {
+            let half = Lanes::<S, R>::splat(simd, R::of(0.5));
+            let zero = Lanes::<S, R>::splat(simd, R::ZERO);
+            each!(V x => zero.less_than(x, half / x, x * zero));
+        }
         Code::Unary(Unary::Sign) => {
             let zero = Lanes::<S, R>::splat(simd, R::ZERO);
             // x times 0 is 0 at 0, and NaN at NaN.
             each!(V x => zero.less_than(x, 1.0, x.less_than(zero, -1.0, x * zero)));
-        }
-        Code::Unary(Unary::Floor) => {
-            // Whole numbers from the rounder's size on.
-            let large = R::ROUNDER / 3.0;
-            each!(V x => {
-                let whole = x + R::ROUNDER - R::ROUNDER;
-                let floor = x.less_than(whole, whole - 1.0, whole);
-                x.abs().less_than(large, floor, x)
-            });
         }
         Code::Unary(operation) => {
             let (result, rest) = split(memory, result.at(start), count);
@@ -362,8 +387,27 @@ fn step<S: Simd, R: Real>(
             match operation {
                 Unary::Exp => map::<S, R, Exp>(simd, result, of),
                 Unary::ExpM1 => map::<S, R, ExpM1>(simd, result, of),
+                Unary::Ln => map::<S, R, Ln>(simd, result, of),
+                Unary::Ln1p => map::<S, R, Ln1p>(simd, result, of),
                 Unary::Tan => map::<S, R, Tan>(simd, result, of),
-                _ => each_scalar::<S, R>(operation, result, of),
+                Unary::Asin => map::<S, R, Asin>(simd, result, of),
+                Unary::Acos => map::<S, R, Acos>(simd, result, of),
+                Unary::Atan => map::<S, R, Atan>(simd, result, of),
+                Unary::Sinh => map::<S, R, Sinh>(simd, result, of),
+                Unary::Cosh => map::<S, R, Cosh>(simd, result, of),
+                Unary::Tanh => map::<S, R, Tanh>(simd, result, of),
+                Unary::Floor => map::<S, R, Floor>(simd, result, of),
+                Unary::Softplus => map::<S, R, Softplus>(simd, result, of),
+                Unary::Sigmoid => map::<S, R, Sigmoid>(simd, result, of),
+                Unary::Erf => map::<S, R, Erf>(simd, result, of),
+                // These have instructions of their own.
+                Unary::Abs
+                | Unary::Sqrt
+                | Unary::RootSlope
+                | Unary::Reciprocal
+                | Unary::Sign
+                | Unary::Sin
+                | Unary::Cos => {}
             }
         }
         Code::SinCos | Code::SinCosPi => {
@@ -374,24 +418,30 @@ fn step<S: Simd, R: Real>(
             let (result, rest) = split(memory, result.at(start), count);
             let [a, b] = [(a, vectors[0]), (b, vectors[1])]
                 .map(|(place, vector)| rest.get(place, if vector { count } else { 1 }));
-            for (k, result) in result.iter_mut().enumerate() {
-                let (a, b) = (&a[k.min(a.len() - 1)], &b[k.min(b.len() - 1)]);
-                let result: &mut [R] = bytemuck::cast_slice_mut(std::slice::from_mut(result));
-                let (a, b): (&[R], &[R]) =
-                    (bytemuck::cast_slice(std::slice::from_ref(a)), bytemuck::cast_slice(std::slice::from_ref(b)));
-                for ((result, a), b) in result.iter_mut().zip(a).zip(b) {
-                    *result = R::of(Binary::Power.of(a.wide(), b.wide()));
-                }
-            }
+            let (base, exponent): (&[R], &[R]) = (bytemuck::cast_slice(a), bytemuck::cast_slice(b));
+            simd.vectorize(Powers::<R> { result: bytemuck::cast_slice_mut(result), base, exponent });
         }
         Code::SelectLess(vectors) => {
             let (result, rest) = split(memory, result.at(start), count);
             let get = |place: usize, vector: bool| rest.get(place, if vector { count } else { 1 });
             let [va, vb, vc, vd] = vectors;
-            let (a, b, c, d) = (get(a, va), get(b, vb), get(c, vc), get(d, vd));
-            let element = |of: &[R::Register<S>], k: usize| lanes(of[k.min(of.len() - 1)]);
-            for (k, result) in result.iter_mut().enumerate() {
-                *result = element(a, k).less_than(element(b, k), element(c, k), element(d, k)).register();
+            let operands = [get(a, va), get(b, vb), get(c, vc), get(d, vd)];
+            match vectors {
+                [true, true, true, true] => select::<S, R, true, true, true, true>(simd, result, operands),
+                [true, true, true, false] => select::<S, R, true, true, true, false>(simd, result, operands),
+                [true, true, false, true] => select::<S, R, true, true, false, true>(simd, result, operands),
+                [true, false, true, false] => select::<S, R, true, false, true, false>(simd, result, operands),
+                [true, false, false, true] => select::<S, R, true, false, false, true>(simd, result, operands),
+                [true, false, true, true] => select::<S, R, true, false, true, true>(simd, result, operands),
+                [false, true, true, false] => select::<S, R, false, true, true, false>(simd, result, operands),
+                [false, true, false, true] => select::<S, R, false, true, false, true>(simd, result, operands),
+                _ => {
+                    let element = |of: &[R::Register<S>], k: usize| lanes(of[k.min(of.len() - 1)]);
+                    let [a, b, c, d] = operands;
+                    for (k, result) in result.iter_mut().enumerate() {
+                        *result = element(a, k).less_than(element(b, k), element(c, k), element(d, k)).register();
+                    }
+                }
             }
         }
         Code::Fill => {
@@ -445,6 +495,29 @@ fn step<S: Simd, R: Real>(
     }
 }
 
+/// Selections by a comparison; of each operand whether it has an element for each of the result.
+#[inline(always)]
+fn select<S: Simd, R: Real, const A: bool, const B: bool, const C: bool, const D: bool>(
+    simd: S,
+    result: &mut [R::Register<S>],
+    [a, b, c, d]: [&[R::Register<S>]; 4],
+) {
+    let count = result.len();
+    let first = |of: &[R::Register<S>]| Lanes::<S, R>::new(simd, of[0]);
+    let alone = [first(a), first(b), first(c), first(d)];
+    // Slices as long as the result need no check in the loop.
+    let whole = |of: &'_ [R::Register<S>], vector: bool| if vector { count } else { of.len() };
+    let (a, b, c, d) = (&a[..whole(a, A)], &b[..whole(b, B)], &c[..whole(c, C)], &d[..whole(d, D)]);
+    let element = |of: &[R::Register<S>], k: usize, vector: bool, alone: Lanes<S, R>| {
+        if vector { Lanes::new(simd, of[k]) } else { alone }
+    };
+    for (k, result) in result.iter_mut().enumerate() {
+        let (a, b) = (element(a, k, A, alone[0]), element(b, k, B, alone[1]));
+        let (c, d) = (element(c, k, C, alone[2]), element(d, k, D, alone[3]));
+        *result = a.less_than(b, c, d).register();
+    }
+}
+
 /// The sine and the cosine of the elements at `a`.
 #[inline(always)]
 fn waves<S: Simd, R: Real>(
@@ -470,15 +543,6 @@ fn waves<S: Simd, R: Real>(
     }
 }
 
-/// A function that is not written over registers, number by number.
-#[inline(always)]
-fn each_scalar<S: Simd, R: Real>(operation: Unary, result: &mut [R::Register<S>], of: &[R::Register<S>]) {
-    let (result, of): (&mut [R], &[R]) = (bytemuck::cast_slice_mut(result), bytemuck::cast_slice(of));
-    for (result, x) in result.iter_mut().zip(of) {
-        *result = R::of(operation.of(x.wide()));
-    }
-}
-
 /// Does an instruction that works on whole vectors.
 #[inline(always)]
 fn whole<S: Simd, R: Real>(simd: S, program: &Program<R>, instruction: &Instruction, memory: &mut [R::Register<S>]) {
@@ -490,14 +554,16 @@ fn whole<S: Simd, R: Real>(simd: S, program: &Program<R>, instruction: &Instruct
         Code::Zero => memory[result..][..count].fill(R::splat(simd, R::ZERO)),
         Code::AddOnto => {
             let (result, rest) = split(memory, result, count);
+            let factor = lanes(rest.get(b, 1)[0]);
             for (result, &x) in result.iter_mut().zip(rest.get(a, count)) {
-                *result = (lanes(*result) + lanes(x)).register();
+                *result = lanes(x).mul_add(factor, lanes(*result)).register();
             }
         }
         Code::Scatter => {
+            let factor = lanes(memory[b]);
             for (k, &place) in program.lists[extra..][..count].iter().enumerate() {
                 let place = result + place as usize;
-                memory[place] = (lanes(memory[place]) + lanes(memory[a + k])).register();
+                memory[place] = lanes(memory[a + k]).mul_add(factor, lanes(memory[place])).register();
             }
         }
         Code::SumRowsMul => {

@@ -216,6 +216,11 @@ impl Reverse<'_> {
                 let negative = self.graph.scale(slope, -1.0);
                 self.pass(id, b, negative);
             }
+            Binary::Multiply if a == b => {
+                let slope = self.times(slope, a);
+                let slope = self.graph.scale(slope, 2.0);
+                self.pass(id, a, slope);
+            }
             Binary::Multiply => {
                 if to_a {
                     let slope = self.times(slope, b);
@@ -273,11 +278,10 @@ impl Reverse<'_> {
                 let square = self.times(y, y);
                 self.graph.scale(square, -1.0)
             }
-            Unary::Sqrt => {
-                let zero = self.graph.scalar(0.0);
-                let reciprocal = self.graph.unary(Unary::Reciprocal, y);
-                let steepness = self.graph.scale(reciprocal, 0.5);
-                self.graph.select_less([zero, y, steepness, zero])
+            Unary::Sqrt => self.graph.unary(Unary::RootSlope, y),
+            Unary::RootSlope => {
+                let square = self.times(y, y);
+                self.graph.scale(square, -2.0)
             }
             Unary::Exp => y,
             Unary::ExpM1 => self.plus(y, 1.0),

@@ -445,6 +445,15 @@ impl Graph {
             let sum = self.reduce(reduction, b);
             return self.scale(sum, factor);
         }
+        // Of what is never below 0, two sums are as accurate as one, and squares are added up as they are made.
+        if let (Reduction::Sum, &Op::Binary(Binary::Add, b, c)) = (reduction, self.op(a))
+            && self.len(b) == self.len(c)
+            && self.is_square(b)
+            && self.is_square(c)
+        {
+            let (b, c) = (self.reduce(reduction, b), self.reduce(reduction, c));
+            return self.binary(Binary::Add, b, c);
+        }
         if let Op::Gather(b, Indices::Repeat { .. }) = *self.op(a)
             && self.len(b) == 1
         {
@@ -456,6 +465,15 @@ impl Graph {
             }
         }
         self.node(Op::Reduce(reduction, a), 1)
+    }
+
+    /// A square, times a positive number.
+    fn is_square(&self, id: Id) -> bool {
+        match *self.op(id) {
+            Op::Binary(Binary::Multiply, a, b) if a == b => true,
+            Op::Binary(Binary::Multiply, a, b) => self.constant(b).is_some_and(|b| b > 0.0) && self.is_square(a),
+            _ => false,
+        }
     }
 
     /// The sums of each `columns` numbers.
@@ -514,6 +532,16 @@ impl Graph {
                 _ => Indices::List((0..len).map(|k| before.at(indices.at(k)) as u32).collect()),
             };
             return self.gather(b, joined, len);
+        }
+        // Some elements of what is a step from others are a step from some of these.
+        if let (Indices::Slice { .. }, &Op::Binary(operation, b, c)) = (&indices, self.op(a))
+            && [b, c].iter().any(|&operand| self.known(operand).is_some())
+        {
+            let [b, c] = [b, c].map(|operand| match self.len(operand) {
+                1 => operand,
+                _ => self.gather(operand, indices.clone(), len),
+            });
+            return self.binary(operation, b, c);
         }
         // A single element has no step.
         let indices = match indices {

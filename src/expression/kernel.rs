@@ -42,6 +42,10 @@ impl<R: Real> Evaluate<R> for Prepared<R> {
         self.range
     }
 
+    fn steepest(&self) -> f64 {
+        self.program.steepest
+    }
+
     fn scratch(&self) -> usize {
         self.program.registers
     }

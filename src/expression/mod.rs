@@ -20,6 +20,7 @@ mod data;
 mod execute;
 mod gradient;
 mod graph;
+mod interval;
 mod kernel;
 mod operation;
 mod parse;

@@ -8,6 +8,7 @@
 use super::Recorded;
 use super::gradient::gradient;
 use super::graph::{Data, Graph, Id, Indices, Op};
+use super::interval::magnitude;
 use super::operation::{Binary, Reduction, Unary};
 use crate::simd::Real;
 use crate::simd::matrix::grouped;
@@ -97,7 +98,7 @@ pub(crate) enum Code {
 
     // What follows works on whole vectors.
     Zero,
-    /// The elements of a onto those of the result.
+    /// The elements of a, times the single number b, onto those of the result.
     AddOnto,
     /// The same, at the places in the list from `extra` on.
     Scatter,
@@ -168,13 +169,16 @@ pub(crate) struct Program<R> {
     pub gradient: (usize, usize),
     /// Floating-point operations of one point, counting an elementary function as one.
     pub operations: usize,
+    /// A bound of the gradient, infinite where there is none.
+    pub steepest: f64,
 }
 
 impl<R: Real> Program<R> {
     pub(crate) fn new(recorded: Recorded) -> Self {
         let Recorded { mut graph, value, dimension, domain } = recorded;
         let slope = gradient(&mut graph, value).unwrap_or_else(|| graph.scalar(0.0));
-        Planner::new(&graph, value, slope, dimension).plan(domain)
+        let steepest = magnitude(&graph, slope, domain);
+        Self { steepest, ..Planner::new(&graph, value, slope, dimension).plan(domain) }
     }
 
     /// Bytes of memory that the points of one register take while they are evaluated.
@@ -254,6 +258,8 @@ struct Planner<'a> {
     stages: Vec<usize>,
     /// Nodes that are part of the instruction of their only user.
     absorbed: Vec<bool>,
+    /// Of nodes that are written where their only user has them, that user and the element from which on.
+    within: HashMap<Id, (Id, usize)>,
     scalars: Vec<f64>,
     scalar_places: HashMap<u64, usize>,
     constants: Vec<f64>,
@@ -275,6 +281,7 @@ impl<'a> Planner<'a> {
             users: vec![Vec::new(); count],
             stages: vec![0; count],
             absorbed: vec![false; count],
+            within: HashMap::new(),
             scalars: Vec::new(),
             scalar_places: HashMap::new(),
             constants: Vec::new(),
@@ -299,6 +306,10 @@ impl<'a> Planner<'a> {
 
     fn kind(&self, id: Id) -> Kind {
         self.kinds[id.index()].unwrap_or(Kind::Whole)
+    }
+
+    fn is_broadcast(&self, id: Id) -> bool {
+        matches!(self.kind(id), Kind::Broadcast(_))
     }
 
     fn is_output(&self, id: Id) -> bool {
@@ -428,7 +439,7 @@ impl<'a> Planner<'a> {
         for index in 0..self.kinds.len() {
             let id = Id(index as u32);
             let &Op::Binary(Binary::Multiply, a, b) = self.graph.op(id) else { continue };
-            if self.kinds[index].is_none() || self.is_output(id) {
+            if self.kinds[index].is_none() || self.is_output(id) || self.within.contains_key(&id) {
                 continue;
             }
             // Multiples of half a turn are known to the sine and the cosine.
@@ -455,10 +466,64 @@ impl<'a> Planner<'a> {
                 Op::Reduce(Reduction::Sum, _) => {
                     self.len(a) == self.len(b) && self.stages[index] == self.stages[user.index()]
                 }
-                Op::SumRows { .. } => self.len(a) == self.len(b),
+                Op::SumRows { .. } => self.len(a) == self.len(b) && ![a, b].iter().any(|&of| self.is_broadcast(of)),
+                // A constant factor.
+                Op::Scatter { base, .. } => {
+                    base.is_none_or(|base| self.itself(base) != id)
+                        && self.kind(b) == Kind::Scalar
+                        && !self.is_broadcast(a)
+                }
                 _ => false,
             };
         }
+    }
+
+    /// Finds what can be written where its only user has it: the parts of a concatenation, and one of the parts that are added up.
+    fn settle(&mut self) {
+        for index in 0..self.kinds.len() {
+            let (id, mut start) = (Id(index as u32), 0);
+            if self.kinds[index] != Some(Kind::Whole) {
+                continue;
+            }
+            let graph = self.graph;
+            match graph.op(id) {
+                Op::Concat(parts) => {
+                    for &part in parts {
+                        if self.settles(part, id) && !self.within.contains_key(&part) {
+                            self.within.insert(part, (id, start));
+                        }
+                        start += self.len(part);
+                    }
+                }
+                Op::Scatter { base: Some(base), parts } => {
+                    if self.settles(*base, id) && parts.iter().all(|(part, _)| part != base) {
+                        self.within.insert(*base, (id, 0));
+                    }
+                }
+                Op::Scatter { base: None, parts } => {
+                    let longest = parts
+                        .iter()
+                        .filter(|(part, indices)| {
+                            matches!(indices, Indices::Slice { step: 1, .. })
+                                && self.settles(*part, id)
+                                && parts.iter().filter(|(other, _)| other == part).count() == 1
+                        })
+                        .max_by_key(|(part, _)| self.len(*part));
+                    if let Some((part, Indices::Slice { start, .. })) = longest {
+                        self.within.insert(*part, (id, *start));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// `part` is computed element by element, for `user` alone.
+    fn settles(&self, part: Id, user: Id) -> bool {
+        self.kinds[part.index()] == Some(Kind::Elementwise)
+            && self.users[part.index()] == [user]
+            && !self.is_output(part)
+            && self.itself(part) == part
     }
 
     /// Cheaper to compute once more than to keep: one operation on what lies in memory anyway.
@@ -501,6 +566,7 @@ impl<'a> Planner<'a> {
     fn plan<R: Real>(mut self, domain: [f64; 2]) -> Program<R> {
         self.look();
         self.stage();
+        self.settle();
         self.absorb();
         let passes = self.draft();
         self.place(passes, domain)
@@ -619,21 +685,7 @@ impl<'a> Planner<'a> {
                     if places.contains_key(&node) {
                         continue;
                     }
-                    // A vector that is only added to goes on where it lies.
-                    let base = match (draft.code, &*draft.operands) {
-                        (Code::Copy, &[Value::Memory { node: from, start: 0, .. }])
-                            if pass.whole
-                                && last[&from] == number
-                                && self.len(from) == self.len(node)
-                                && self.kind(from) != Kind::Input
-                                && places.contains_key(&from)
-                                && matches!(self.graph.op(node), Op::Scatter { .. }) =>
-                        {
-                            places.remove(&from)
-                        }
-                        _ => None,
-                    };
-                    let base = base.unwrap_or_else(|| memory.take(self.len(node)));
+                    let base = memory.take(self.len(node));
                     places.insert(node, base);
                 }
                 let at = |value: Value| match value {
@@ -645,15 +697,10 @@ impl<'a> Planner<'a> {
                     Value::Chunk(name) => Some(Place::fixed(first_chunk + slots[name] * chunk)),
                 };
                 let mut operands = [Place::default(); 4];
-                let mut known = true;
                 for (place, &value) in operands.iter_mut().zip(&draft.operands) {
-                    match at(value) {
-                        Some(found) => *place = found,
-                        None => known = false,
-                    }
+                    *place = at(value).unwrap_or_default();
                 }
-                // The copy of what goes on where it lies is none.
-                let (true, Some(result)) = (known, at(draft.result)) else { continue };
+                let Some(result) = at(draft.result) else { continue };
                 let second = draft.second.and_then(at);
                 let Draft { code, extra, count, .. } = *draft;
                 operations += self.work(draft, pass.len);
@@ -692,6 +739,7 @@ impl<'a> Planner<'a> {
             lists: self.lists,
             registers: memory.top,
             operations,
+            steepest: f64::INFINITY,
         }
     }
 
@@ -832,7 +880,9 @@ impl Writer<'_, '_> {
 
     /// Where the value of an elementwise node goes.
     fn result(&mut self, id: Id) -> Value {
-        let value = if self.planner.stages[id.index()] == self.stage && self.stays(id) {
+        let value = if let Some(&(node, start)) = self.planner.within.get(&id) {
+            Value::Memory { node, start, one: false }
+        } else if self.planner.stages[id.index()] == self.stage && self.stays(id) {
             Value::Memory { node: id, start: 0, one: false }
         } else {
             self.chunk()
@@ -1042,6 +1092,17 @@ impl Writer<'_, '_> {
         }
     }
 
+    /// The same, apart from a constant factor.
+    fn scaled_operand(&mut self, id: Id) -> [Value; 2] {
+        let id = self.planner.itself(id);
+        match *self.graph().op(id) {
+            Op::Binary(_, a, factor) if self.planner.absorbed[id.index()] => {
+                [a, factor].map(|of| self.whole_operand(of))
+            }
+            _ => [self.whole_operand(id), Value::Scalar(self.planner.scalar(1.0))],
+        }
+    }
+
     /// Writes what computes a whole vector.
     fn whole(&mut self, id: Id) {
         let len = self.planner.len(id);
@@ -1063,20 +1124,38 @@ impl Writer<'_, '_> {
                 push(self, Code::Fill, 0, vec![a], 0, len);
             }
             Op::Scatter { base, parts } => {
+                let settled = |writer: &Self, part: Id| writer.planner.within.contains_key(&part);
                 match base {
+                    Some(base) if settled(self, base) => {}
                     Some(base) => {
                         let base = self.whole_operand(base);
                         push(self, Code::Copy, 0, vec![base], 0, len);
                     }
-                    None => push(self, Code::Zero, 0, vec![], 0, len),
+                    None => {
+                        // What is there already, and zeros before and after.
+                        let there = parts.iter().find_map(|(part, _)| {
+                            let &(_, start) = self.planner.within.get(part)?;
+                            Some(start..start + self.planner.len(*part))
+                        });
+                        let there = there.unwrap_or(0..0);
+                        for (start, end) in [(0, there.start), (there.end, len)] {
+                            if start < end {
+                                push(self, Code::Zero, start, vec![], 0, end - start);
+                            }
+                        }
+                    }
                 }
                 for (part, indices) in parts {
-                    let (count, operand) = (self.planner.len(part), self.whole_operand(part));
+                    if settled(self, part) {
+                        continue;
+                    }
+                    let (count, [operand, factor]) = (self.planner.len(part), self.scaled_operand(part));
+                    let operands = vec![operand, factor];
                     match indices {
-                        Indices::Slice { start, step: 1 } => push(self, Code::AddOnto, start, vec![operand], 0, count),
+                        Indices::Slice { start, step: 1 } => push(self, Code::AddOnto, start, operands, 0, count),
                         indices => {
                             let list = self.planner.list(&indices, count);
-                            push(self, Code::Scatter, 0, vec![operand], list as usize, count);
+                            push(self, Code::Scatter, 0, operands, list as usize, count);
                         }
                     }
                 }
@@ -1084,8 +1163,11 @@ impl Writer<'_, '_> {
             Op::Concat(parts) => {
                 let mut start = 0;
                 for part in parts {
-                    let (count, operand) = (self.planner.len(part), self.whole_operand(part));
-                    push(self, Code::Copy, start, vec![operand], 0, count);
+                    let count = self.planner.len(part);
+                    if self.planner.within.get(&part) != Some(&(id, start)) {
+                        let operand = self.whole_operand(part);
+                        push(self, Code::Copy, start, vec![operand], 0, count);
+                    }
                     start += count;
                 }
             }
