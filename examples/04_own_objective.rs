@@ -5,7 +5,7 @@ use overparam::prelude::*;
 fn main() -> Result<(), overparam::Error> {
     // f(u) = Σ |u sin u + 0.1 u| on [-10, 10]^d, in any number of dimensions, at the speed of the functions that come with the crate.
     let alpine = Expression::new("alpine", [-10.0, 10.0], |u| (u * u.sin() + 0.1 * u).abs().sum()).minimum(0.0);
-    let dimensions = Dimensions { n: 20, k: 8, hidden: 8, layers: 1, d: 30 };
+    let dimensions = Dimensions { n: 20, k: 8, widths: Widths::of(&[8]), d: 30 };
     let protocol = Protocol { dimensions, ..Protocol::paper() };
     // Without a range, F is f itself; so the learning rate is that of f.
     let settings = protocol.settings(&alpine).learning_rate(0.01).iterations(500);
