@@ -19,7 +19,7 @@ pub(crate) use progress::{Descent, Progress, Step, descend};
 pub(crate) use record::Record;
 pub use record::Sample;
 pub use settings::{Budget, Settings, ShallowStart, Squash};
-pub(crate) use shallow::FusedShallow;
+pub(crate) use shallow::{FusedShallow, parts as shallow_parts};
 pub(crate) use stepper::Stepper;
 pub(crate) use thinning::Thinning;
 

@@ -1,11 +1,12 @@
 //! The memory of a batch, planned before it starts.
 
 use super::cuda;
-use crate::descent::{Optimizer, Sample, Settings, Thinning};
+use crate::descent::{Optimizer, Sample, Settings, Thinning, shallow_parts};
 use crate::device::{Backend, Gpu};
 use crate::error::{Error, size};
 use crate::experiment::{Dimensions, Sweep};
 use crate::memory::{self, Free};
+use crate::network;
 use crate::objective::Problem;
 use crate::rule::Rule;
 use crate::simd::{Panels, Real};
@@ -216,11 +217,17 @@ fn on_the_cores<R: Real>(
     let pass = weights + dimensions.layers().map(of_a_panel).sum::<usize>();
     // Both optimizers start from a network and from its output, and each keeps one of the two.
     let (network, output) = (points * k + weights, points * d);
+    let panels = n.div_ceil(row);
+    let parts = match optimizer {
+        Optimizer::Shallow => shallow_parts(panels),
+        Optimizer::Deep => network::parts(panels, weights, points * k + n * d).0,
+    };
     let (parameters, flow, start) = match optimizer {
         Optimizer::Shallow => (output, 0, network + pass),
-        Optimizer::Deep => (network, pass, output),
+        Optimizer::Deep => (network, parts * pass, output),
     };
-    let work = problem.workspace(d, row, R::BLOCK);
+    // Every part that threads take on has a workspace, and its own best point.
+    let work = parts * (problem.workspace(d, row, R::BLOCK) + d);
     // And a snapshot of the parameters.
     let mut words = 2 * parameters + flow + n + d + work;
     let &Settings { rule, activation, residual, frozen_embeddings, .. } = settings;
