@@ -8,7 +8,7 @@ mod activation;
 mod fused;
 
 pub use activation::Activation;
-pub(crate) use fused::{Fused, Products};
+pub(crate) use fused::{Fused, Products, parts};
 
 use crate::objective::{Kernels, Taped};
 use dfdx::nn::modules::Linear;

@@ -21,7 +21,7 @@ pub(crate) use progress::{Found, Progress};
 pub(crate) use record::Record;
 pub use record::Sample;
 pub use settings::{Budget, Settings, ShallowStart, Squash, Tolerance};
-pub(crate) use shallow::FusedShallow;
+pub(crate) use shallow::{FusedShallow, parts as shallow_parts};
 pub(crate) use step::{State, Step};
 pub(crate) use stepper::Stepper;
 pub(crate) use thinning::Thinning;

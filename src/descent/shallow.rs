@@ -12,6 +12,11 @@ use std::sync::Arc;
 /// Panels that one thread works on at a time.
 const PANELS_PER_PART: usize = 4;
 
+/// The number of parts of so many panels.
+pub(crate) fn parts(panels: usize) -> usize {
+    panels.div_ceil(PANELS_PER_PART).max(1)
+}
+
 /// The shallow optimizer on one fused kernel: squash, objective, gradient and step in one pass over the parameters.
 pub(crate) struct FusedShallow<'a, R: Real> {
     /// y, or where the map is logistic the odds e^(-gain y), of which there is no exponential to take in every iteration.
@@ -33,8 +38,7 @@ impl<'a, R: Real> FusedShallow<'a, R> {
             to_odds(&mut parameters, gain);
         }
         let panels = parameters.points().div_ceil(parameters.width());
-        let parts = panels.div_ceil(PANELS_PER_PART).max(1);
-        let crew = Crew::new(&*kernel, parameters.points(), parts, PANELS_PER_PART * parameters.width());
+        let crew = Crew::new(&*kernel, parameters.points(), parts(panels), PANELS_PER_PART * parameters.width());
         Self { parameters, map, kernel, crew, gradient_scale }
     }
 }

@@ -57,6 +57,14 @@ const BAND: usize = 64;
 /// Scalars of a weight that one thread adds updates to at once.
 const PIECE: usize = 4096;
 
+/// The number of parts of so many panels, and of the panels in each but the last, for `weights` scalars of weights and `held` of points.
+/// Neither depends on the number of threads. The updates of all parts take no more memory than the points.
+pub(crate) fn parts(panels: usize, weights: usize, held: usize) -> (usize, usize) {
+    let parts = (panels / PANELS_PER_PART).min(held / weights.max(1)).clamp(1, MOST_PARTS);
+    let per_part = panels.div_ceil(parts);
+    (panels.div_ceil(per_part.max(1)).max(1), per_part)
+}
+
 /// True if the columns of `weight` are read in bands of rows.
 fn large<R: Real>(weight: &[R]) -> bool {
     size_of_val(weight) >= LARGE
@@ -106,16 +114,14 @@ impl<R: Products> Fused<R> {
     }
 
     /// Cuts the panels into parts that several threads can work on in [`Fused::update`]. Gives the number of parts and of the points in
-    /// each but the last. Neither depends on the number of threads. The updates of all parts take no more memory than the points.
+    /// each but the last.
     pub(crate) fn divide(&mut self) -> (usize, usize) {
         let (points, stride) = (self.embeddings.points(), self.embeddings.width());
         let panels = points.div_ceil(stride);
         let weights: usize = self.layers.iter().map(|layer| layer.weight.len()).sum();
         let outputs = self.flows.last().map_or(0, |flow| flow.output.len() / stride);
         let held = self.embeddings.scalars().len() + points * outputs;
-        let parts = (panels / PANELS_PER_PART).min(held / weights.max(1)).clamp(1, MOST_PARTS);
-        let per_part = panels.div_ceil(parts);
-        let parts = panels.div_ceil(per_part).max(1);
+        let (parts, per_part) = parts(panels, weights, held);
         // `vec![…; 0]` would make one as well, and drop it.
         self.others = (1..parts).map(|_| self.flows.clone()).collect();
         (parts, per_part * stride)

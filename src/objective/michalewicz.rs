@@ -65,8 +65,8 @@ impl<R: Real> Definition<R> for Michalewicz<R> {
                 let (sin, cos) = sin_cos(u);
                 let (wave, wave_cos) = sin_cos_pi(u * rate * u);
                 let square = wave * wave;
-                let square = square.less_than(flat::<R>(), 0.0, square);
-                let fourth = square * square;
+                // Not of the square itself: the comparison takes no longer than this product.
+                let fourth = square.less_than(flat::<R>(), 0.0, square * square);
                 let eighth = fourth * fourth;
                 let nineteenth = eighth * eighth * square * wave;
                 // -d/du sin^20(π r u²) = -40 π r u sin^19 cos.

@@ -2,11 +2,12 @@
 
 use super::cuda;
 use super::demand::Demand;
-use crate::descent::{Optimizer, Sample, Settings, Thinning};
+use crate::descent::{Optimizer, Sample, Settings, Thinning, shallow_parts};
 use crate::device::{Backend, Gpu};
 use crate::error::{Error, size};
 use crate::experiment::{Dimensions, Sweep};
 use crate::memory::{self, Free};
+use crate::network;
 use crate::objective::Problem;
 use crate::rule::Rule;
 use crate::simd::{Panels, Real};
@@ -107,7 +108,10 @@ impl Sweep {
         let threads = if self.len() > 1 { rayon::current_num_threads().min(self.len()) as u64 } else { 1 };
         for &optimizer in &self.optimizers {
             let Demand { run, seed } = on_the_cores::<R>(&self.problem, self.dimensions, optimizer, &self.settings);
-            let needed = run.saturating_add(seed).saturating_mul(threads);
+            let mut needed = run.saturating_add(seed).saturating_mul(threads);
+            if self.len() == 1 {
+                needed = needed.saturating_add(state_bytes::<R>(self.dimensions, optimizer));
+            }
             if needed > available {
                 return Err(Error::Memory {
                     what: format!("{threads} runs at a time of {} with {}", self.problem, self.dimensions),
@@ -181,11 +185,17 @@ fn on_the_cores<R: Real>(
     let pass = weights + dimensions.layers().map(of_a_panel).sum::<usize>();
     // Both optimizers start from a network and from its output, and each keeps one of the two.
     let (network, output) = (points * k + weights, points * d);
+    let panels = n.div_ceil(row);
+    let parts = match optimizer {
+        Optimizer::Shallow => shallow_parts(panels),
+        Optimizer::Deep => network::parts(panels, weights, points * k + n * d).0,
+    };
     let (parameters, flow, start) = match optimizer {
         Optimizer::Shallow => (output, 0, network + pass),
-        Optimizer::Deep => (network, pass, output),
+        Optimizer::Deep => (network, parts * pass, output),
     };
-    let work = problem.workspace(d, row, R::BLOCK);
+    // Every part that threads take on has a workspace, and its own best point.
+    let work = parts * (problem.workspace(d, row, R::BLOCK) + d);
     // And a snapshot of the parameters.
     let mut words = 2 * parameters + flow + n + d + work;
     let &Settings { rule, activation, residual, frozen_embeddings, .. } = settings;
@@ -202,6 +212,18 @@ fn on_the_cores<R: Real>(
     let start = ((dimensions.parameters(Optimizer::Deep) + start) * size_of::<R>()) as u64;
     let seed = start.saturating_add(problem.data_bytes(d, size_of::<R>()));
     Demand { run: (words * size_of::<R>()) as u64, seed }
+}
+
+/// The bytes of the state that a single run ends with, while it is found: a copy of the parameters with their gradient and what flows
+/// through the network, the points in panels and packed, and points and parameters once more in double precision.
+fn state_bytes<R: Real>(dimensions: Dimensions, optimizer: Optimizer) -> u64 {
+    let Dimensions { n, d, .. } = dimensions;
+    let row = Panels::<R>::stride(n);
+    let padded: usize = dimensions.layers().map(|(inputs, outputs)| (outputs + inputs + 16) * row).sum();
+    let (parameters, points) = (dimensions.parameters(optimizer), n.next_multiple_of(row) * d);
+    let flow = if optimizer == Optimizer::Deep { padded + 2 * parameters } else { 0 };
+    let words = 3 * parameters + 3 * points + flow;
+    (words * size_of::<R>() + (n * d + parameters) * size_of::<f64>()) as u64
 }
 
 #[cfg(test)]
