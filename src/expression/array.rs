@@ -134,10 +134,11 @@ fn coordinates(graph: &mut Graph, dimension: usize, bounds: &Bounds) -> [Id; 2] 
 }
 
 /// The graph of what `closure` does to (u, x) of `dimension` coordinates and the node of its result, or the first error: the closure's own
-/// or that of an operation.
+/// or that of an operation. An error of the result is one at `place`.
 pub(super) fn record<E>(
     dimension: usize,
     bounds: &Bounds,
+    place: &'static Location<'static>,
     closure: impl FnOnce(Array, Array) -> Result<Array, E>,
 ) -> Result<Result<(Graph, Id), Problem>, E> {
     let id = RECORDINGS.fetch_add(1, Ordering::Relaxed);
@@ -148,21 +149,22 @@ pub(super) fn record<E>(
     RECORDERS.with_borrow_mut(|recorders| recorders.push(Recorder { id, graph, problem: None }));
     let guard = Guard(id);
     let result = closure(u, x)?;
-    result.expect_scalar();
+    if !result.is_undefined() && result.len() != 1 {
+        report(id, format!("the result must be a scalar, not {}: .sum() makes one", result.shape), place);
+    }
     let recorder = RECORDERS.with_borrow_mut(|recorders| {
         let position = recorders.iter().position(|recorder| recorder.id == id)?;
         Some(recorders.remove(position))
     });
     drop(guard);
-    let here = Location::caller();
     let Some(Recorder { graph, problem, .. }) = recorder else {
-        return Ok(Err(Problem { text: "its recording was ended by another".to_owned(), place: here }));
+        return Ok(Err(Problem { text: "its recording was ended by another".to_owned(), place }));
     };
     Ok(match problem {
         Some(problem) => Err(problem),
         None if result.recording != id => {
             let text = "the closure must give an array of its own recording, not one kept from another".to_owned();
-            Err(Problem { text, place: here })
+            Err(Problem { text, place })
         }
         None => Ok((graph, result.node)),
     })
@@ -245,13 +247,6 @@ impl Array {
                 report(recording, text.to_owned(), place);
                 undefined(recording)
             }
-        }
-    }
-
-    #[track_caller]
-    fn expect_scalar(self) {
-        if !self.is_undefined() && self.shape.len() != 1 {
-            let _ = self.wrong(format!("the result must be a scalar, not {}: .sum() makes one", self.shape));
         }
     }
 
@@ -352,7 +347,8 @@ impl Array {
         for array in &arrays {
             shape = match (shape, array.shape) {
                 (Shape::Scalar, other) | (other, Shape::Scalar) => other,
-                (a, b) if a == b => a,
+                (a, b) if a == b || b.len() == 1 => a,
+                (a, b) if a.len() == 1 => b,
                 (Shape::Matrix(rows, columns), Shape::Vector(len))
                 | (Shape::Vector(len), Shape::Matrix(rows, columns))
                     if len == columns =>

@@ -3,9 +3,9 @@
 use super::operation::{Reduction, Unary};
 use super::plan::{Code, Instruction, Place, Program};
 use crate::simd::elementary::{
-    acos, asin, atan, cosh, erf, exp, exp_m1, floor, ln, ln_1p, powf, sin_cos, sinh, softplus, tan, tanh,
+    acos, asin, atan, cosh, erf, exp, exp_m1, floor, ln, ln_1p, powf, sign, sin_cos, sinh, softplus, tan, tanh,
 };
-use crate::simd::math::sin_cos_pi;
+use crate::simd::math::{self, sin_cos_pi};
 use crate::simd::matrix::{Grouped, Into, Onto, product};
 use crate::simd::{Lanes, Real, Simd, WithSimd};
 use std::marker::PhantomData;
@@ -65,7 +65,7 @@ fn begin<S: Simd, R: Real>(simd: S, instructions: &[Instruction], memory: &mut [
     for instruction in instructions {
         let reduction = match instruction.code {
             Code::Reduce(reduction) => reduction,
-            Code::SumMul => Reduction::Sum,
+            Code::SumMul | Code::SumMulAdd(_) => Reduction::Sum,
             _ => continue,
         };
         memory[instruction.result.at(0)] = R::splat(simd, R::of(reduction.start()));
@@ -171,12 +171,21 @@ impl<R: Real> WithSimd for Powers<'_, R> {
     }
 }
 
-/// Sine and cosine, of π `turns` x where there are turns.
+/// Sine and cosine of the same argument.
 struct Waves<'a, R: Real> {
     sin: &'a mut [R],
     cos: Option<&'a mut [R]>,
     of: &'a [R],
-    turns: Option<R>,
+    argument: Argument<R>,
+}
+
+/// What the sine and the cosine are taken of.
+#[derive(Clone, Copy)]
+enum Argument<R> {
+    Any,
+    Near,
+    /// π times so many times what is given, which is near.
+    Turns(R),
 }
 
 impl<R: Real> WithSimd for Waves<'_, R> {
@@ -186,33 +195,32 @@ impl<R: Real> WithSimd for Waves<'_, R> {
     fn with_simd<S: Simd>(self, simd: S) {
         let sin = R::registers_mut::<S>(self.sin);
         let of = R::registers::<S>(self.of);
-        match (self.turns, self.cos) {
-            (Some(turns), Some(cos)) => {
+        let cos = self.cos.map(R::registers_mut::<S>);
+        macro_rules! waves {
+            ($x:ident => $both:expr) => {
+                match cos {
+                    Some(cos) => {
+                        for ((sin, cos), &x) in sin.iter_mut().zip(cos).zip(of) {
+                            let $x = Lanes::<S, R>::new(simd, x);
+                            let (s, c) = $both;
+                            (*sin, *cos) = (s.register(), c.register());
+                        }
+                    }
+                    None => {
+                        for (sin, &x) in sin.iter_mut().zip(of) {
+                            let $x = Lanes::<S, R>::new(simd, x);
+                            *sin = $both.0.register();
+                        }
+                    }
+                }
+            };
+        }
+        match self.argument {
+            Argument::Any => waves!(x => sin_cos(x)),
+            Argument::Near => waves!(x => math::sin_cos(x)),
+            Argument::Turns(turns) => {
                 let turns = Lanes::<S, R>::splat(simd, turns);
-                let cos = R::registers_mut::<S>(cos);
-                for ((sin, cos), &x) in sin.iter_mut().zip(cos).zip(of) {
-                    let x = Lanes::new(simd, x) * turns;
-                    let (s, c) = sin_cos_pi(x);
-                    (*sin, *cos) = (s.register(), c.register());
-                }
-            }
-            (Some(turns), None) => {
-                let turns = Lanes::<S, R>::splat(simd, turns);
-                for (sin, &x) in sin.iter_mut().zip(of) {
-                    *sin = sin_cos_pi(Lanes::new(simd, x) * turns).0.register();
-                }
-            }
-            (None, Some(cos)) => {
-                let cos = R::registers_mut::<S>(cos);
-                for ((sin, cos), &x) in sin.iter_mut().zip(cos).zip(of) {
-                    let (s, c) = sin_cos(Lanes::<S, R>::new(simd, x));
-                    (*sin, *cos) = (s.register(), c.register());
-                }
-            }
-            (None, None) => {
-                for (sin, &x) in sin.iter_mut().zip(of) {
-                    *sin = sin_cos(Lanes::<S, R>::new(simd, x)).0.register();
-                }
+                waves!(x => sin_cos_pi(x * turns))
             }
         }
     }
@@ -251,69 +259,89 @@ fn step<S: Simd, R: Real>(
     let Instruction { code, result, second, operands, extra, .. } = *instruction;
     let [a, b, c, d] = operands.map(|place: Place| place.at(start));
     let lanes = |register: R::Register<S>| Lanes::<S, R>::new(simd, register);
-    // Loops over the elements of the result and of the operands that are vectors; the others are read before.
-    macro_rules! each {
-        (V $x:ident => $value:expr) => {{
-            let (result, rest) = split(memory, result.at(start), count);
-            for (result, &$x) in result.iter_mut().zip(rest.get(a, count)) {
+    // Loops over the elements of the result and of the operands that are vectors, four at a time; the others are read before.
+    macro_rules! fours {
+        ($result:ident; $a:expr => $x:ident; $value:expr) => {{
+            let (results, rest) = $result.as_chunks_mut::<4>();
+            let (a, a_rest) = $a.as_chunks::<4>();
+            for (result, a) in results.iter_mut().zip(a) {
+                for (result, &$x) in result.iter_mut().zip(a) {
+                    let $x = lanes($x);
+                    *result = $value.register();
+                }
+            }
+            for (result, &$x) in rest.iter_mut().zip(a_rest) {
                 let $x = lanes($x);
                 *result = $value.register();
             }
         }};
-        (VV $x:ident $y:ident => $value:expr) => {{
-            let (result, rest) = split(memory, result.at(start), count);
-            for ((result, &$x), &$y) in result.iter_mut().zip(rest.get(a, count)).zip(rest.get(b, count)) {
+        ($result:ident; $a:expr => $x:ident, $b:expr => $y:ident; $value:expr) => {{
+            let (results, rest) = $result.as_chunks_mut::<4>();
+            let ((a, a_rest), (b, b_rest)) = ($a.as_chunks::<4>(), $b.as_chunks::<4>());
+            for ((result, a), b) in results.iter_mut().zip(a).zip(b) {
+                for ((result, &$x), &$y) in result.iter_mut().zip(a).zip(b) {
+                    let ($x, $y) = (lanes($x), lanes($y));
+                    *result = $value.register();
+                }
+            }
+            for ((result, &$x), &$y) in rest.iter_mut().zip(a_rest).zip(b_rest) {
                 let ($x, $y) = (lanes($x), lanes($y));
                 *result = $value.register();
             }
         }};
-        (VS $x:ident $y:ident => $value:expr) => {{
-            let (result, rest) = split(memory, result.at(start), count);
-            let $y = lanes(rest.get(b, 1)[0]);
-            for (result, &$x) in result.iter_mut().zip(rest.get(a, count)) {
-                let $x = lanes($x);
-                *result = $value.register();
+        ($result:ident; $a:expr => $x:ident, $b:expr => $y:ident, $c:expr => $z:ident; $value:expr) => {{
+            let (results, rest) = $result.as_chunks_mut::<4>();
+            let ((a, a_rest), (b, b_rest), (c, c_rest)) =
+                ($a.as_chunks::<4>(), $b.as_chunks::<4>(), $c.as_chunks::<4>());
+            for ((result, a), (b, c)) in results.iter_mut().zip(a).zip(b.iter().zip(c)) {
+                for ((result, &$x), (&$y, &$z)) in result.iter_mut().zip(a).zip(b.iter().zip(c)) {
+                    let ($x, $y, $z) = (lanes($x), lanes($y), lanes($z));
+                    *result = $value.register();
+                }
             }
-        }};
-        (SV $x:ident $y:ident => $value:expr) => {{
-            let (result, rest) = split(memory, result.at(start), count);
-            let $x = lanes(rest.get(a, 1)[0]);
-            for (result, &$y) in result.iter_mut().zip(rest.get(b, count)) {
-                let $y = lanes($y);
-                *result = $value.register();
-            }
-        }};
-        (VVV $x:ident $y:ident $z:ident => $value:expr) => {{
-            let (result, rest) = split(memory, result.at(start), count);
-            let operands = rest.get(a, count).iter().zip(rest.get(b, count)).zip(rest.get(c, count));
-            for (result, ((&$x, &$y), &$z)) in result.iter_mut().zip(operands) {
+            for ((result, &$x), (&$y, &$z)) in rest.iter_mut().zip(a_rest).zip(b_rest.iter().zip(c_rest)) {
                 let ($x, $y, $z) = (lanes($x), lanes($y), lanes($z));
                 *result = $value.register();
             }
         }};
+    }
+    macro_rules! each {
+        (V $x:ident => $value:expr) => {{
+            let (result, rest) = split(memory, result.at(start), count);
+            fours!(result; rest.get(a, count) => $x; $value)
+        }};
+        (VV $x:ident $y:ident => $value:expr) => {{
+            let (result, rest) = split(memory, result.at(start), count);
+            fours!(result; rest.get(a, count) => $x, rest.get(b, count) => $y; $value)
+        }};
+        (VS $x:ident $y:ident => $value:expr) => {{
+            let (result, rest) = split(memory, result.at(start), count);
+            let $y = lanes(rest.get(b, 1)[0]);
+            fours!(result; rest.get(a, count) => $x; $value)
+        }};
+        (SV $x:ident $y:ident => $value:expr) => {{
+            let (result, rest) = split(memory, result.at(start), count);
+            let $x = lanes(rest.get(a, 1)[0]);
+            fours!(result; rest.get(b, count) => $y; $value)
+        }};
+        (VVV $x:ident $y:ident $z:ident => $value:expr) => {{
+            let (result, rest) = split(memory, result.at(start), count);
+            fours!(result; rest.get(a, count) => $x, rest.get(b, count) => $y, rest.get(c, count) => $z; $value)
+        }};
         (VVS $x:ident $y:ident $z:ident => $value:expr) => {{
             let (result, rest) = split(memory, result.at(start), count);
             let $z = lanes(rest.get(c, 1)[0]);
-            for ((result, &$x), &$y) in result.iter_mut().zip(rest.get(a, count)).zip(rest.get(b, count)) {
-                let ($x, $y) = (lanes($x), lanes($y));
-                *result = $value.register();
-            }
+            fours!(result; rest.get(a, count) => $x, rest.get(b, count) => $y; $value)
         }};
         (VSV $x:ident $y:ident $z:ident => $value:expr) => {{
             let (result, rest) = split(memory, result.at(start), count);
             let $y = lanes(rest.get(b, 1)[0]);
-            for ((result, &$x), &$z) in result.iter_mut().zip(rest.get(a, count)).zip(rest.get(c, count)) {
-                let ($x, $z) = (lanes($x), lanes($z));
-                *result = $value.register();
-            }
+            fours!(result; rest.get(a, count) => $x, rest.get(c, count) => $z; $value)
         }};
         (VSS $x:ident $y:ident $z:ident => $value:expr) => {{
             let (result, rest) = split(memory, result.at(start), count);
             let ($y, $z) = (lanes(rest.get(b, 1)[0]), lanes(rest.get(c, 1)[0]));
-            for (result, &$x) in result.iter_mut().zip(rest.get(a, count)) {
-                let $x = lanes($x);
-                *result = $value.register();
-            }
+            fours!(result; rest.get(a, count) => $x; $value)
         }};
     }
     // Adds up, or the like, in four sums side by side: one alone waits for what it was before.
@@ -365,6 +393,8 @@ fn step<S: Simd, R: Real>(
         Code::SubMulVVS => each!(VVS x y z => x.mul_sub_from(y, z)),
         Code::SubMulVSV => each!(VSV x y z => x.mul_sub_from(y, z)),
         Code::SubMulVSS => each!(VSS x y z => x.mul_sub_from(y, z)),
+        Code::MulMulVVS => each!(VVS x y z => (x * y * z)),
+        Code::MulMulVSS => each!(VSS x y z => (x * (y * z))),
         Code::Unary(Unary::Abs) => each!(V x => x.abs()),
         Code::Unary(Unary::Sqrt) => each!(V x => x.sqrt()),
         Code::Unary(Unary::Reciprocal) => {
@@ -376,11 +406,7 @@ fn step<S: Simd, R: Real>(
             let zero = Lanes::<S, R>::splat(simd, R::ZERO);
             each!(V x => zero.less_than(x, half / x, x * zero));
         }
-        Code::Unary(Unary::Sign) => {
-            let zero = Lanes::<S, R>::splat(simd, R::ZERO);
-            // x times 0 is 0 at 0, and NaN at NaN.
-            each!(V x => zero.less_than(x, 1.0, x.less_than(zero, -1.0, x * zero)));
-        }
+        Code::Unary(Unary::Sign) => each!(V x => sign(x)),
         Code::Unary(operation) => {
             let (result, rest) = split(memory, result.at(start), count);
             let of = rest.get(a, count);
@@ -410,9 +436,13 @@ fn step<S: Simd, R: Real>(
                 | Unary::Cos => {}
             }
         }
-        Code::SinCos | Code::SinCosPi => {
-            let turns = (code == Code::SinCosPi).then(|| lanes(memory[b]).scalars()[0]);
-            waves::<S, R>(simd, memory, [result.at(start), a, count], second.map(|second| second.at(start)), turns);
+        Code::SinCos | Code::SinCosNear | Code::SinCosPi => {
+            let argument = match code {
+                Code::SinCos => Argument::Any,
+                Code::SinCosNear => Argument::Near,
+                _ => Argument::Turns(lanes(memory[b]).scalars()[0]),
+            };
+            waves::<S, R>(simd, memory, [result.at(start), a, count], second.map(|second| second.at(start)), argument);
         }
         Code::Power(vectors) => {
             let (result, rest) = split(memory, result.at(start), count);
@@ -490,9 +520,50 @@ fn step<S: Simd, R: Real>(
             }
             result[0] = (lanes(result[0]) + ((sums[0] + sums[1]) + (sums[2] + sums[3]))).register();
         }
+        Code::SumMulAdd(vectors) => {
+            let (result, rest) = split(memory, result.at(start), 1);
+            let get = |place: usize, vector: bool| rest.get(place, if vector { count } else { 1 });
+            let (a, b, c) = (rest.get(a, count), get(b, vectors[0]), get(c, vectors[1]));
+            let sum = match vectors {
+                [true, true] => sum_mul_add::<S, R, true, true>(simd, a, b, c),
+                [true, false] => sum_mul_add::<S, R, true, false>(simd, a, b, c),
+                [false, true] => sum_mul_add::<S, R, false, true>(simd, a, b, c),
+                [false, false] => sum_mul_add::<S, R, false, false>(simd, a, b, c),
+            };
+            result[0] = (lanes(result[0]) + sum).register();
+        }
         // Those of whole vectors.
         _ => {}
     }
+}
+
+/// The sum of a b + c; of b and c, whether they have an element for each of a.
+#[inline(always)]
+fn sum_mul_add<S: Simd, R: Real, const B: bool, const C: bool>(
+    simd: S,
+    a: &[R::Register<S>],
+    b: &[R::Register<S>],
+    c: &[R::Register<S>],
+) -> Lanes<S, R> {
+    let lanes = |register: R::Register<S>| Lanes::<S, R>::new(simd, register);
+    let (first_b, first_c, count) = (lanes(b[0]), lanes(c[0]), a.len());
+    let (b, c) = (if B { &b[..count] } else { b }, if C { &c[..count] } else { c });
+    let mut sums = [Lanes::splat(simd, R::ZERO); 4];
+    let term = |k: usize| {
+        let b = if B { lanes(b[k]) } else { first_b };
+        let c = if C { lanes(c[k]) } else { first_c };
+        lanes(a[k]).mul_add(b, c)
+    };
+    let fours = count - count % 4;
+    for k in (0..fours).step_by(4) {
+        for (part, sum) in sums.iter_mut().enumerate() {
+            *sum += term(k + part);
+        }
+    }
+    for k in fours..count {
+        sums[0] += term(k);
+    }
+    (sums[0] + sums[1]) + (sums[2] + sums[3])
 }
 
 /// Selections by a comparison; of each operand whether it has an element for each of the result.
@@ -525,7 +596,7 @@ fn waves<S: Simd, R: Real>(
     memory: &mut [R::Register<S>],
     [result, a, count]: [usize; 3],
     second: Option<usize>,
-    turns: Option<R>,
+    argument: Argument<R>,
 ) {
     match second {
         Some(second) => {
@@ -533,12 +604,12 @@ fn waves<S: Simd, R: Real>(
             let Ok([sin, cos, of]) = memory.get_disjoint_mut(ranges) else { return };
             let (sin, cos, of) =
                 (bytemuck::cast_slice_mut(sin), bytemuck::cast_slice_mut(cos), bytemuck::cast_slice(of));
-            simd.vectorize(Waves { sin, cos: Some(cos), of, turns });
+            simd.vectorize(Waves { sin, cos: Some(cos), of, argument });
         }
         None => {
             let (sin, rest) = split(memory, result, count);
             let (sin, of) = (bytemuck::cast_slice_mut(sin), bytemuck::cast_slice(rest.get(a, count)));
-            simd.vectorize(Waves { sin, cos: None, of, turns });
+            simd.vectorize(Waves { sin, cos: None, of, argument });
         }
     }
 }

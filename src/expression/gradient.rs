@@ -32,6 +32,7 @@ pub(crate) fn gradient(graph: &mut Graph, value: Id) -> Option<Id> {
         };
         varies.push(varied);
     }
+    graph.differentiated = true;
     let one = graph.scalar(1.0);
     let mut parts: Vec<Vec<Part>> = (0..=value.index()).map(|_| Vec::new()).collect();
     parts[value.index()].push(Part::Plain(one));

@@ -5,6 +5,7 @@
 
 use super::operation::{Binary, Reduction, Unary};
 use std::collections::HashMap;
+use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -142,10 +143,19 @@ pub(crate) struct Node {
 }
 
 /// Nodes, each after those that it is computed from.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Graph {
     nodes: Vec<Node>,
     found: HashMap<(Op, usize), Id>,
+    /// The nodes of the gradient are being added: what is there already is used rather than made anew with another factor.
+    pub differentiated: bool,
+}
+
+/// The nodes: what an expression is told apart by.
+impl fmt::Debug for Graph {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_list().entries(&self.nodes).finish()
+    }
 }
 
 impl Graph {
@@ -318,6 +328,12 @@ impl Graph {
                 {
                     return self.scale(a, 1.0 / b);
                 }
+                if let Some(values) = self.known(b)
+                    && values.iter().all(|value| value.recip().is_finite())
+                {
+                    let reciprocals = self.unary(Unary::Reciprocal, b);
+                    return self.binary(Binary::Multiply, a, reciprocals);
+                }
                 if ca == Some(1.0) {
                     return self.unary(Unary::Reciprocal, b);
                 }
@@ -367,6 +383,14 @@ impl Graph {
         }
         if let Some((b, before)) = self.factor(a) {
             return self.scale(b, before * factor);
+        }
+        // The factor of a constant vector is part of it.
+        if let (false, &Op::Binary(Binary::Multiply, b, c)) = (self.differentiated, self.op(a)) {
+            let (known, other) = if self.known(b).is_some() { (b, c) } else { (c, b) };
+            if self.known(known).is_some() {
+                let scaled = self.scale(known, factor);
+                return self.binary(Binary::Multiply, other, scaled);
+            }
         }
         let (factor, len) = (self.scalar(factor), self.len(a));
         self.node(Op::Binary(Binary::Multiply, a, factor), len)

@@ -1,6 +1,6 @@
 //! Bounds of every node over the box, by interval arithmetic.
 
-use super::graph::{Graph, Id, Op};
+use super::graph::{Graph, Id, Indices, Op};
 use super::operation::{Binary, Reduction, Unary};
 
 /// The smallest and the largest number that may come.
@@ -87,10 +87,10 @@ impl Interval {
     }
 }
 
-/// A bound of the magnitude of node `id` in the box `domain`, infinite where none is found.
-pub(super) fn magnitude(graph: &Graph, id: Id, domain: [f64; 2]) -> f64 {
-    let mut found: Vec<Interval> = Vec::with_capacity(id.index() + 1);
-    for node in &graph.nodes()[..=id.index()] {
+/// Bounds of the magnitudes of all nodes in the box `domain`, infinite where none are found.
+pub(super) fn magnitudes(graph: &Graph, domain: [f64; 2]) -> Vec<f64> {
+    let mut found: Vec<Interval> = Vec::with_capacity(graph.nodes().len());
+    for node in graph.nodes() {
         let of = |id: Id| found[id.index()];
         let interval = match &node.op {
             Op::Input => Interval(domain),
@@ -113,7 +113,7 @@ pub(super) fn magnitude(graph: &Graph, id: Id, domain: [f64; 2]) -> f64 {
                 let mut sum = base.map_or(Interval([0.0; 2]), of);
                 for (part, indices) in parts {
                     let times = match indices {
-                        super::graph::Indices::Slice { .. } => 1,
+                        Indices::Slice { .. } => 1,
                         _ => graph.len(*part),
                     };
                     let part = of(*part).sum(times).join(Interval([0.0; 2]));
@@ -132,8 +132,8 @@ pub(super) fn magnitude(graph: &Graph, id: Id, domain: [f64; 2]) -> f64 {
         found.push(interval);
     }
     // Rounding is far below this.
-    let bound = found[id.index()].largest() * (1.0 + 1e-9);
-    if bound.is_nan() { f64::INFINITY } else { bound }
+    let bound = |interval: &Interval| interval.largest() * (1.0 + 1e-9);
+    found.iter().map(|interval| if bound(interval).is_nan() { f64::INFINITY } else { bound(interval) }).collect()
 }
 
 /// The product of `count` numbers.

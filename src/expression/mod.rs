@@ -38,6 +38,7 @@ use crate::error::Error;
 pub use crate::objective::Bounds;
 use graph::{Graph, Id};
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 
 type Closure = dyn Fn(Array, Array) -> Result<Array, Error> + Send + Sync;
@@ -66,6 +67,8 @@ pub struct Expression {
     range: Option<[f64; 2]>,
     minimum: Option<f64>,
     closure: Arc<Closure>,
+    /// Where it was made.
+    place: &'static Location<'static>,
 }
 
 /// An expression recorded for a number of coordinates.
@@ -84,6 +87,7 @@ impl Expression {
     /// box: `[lo, hi]` for all coordinates, or a vector of one pair for each.
     ///
     /// The closure may be called again for another number of coordinates. Data that it needs it takes along (`move`).
+    #[track_caller]
     pub fn new(
         name: impl Into<String>,
         bounds: impl Into<Bounds>,
@@ -93,12 +97,20 @@ impl Expression {
     }
 
     /// The same of the coordinates u in the box and x in the unit cube, for a closure that can fail.
+    #[track_caller]
     pub fn with_cube(
         name: impl Into<String>,
         bounds: impl Into<Bounds>,
         closure: impl Fn(Array, Array) -> Result<Array, Error> + Send + Sync + 'static,
     ) -> Self {
-        Self { name: name.into(), bounds: bounds.into(), range: None, minimum: None, closure: Arc::new(closure) }
+        Self {
+            name: name.into(),
+            bounds: bounds.into(),
+            range: None,
+            minimum: None,
+            closure: Arc::new(closure),
+            place: Location::caller(),
+        }
     }
 
     /// This expression with the values of f for which F is 0 and 1.
@@ -156,7 +168,7 @@ impl Expression {
     /// Runs the closure.
     pub(crate) fn record(&self, dimension: usize) -> Result<Recorded, Error> {
         self.check_numbers(dimension)?;
-        let recorded = array::record(dimension, &self.bounds, |u, x| (self.closure)(u, x))?;
+        let recorded = array::record(dimension, &self.bounds, self.place, |u, x| (self.closure)(u, x))?;
         let (graph, value) = recorded.map_err(|Problem { text, place }| self.error(format!("{text} (at {place})")))?;
         let domain = match self.bounds {
             Bounds::All(bounds) => bounds,

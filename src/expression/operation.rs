@@ -183,7 +183,7 @@ mod tests {
         // Abramowitz & Stegun, table 7.1.
         let table = [(0.1, 0.112_462_916_018_284_9), (0.5, 0.520_499_877_813_046_5), (1.0, 0.842_700_792_949_714_9)];
         for (x, expected) in table.into_iter().chain([(2.0, 0.995_322_265_018_952_7), (0.0, 0.0), (9.0, 1.0)]) {
-            assert!((erf(x) - expected).abs() <= 2e-16 && erf(-x) == -erf(x), "{x}: {}", erf(x));
+            assert!((erf(x) - expected).abs() <= 1e-15 && erf(-x) == -erf(x), "{x}: {}", erf(x));
         }
         assert!(erf(f64::NAN).is_nan());
     }

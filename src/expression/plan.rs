@@ -8,7 +8,7 @@
 use super::Recorded;
 use super::gradient::gradient;
 use super::graph::{Data, Graph, Id, Indices, Op};
-use super::interval::magnitude;
+use super::interval::magnitudes;
 use super::operation::{Binary, Reduction, Unary};
 use crate::simd::Real;
 use crate::simd::matrix::grouped;
@@ -20,6 +20,9 @@ const CHUNKS: usize = 320;
 
 /// The fewest and the most registers in a chunk.
 const CHUNK: [usize; 2] = [8, 64];
+
+/// Up to which argument sines and cosines need no care.
+const NEAR: f64 = 1e4;
 
 /// A place in memory, in registers: fixed, or with the chunk that is worked on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,8 +80,13 @@ pub(crate) enum Code {
     SubMulVSV,
     SubMulVSS,
     Unary(Unary),
+    /// a b c, with c a single number and b one where it is an S
+    MulMulVVS,
+    MulMulVSS,
     /// The sine, and where there is a second place, the cosine.
     SinCos,
+    /// The same of arguments up to [`NEAR`].
+    SinCosNear,
     /// The same of π b a, with b a single number.
     SinCosPi,
     /// Operand by operand, whether it is a V.
@@ -95,6 +103,8 @@ pub(crate) enum Code {
     Reduce(Reduction),
     /// The sum of a b.
     SumMul,
+    /// The sum of a b + c; of b and c, whether they are a V.
+    SumMulAdd([bool; 2]),
 
     // What follows works on whole vectors.
     Zero,
@@ -177,8 +187,9 @@ impl<R: Real> Program<R> {
     pub(crate) fn new(recorded: Recorded) -> Self {
         let Recorded { mut graph, value, dimension, domain } = recorded;
         let slope = gradient(&mut graph, value).unwrap_or_else(|| graph.scalar(0.0));
-        let steepest = magnitude(&graph, slope, domain);
-        Self { steepest, ..Planner::new(&graph, value, slope, dimension).plan(domain) }
+        let magnitudes = magnitudes(&graph, domain);
+        let steepest = magnitudes[slope.index()];
+        Self { steepest, ..Planner::new(&graph, [value, slope], dimension, magnitudes).plan(domain) }
     }
 
     /// Bytes of memory that the points of one register take while they are evaluated.
@@ -252,6 +263,8 @@ struct Planner<'a> {
     value: Id,
     slope: Id,
     dimension: usize,
+    /// Bounds of the nodes.
+    magnitudes: Vec<f64>,
     kinds: Vec<Option<Kind>>,
     /// Nodes that are computed from a node.
     users: Vec<Vec<Id>>,
@@ -270,13 +283,14 @@ struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    fn new(graph: &'a Graph, value: Id, slope: Id, dimension: usize) -> Self {
+    fn new(graph: &'a Graph, [value, slope]: [Id; 2], dimension: usize, magnitudes: Vec<f64>) -> Self {
         let count = graph.nodes().len();
         Self {
             graph,
             value,
             slope,
             dimension,
+            magnitudes,
             kinds: vec![None; count],
             users: vec![Vec::new(); count],
             stages: vec![0; count],
@@ -447,7 +461,8 @@ impl<'a> Planner<'a> {
                 matches!(self.graph.op(user), Op::Unary(Unary::Sin | Unary::Cos, _))
                     && self.stages[user.index()] == self.stages[index]
             };
-            if self.graph.constant(b).and_then(half_turns).is_some() && self.users[index].iter().all(is_wave) {
+            let near = self.magnitudes[index] <= NEAR;
+            if near && self.graph.constant(b).and_then(half_turns).is_some() && self.users[index].iter().all(is_wave) {
                 self.absorbed[index] = true;
                 continue;
             }
@@ -473,6 +488,31 @@ impl<'a> Planner<'a> {
                         && self.kind(b) == Kind::Scalar
                         && !self.is_broadcast(a)
                 }
+                _ => false,
+            };
+        }
+    }
+
+    /// Marks, after [`Planner::absorb`], the products whose only user multiplies by a constant, and the sums of a product that are added
+    /// up.
+    fn absorb_more(&mut self) {
+        for index in 0..self.kinds.len() {
+            let id = Id(index as u32);
+            let (Some(Kind::Elementwise), &[user]) = (self.kinds[index], &*self.users[index]) else { continue };
+            let together = self.fuses(id, user) && self.stages[index] == self.stages[user.index()];
+            if !together || self.absorbed[index] || self.is_output(id) || self.within.contains_key(&id) {
+                continue;
+            }
+            let absorbed = |of: Id| self.absorbed[self.itself(of).index()];
+            self.absorbed[index] = match (self.graph.op(id), self.graph.op(user)) {
+                (&Op::Binary(Binary::Multiply, a, b), &Op::Binary(Binary::Multiply, c, d)) => {
+                    self.itself(c) == id
+                        && self.kind(d) == Kind::Scalar
+                        && !self.absorbed[user.index()]
+                        && !absorbed(a)
+                        && !absorbed(b)
+                }
+                (&Op::Binary(Binary::Add, a, b), Op::Reduce(Reduction::Sum, _)) => absorbed(a) || absorbed(b),
                 _ => false,
             };
         }
@@ -568,6 +608,7 @@ impl<'a> Planner<'a> {
         self.stage();
         self.settle();
         self.absorb();
+        self.absorb_more();
         let passes = self.draft();
         self.place(passes, domain)
     }
@@ -755,8 +796,9 @@ impl<'a> Planner<'a> {
             Code::MulAddVVV | Code::MulAddVVS | Code::MulAddVSV | Code::MulAddVSS => 2,
             Code::MulSubVVV | Code::MulSubVVS | Code::MulSubVSV | Code::MulSubVSS => 2,
             Code::SubMulVVV | Code::SubMulVVS | Code::SubMulVSV | Code::SubMulVSS => 2,
-            Code::SinCos | Code::SinCosPi => 1 + usize::from(draft.second.is_some()),
-            Code::SumMul => 2,
+            Code::SinCos | Code::SinCosNear | Code::SinCosPi => 1 + usize::from(draft.second.is_some()),
+            Code::SumMul | Code::MulMulVVS | Code::MulMulVSS => 2,
+            Code::SumMulAdd(_) => 3,
             Code::SumRowsMul => return 2 * draft.count * draft.extra as usize,
             Code::SumRows | Code::SumColumns => return draft.count * draft.extra as usize,
             Code::Others => return 3 * draft.count,
@@ -957,8 +999,16 @@ impl Writer<'_, '_> {
     fn reduce(&mut self, id: Id, reduction: Reduction, a: Id) {
         let result = Value::Memory { node: id, start: 0, one: true };
         if self.planner.absorbed[a.index()]
-            && let Op::Binary(_, b, c) = *self.graph().op(a)
+            && let Op::Binary(operation, b, c) = *self.graph().op(a)
         {
+            if operation == Binary::Add {
+                let (b, c) = (self.planner.itself(b), self.planner.itself(c));
+                let (product, other) = if self.planner.absorbed[b.index()] { (b, c) } else { (c, b) };
+                let Some([x, y]) = self.factors(product) else { return };
+                let other = self.operand(other);
+                let vectors = [y, other].map(Value::is_vector);
+                return self.push(Code::SumMulAdd(vectors), result, vec![x, y, other]);
+            }
             let operands = vec![self.operand(b), self.operand(c)];
             return self.push(Code::SumMul, result, operands);
         }
@@ -999,6 +1049,7 @@ impl Writer<'_, '_> {
                 let turns = Value::Scalar(self.planner.scalar(turns));
                 (Code::SinCosPi, vec![self.operand(b), turns])
             }
+            _ if self.planner.magnitudes[a.index()] <= NEAR => (Code::SinCosNear, vec![self.operand(a)]),
             _ => (Code::SinCos, vec![self.operand(a)]),
         };
         let partner = self.planner.partner(id).filter(|partner| {
@@ -1034,6 +1085,9 @@ impl Writer<'_, '_> {
                 Some(factors) => Some((factors, b, [MulSubVVV, MulSubVVS, MulSubVSV, MulSubVSS])),
                 None => self.factors(b).map(|factors| (factors, a, [SubMulVVV, SubMulVVS, SubMulVSV, SubMulVSS])),
             },
+            Binary::Multiply => {
+                self.factors(a).map(|factors| (factors, b, [MulMulVVS, MulMulVVS, MulMulVSS, MulMulVSS]))
+            }
             _ => None,
         };
         if let Some(([a, b], c, codes)) = fused {

@@ -26,7 +26,7 @@ fn constant(text: &str) -> f64 {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let program = syntax::program(text, &names).unwrap_or_else(|mistake| panic!("{text}: {mistake:?}"));
     let mut found = None;
-    let recorded = record(DIMENSION, &Bounds::from([-1.0, 1.0]), |u, x| {
+    let recorded = record(DIMENSION, &Bounds::from([-1.0, 1.0]), std::panic::Location::caller(), |u, x| {
         let result = evaluate(&program, u, x, &data)?;
         found = result.known();
         Ok::<_, Mistake>(result)
