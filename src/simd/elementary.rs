@@ -173,10 +173,8 @@ const ERFC: Of<[&[f64]; 3]> = Of {
 const ERF_LIMIT: Of<f64> = Of { single: 4.0, double: 5.95 };
 
 /// π/2 in two parts.
-const HALF_PI: Of<[f64; 2]> = Of {
-    single: [1.570_796_370_506_286_6, -4.371_138_828_673_793e-8],
-    double: [FRAC_PI_2, 6.123_233_995_736_766e-17],
-};
+const HALF_PI: Of<[f64; 2]> =
+    Of { single: [1.570_796_370_506_286_6, -4.371_138_828_673_793e-8], double: [FRAC_PI_2, 6.123_233_995_736_766e-17] };
 
 /// π/4 in two parts.
 const QUARTER_PI: Of<[f64; 2]> = Of {
