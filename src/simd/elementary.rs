@@ -8,7 +8,7 @@
 
 use super::math::{self, polynomial};
 use super::{Lanes, Real, Simd};
-use std::f64::consts::{FRAC_2_PI, LOG2_E};
+use std::f64::consts::{FRAC_2_PI, FRAC_PI_2, FRAC_PI_4, LOG2_E};
 
 /// Constants of single and of double precision.
 struct Of<T> {
@@ -173,15 +173,13 @@ const ERFC: Of<[&[f64]; 3]> = Of {
 const ERF_LIMIT: Of<f64> = Of { single: 4.0, double: 5.95 };
 
 /// π/2 in two parts.
-const HALF_PI: Of<[f64; 2]> = Of {
-    single: [1.570_796_370_506_286_6, -4.371_138_828_673_793e-8],
-    double: [1.570_796_326_794_896_6, 6.123_233_995_736_766e-17],
-};
+const HALF_PI: Of<[f64; 2]> =
+    Of { single: [1.570_796_370_506_286_6, -4.371_138_828_673_793e-8], double: [FRAC_PI_2, 6.123_233_995_736_766e-17] };
 
 /// π/4 in two parts.
 const QUARTER_PI: Of<[f64; 2]> = Of {
     single: [0.785_398_185_253_143_3, -2.185_569_414_336_896_4e-8],
-    double: [0.785_398_163_397_448_3, 3.061_616_997_868_383e-17],
+    double: [FRAC_PI_4, 3.061_616_997_868_383e-17],
 };
 
 /// π/2 in parts, all but the last so short that their products with a quadrant are exact.
