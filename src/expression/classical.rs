@@ -56,3 +56,39 @@ pub(super) fn all() -> Vec<Expression> {
         Expression::new("styblinski-tang", [-5.0, 5.0], styblinski_tang),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::irregular;
+    use super::*;
+    use crate::objective::Function;
+
+    /// Values are compared with the largest in the box, whose rounding the built-in functions' scale brings along.
+    #[test]
+    fn expressions_agree_with_the_built_in_functions() {
+        for expression in all() {
+            let function: Function = expression.name().parse().unwrap();
+            for d in [2, 3, 50] {
+                let description = function.describe(d);
+                let expression = expression.clone().range(description.minimum, description.maximum);
+                let points = 65;
+                let x = irregular(points * d, [0.0, 1.0], d);
+                let built_in = function.evaluate::<f64>(d, 0, &x).unwrap();
+                let kernel = expression.kernel::<f64>(d).unwrap();
+                let (values, gradients) = super::super::kernel::apply(&*kernel, &x, d);
+                for point in 0..points {
+                    let (found, expected) = (values[point], built_in.scaled[point]);
+                    let error = (found - expected).abs();
+                    assert!(error <= 1e-12 * expected.abs() + 1e-14, "{function} of {d}: {found}, expected {expected}");
+                    let place = point * d..(point + 1) * d;
+                    let (found, expected) = (&gradients[place.clone()], &built_in.gradient[place]);
+                    let largest = expected.iter().fold(0.0f64, |largest, slope| largest.max(slope.abs()));
+                    for (found, expected) in found.iter().zip(expected) {
+                        let error = (found - expected).abs();
+                        assert!(error <= 1e-12 * largest, "{function} of {d}: slope {found}, expected {expected}");
+                    }
+                }
+            }
+        }
+    }
+}

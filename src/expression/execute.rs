@@ -632,9 +632,13 @@ fn whole<S: Simd, R: Real>(simd: S, program: &Program<R>, instruction: &Instruct
         }
         Code::Scatter => {
             let factor = lanes(memory[b]);
-            for (k, &place) in program.lists[extra..][..count].iter().enumerate() {
-                let place = result + place as usize;
-                memory[place] = lanes(memory[a + k]).mul_add(factor, lanes(memory[place])).register();
+            let (begins, elements) = program.lists[extra..].split_at(count + 1);
+            for (place, ends) in begins.windows(2).enumerate() {
+                let mut sum = lanes(memory[result + place]);
+                for &element in &elements[ends[0] as usize..ends[1] as usize] {
+                    sum = lanes(memory[a + element as usize]).mul_add(factor, sum);
+                }
+                memory[result + place] = sum.register();
             }
         }
         Code::SumRowsMul => {

@@ -110,7 +110,7 @@ pub(crate) enum Code {
     Zero,
     /// The elements of a, times the single number b, onto those of the result.
     AddOnto,
-    /// The same, at the places in the list from `extra` on.
+    /// The same, at the places whose elements are listed from `extra` on.
     Scatter,
     /// Sums of each `extra` elements of a b.
     SumRowsMul,
@@ -603,6 +603,18 @@ impl<'a> Planner<'a> {
         place as u32
     }
 
+    /// Where the inverse of these places is listed: for each of `len` places where its elements begin, and where the last ones end; then the
+    /// elements.
+    fn sources(&mut self, indices: &Indices, count: usize, len: usize) -> usize {
+        let place = self.lists.len();
+        let mut elements: Vec<(usize, usize)> = (0..count).map(|k| (indices.at(k), k)).collect();
+        elements.sort_unstable();
+        let begin = |place: usize| elements.partition_point(|&(of, _)| of < place) as u32;
+        self.lists.extend((0..=len).map(begin));
+        self.lists.extend(elements.iter().map(|&(_, k)| k as u32));
+        place
+    }
+
     fn plan<R: Real>(mut self, domain: [f64; 2]) -> Program<R> {
         self.look();
         self.stage();
@@ -624,6 +636,7 @@ impl<'a> Planner<'a> {
             let whole = match kind {
                 Kind::Elementwise | Kind::Gather(_) | Kind::Reduce => false,
                 Kind::Whole => true,
+                Kind::Constants if self.is_output(id) => true,
                 // What is asked for as a vector is made one.
                 Kind::Broadcast(_) => {
                     if self.users[index].iter().all(|&user| self.kind(user) == Kind::Elementwise) && !self.is_output(id)
@@ -797,7 +810,7 @@ impl<'a> Planner<'a> {
             Code::MulSubVVV | Code::MulSubVVS | Code::MulSubVSV | Code::MulSubVSS => 2,
             Code::SubMulVVV | Code::SubMulVVS | Code::SubMulVSV | Code::SubMulVSS => 2,
             Code::SinCos | Code::SinCosNear | Code::SinCosPi => 1 + usize::from(draft.second.is_some()),
-            Code::SumMul | Code::MulMulVVS | Code::MulMulVSS => 2,
+            Code::AddOnto | Code::SumMul | Code::MulMulVVS | Code::MulMulVSS => 2,
             Code::SumMulAdd(_) => 3,
             Code::SumRowsMul => return 2 * draft.count * draft.extra as usize,
             Code::SumRows | Code::SumColumns => return draft.count * draft.extra as usize,
@@ -1208,8 +1221,8 @@ impl Writer<'_, '_> {
                     match indices {
                         Indices::Slice { start, step: 1 } => push(self, Code::AddOnto, start, operands, 0, count),
                         indices => {
-                            let list = self.planner.list(&indices, count);
-                            push(self, Code::Scatter, 0, operands, list as usize, count);
+                            let list = self.planner.sources(&indices, count, len);
+                            push(self, Code::Scatter, 0, operands, list, len);
                         }
                     }
                 }

@@ -1,12 +1,11 @@
 //! Expressions held to a plain interpreter of their graphs, to central differences and to the built-in functions.
 
 use super::graph::{Graph, Id, Op};
+use super::kernel::apply;
 use super::plan::Program;
 use super::*;
-use crate::objective::{Best, Job, Kernel, Update};
 use crate::simd::tests::everywhere;
-use crate::simd::{Lanes, Panels, Real, Simd, WithSimd};
-use crate::squash::Map;
+use crate::simd::{Lanes, Real, Simd, WithSimd};
 
 /// The numbers of node `value`, in double precision, one operation after the other.
 pub(super) fn interpret(graph: &Graph, value: Id, input: &[f64]) -> Vec<f64> {
@@ -174,22 +173,6 @@ fn the_classical_functions_agree_with_the_interpreter() {
     }
 }
 
-/// F and its gradient in x at the rows of `x`.
-pub(super) fn applied<R: Real>(kernel: &dyn Kernel<R>, x: &[R], d: usize) -> (Vec<R>, Vec<R>) {
-    let points = x.len() / d;
-    let mut panels = Panels::from_packed(x, d);
-    let mut values = vec![R::ZERO; points];
-    let (mut best, mut workspace) = (Best::none(d), kernel.workspace(points));
-    for y in panels.iter_mut() {
-        let (map, update) = (Map::Identity, Update::Gradient { factor: 1.0 });
-        let values = &mut values[y.first..][..y.points];
-        kernel.apply(Job { values, y, map, update, best: &mut best, workspace: &mut workspace });
-    }
-    let smallest = values.iter().fold(R::INFINITY, |a, &b| if b < a { b } else { a });
-    assert!(best.value == smallest);
-    (values, panels.packed())
-}
-
 /// Numbers without a pattern, for choices.
 struct Dice(u64);
 
@@ -220,8 +203,8 @@ impl Dice {
     }
 }
 
-/// A random expression of all operations, each kept where it is defined and its slope is moderate.
-fn random(seed: u64, u: Array) -> Array {
+/// A random expression of all operations, each kept where it is defined and its slope is moderate; with those that have steps where `steps`.
+fn random(seed: u64, u: Array, steps: bool) -> Array {
     let mut dice = Dice(seed);
     let mut pool = vec![u, u.index() * 0.1];
     for _ in 0..4 + dice.roll(14) {
@@ -229,6 +212,7 @@ fn random(seed: u64, u: Array) -> Array {
         let b = dice.fitting(&pool, a);
         let one = a.tanh();
         let made = match dice.roll(52) {
+            26 | 27 | 31 | 32 if !steps => a - 0.5 * b,
             0 => a + b,
             1 => a - b,
             2 => b - a,
@@ -320,7 +304,8 @@ fn everything(graph: &Graph, value: Id, input: &[f64]) -> (Vec<f64>, f64) {
 
 /// Holds a random expression to the interpreter and its gradient to differences; gives how many slopes were compared, of how many.
 fn holds<R: Real>(seed: u64, d: usize, points: usize, epsilon: f64, differences: bool) -> [usize; 2] {
-    let expression = Expression::new(format!("random {seed}"), [-1.5, 1.5], move |u| random(seed, u));
+    let expression =
+        Expression::new(format!("random {seed}"), [-1.5, 1.5], move |u| random(seed, u, size_of::<R>() == 8));
     let recorded = expression.record(d).unwrap_or_else(|error| panic!("{seed}: {error}"));
     let (mut graph, value) = (recorded.graph.clone(), recorded.value);
     let slope = gradient::gradient(&mut graph, value).unwrap_or_else(|| graph.scalar(0.0));
@@ -401,6 +386,44 @@ fn random_expressions_agree_with_the_interpreter_and_with_differences() {
 }
 
 #[test]
+fn operations_with_steps_agree_with_the_interpreter() {
+    let steps = Expression::new("steps", [-3.0, 3.0], |u| {
+        let chosen = u.less(0.3).select(u, 2.0 * u) + u.greater_equal(u.square() - 1.0).select(0.5, u);
+        let equal = u.floor().equal(1.0) + u.floor().not_equal(-2.0);
+        (chosen + equal + u.floor() - 2.0 * u.sign() + u.floor() * u).sum()
+    });
+    for points in POINTS {
+        agrees::<f32>(&steps, 5, points, 1e-5);
+        agrees::<f64>(&steps, 5, points, 1e-13);
+    }
+}
+
+#[test]
+fn slopes_that_are_constant_or_the_coordinates_are_found() {
+    let weights = [0.5, -1.0, 2.0];
+    let all: [(&str, fn(Array) -> Array); 6] = [
+        ("sum", |u| u.sum()),
+        ("nothing", |u| u.len() as f64 * Array::scalar(2.0)),
+        ("parabola", |u| 0.5 * u.square().sum()),
+        ("coordinate", |u| u.at(1)),
+        ("mean", |u| u.mean() + u.at(-1)),
+        ("slice", |u| u.slice(1..).sum()),
+    ];
+    for (name, closure) in all {
+        agrees::<f64>(&Expression::new(name, [-3.0, 3.0], closure), 3, 9, 1e-13);
+    }
+    agrees::<f64>(&Expression::new("linear", [-3.0, 3.0], move |u| u.dot(&weights[..])), 3, 9, 1e-13);
+}
+
+#[test]
+fn gradients_are_checked_by_differences() {
+    for expression in classical::all() {
+        let error = expression.gradient_error(7).unwrap();
+        assert!(error < 1e-6, "{}: {error:e}", expression.name());
+    }
+}
+
+#[test]
 fn ten_thousand_nested_operations_are_computed() {
     let nested = |sum: bool| {
         Expression::new("nested", [-1.0, 1.0], move |u| {
@@ -464,7 +487,7 @@ fn each_coordinate_has_its_box() {
     let bounds = vec![[-1.0, 3.0], [0.0, 10.0], [5.0, 6.0]];
     let each = Expression::with_cube("each", bounds.clone(), |u, x| Ok(u.dot(&vec![1.0, 2.0, 3.0]) + 7.0 * x.at(1)));
     let x: Vec<f64> = irregular(3 * 20, [0.0, 1.0], 5);
-    let (values, gradients) = applied(&*each.kernel::<f64>(3).unwrap(), &x, 3);
+    let (values, gradients) = apply(&*each.kernel::<f64>(3).unwrap(), &x, 3);
     for ((x, value), slopes) in x.chunks(3).zip(values).zip(gradients.chunks(3)) {
         let u: Vec<f64> = x.iter().zip(&bounds).map(|(x, [lo, hi])| lo + (hi - lo) * x).collect();
         close(value, u[0] + 2.0 * u[1] + 3.0 * u[2] + 7.0 * x[1], 1e-13, 50.0, "value");
@@ -474,7 +497,7 @@ fn each_coordinate_has_its_box() {
     }
     // x of a box for all, and a range.
     let all = Expression::with_cube("all", [-2.0, 6.0], |u, x| Ok(u.sum() + x.sum())).range(2.0, 4.0);
-    let (values, gradients) = applied(&*all.kernel::<f64>(2).unwrap(), &[0.25, 0.5], 2);
+    let (values, gradients) = apply(&*all.kernel::<f64>(2).unwrap(), &[0.25, 0.5], 2);
     close(values[0], (0.0 + 2.0 + 0.75 - 2.0) / 2.0, 1e-14, 1.0, "value");
     close(gradients[1], 4.5, 1e-14, 1.0, "slope");
 }
