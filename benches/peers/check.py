@@ -65,7 +65,7 @@ def plain_descent(request: dict, iterations: int, learning_rate: float) -> dict:
     """What a peer answers, from the formulas alone."""
     function, n, d, k, widths = (request[key] for key in ("function", "n", "d", "k", "widths"))
     low, high = BOXES[function]
-    couplings = np.fromfile(request["couplings"]).reshape(d, d, d) if request["couplings"] else None
+    couplings = np.fromfile(request["data"]).reshape(d, d, d) if request["data"] else None
     parameters = np.fromfile(request["start"])
 
     def points(parameters: np.ndarray) -> list[list[float]]:

@@ -76,7 +76,7 @@ class Starts:
             "function": function,
             "optimizer": optimizer,
             "start": str(start),
-            "couplings": couplings and str(couplings),
+            "data": couplings and str(couplings),
             "scale": {"offset": low, "width": high - low},
             **{"n": n, "d": d, "k": k, "widths": list(widths)},
         }

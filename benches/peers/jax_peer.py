@@ -83,6 +83,27 @@ def spin_glass(u: Array, paired: Array) -> Array:
     return 3 * h - 2 * lax.stop_gradient(h)
 
 
+def griewank(u: Array) -> Array:
+    i = jnp.arange(1, u.shape[-1] + 1, dtype=u.dtype)
+    return jnp.sum(u**2, -1) / 4000 - jnp.prod(jnp.cos(u / jnp.sqrt(i)), -1) + 1
+
+
+def lennard_jones(u: Array) -> Array:
+    atoms = u.reshape(u.shape[0], -1, 3)
+    i, j = np.triu_indices(atoms.shape[1], 1)
+    inverse = 1 / jnp.sum((atoms[:, i] - atoms[:, j]) ** 2, -1) ** 3
+    return jnp.sum(inverse**2 - 2 * inverse, -1)
+
+
+def turned_rastrigin(u: Array, matrix: Array) -> Array:
+    v = u @ matrix.T
+    return jnp.sum(v**2 - 10 * jnp.cos(2 * jnp.pi * v) + 10, -1)
+
+
+def phase_retrieval(u: Array, matrix: Array, squares: Array) -> Array:
+    return jnp.mean(((u @ matrix.T) ** 2 - squares) ** 2, -1)
+
+
 OBJECTIVES = {  # name: (low end of the box, high end, raw function)
     "ackley": (-32.768, 32.768, ackley),
     "levy": (-10, 10, levy),
@@ -93,6 +114,10 @@ OBJECTIVES = {  # name: (low end of the box, high end, raw function)
     "sphere": (-5.12, 5.12, sphere),
     "styblinski-tang": (-5, 5, styblinski_tang),
     "spin-glass": (-1, 1, spin_glass),
+    "griewank": (-600, 600, griewank),
+    "lennard-jones": (-20, 20, lennard_jones),
+    "turned-rastrigin": (-5.12, 5.12, turned_rastrigin),
+    "phase-retrieval": (-1, 1, phase_retrieval),
 }
 
 
@@ -170,13 +195,13 @@ def lbfgs(objective, history: int):
 
 
 @cache
-def compile_descent(function: str, iterations: int, rule: str, learning_rate: float, shapes: tuple, couplings=None):
+def compile_descent(function: str, iterations: int, rule: str, learning_rate: float, shapes: tuple, data: tuple):
     """The start of a descent; the descent, compiled for parameters of `shapes`; and the seconds that took."""
     low, high, raw = OBJECTIVES[function]
 
-    def objective(parameters, scale, couplings):
+    def objective(parameters, scale, data):
         u = low + (high - low) * jax.nn.sigmoid(network(parameters))
-        values = (raw(u, *couplings) - scale["offset"]) / scale["width"]
+        values = (raw(u, *data) - scale["offset"]) / scale["width"]
         return jnp.mean(values), jnp.min(values)
 
     match json.loads(rule):
@@ -197,7 +222,7 @@ def compile_descent(function: str, iterations: int, rule: str, learning_rate: fl
         .lower(
             jax.eval_shape(start, list(shapes)),
             {"offset": scalar, "width": scalar},
-            [couplings] if couplings else [],
+            list(data),
         )
         .compile()
     )
@@ -208,21 +233,28 @@ def answer(request: Request) -> dict:
     dtype = {"f32": np.float32, "f64": np.float64}[request.dtype]
     parameters = [jnp.asarray(array, dtype) for array in request.parameters()]
     scale = {key: dtype(value) for key, value in request.scale.items()}
-    couplings = [jnp.asarray(request.paired_couplings(), dtype)] if request.function == "spin-glass" else []
+    match request.function:
+        case "spin-glass":
+            data = [request.paired_couplings()]
+        case "turned-rastrigin" | "phase-retrieval":
+            data = request.matrices()
+        case _:
+            data = []
+    data = [jnp.asarray(array, dtype) for array in data]
     start, descend, compile_seconds = compile_descent(
         request.function,
         request.iterations,
         json.dumps(request.rule),
         request.learning_rate,
         tuple(jax.ShapeDtypeStruct(array.shape, dtype) for array in parameters),
-        couplings=jax.ShapeDtypeStruct(couplings[0].shape, dtype) if couplings else None,
+        tuple(jax.ShapeDtypeStruct(array.shape, dtype) for array in data),
     )
 
     def timed() -> tuple[float, tuple, tuple]:
         # Copies, as the buffers are donated.
         state = jax.block_until_ready(jax.tree.map(jnp.array, start(parameters)))
         started = time.perf_counter()
-        state, trace = jax.block_until_ready(descend(state, scale, couplings))
+        state, trace = jax.block_until_ready(descend(state, scale, data))
         seconds = time.perf_counter() - started
         # L-BFGS evaluates its start once more than its line searches do.
         evaluations = int(trace[2].sum()) + (request.rule["name"] == "lbfgs")

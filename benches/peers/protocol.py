@@ -33,7 +33,8 @@ class Request:
     scale: dict[str, float]  # F = (raw - offset) / width
     k: int = 10  # dimensions of an embedding
     widths: tuple[int, ...] = (10,)  # neurons of the hidden layers, from the input on
-    couplings: str | None = None  # J (d×d×d) of the spin glass
+    # J (d×d×d) of the spin glass; the matrix (d×d) of the turned Rastrigin function; matrix (m×d) and vector (m) of phase retrieval
+    data: str | None = None
     # The update rule with its constants, such as {"name": "momentum", "momentum": 0.9}. Gradient descent shrinks its step by 0.9 after
     # each iteration without improvement; the other rules keep theirs.
     rule: dict = field(default_factory=lambda: {"name": "gradient-descent"})
@@ -61,7 +62,15 @@ class Request:
 
     def raw_couplings(self) -> np.ndarray:
         """J, d×d×d."""
-        return np.fromfile(self.couplings, "<f8").reshape((self.d,) * 3)
+        return np.fromfile(self.data, "<f8").reshape((self.d,) * 3)
+
+    def matrices(self) -> list[np.ndarray]:
+        """The data of the objectives that are expressions: a matrix of d columns, and a number for each of its rows if it is not square."""
+        numbers = np.fromfile(self.data, "<f8")
+        if numbers.size == self.d**2:
+            return [numbers.reshape(self.d, self.d)]
+        rows = numbers.size // (self.d + 1)
+        return [numbers[: rows * self.d].reshape(rows, self.d), numbers[rows * self.d :]]
 
     def paired_couplings(self) -> np.ndarray:
         """The symmetrised couplings: one row per pair j <= k, in the order of `np.triu_indices`, one column per i.

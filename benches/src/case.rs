@@ -1,5 +1,6 @@
 //! The cases that are timed, and the programs.
 
+use crate::objective::{EXPRESSIONS, Objective};
 use overparam::prelude::{Dimensions, Dtype, Function, Optimizer, Rule};
 use std::fmt;
 
@@ -37,8 +38,8 @@ impl Program {
 /// A descent to time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Case {
-    /// The function to minimize.
-    pub function: Function,
+    /// The objective to minimize.
+    pub function: Objective,
     /// The optimizer.
     pub optimizer: Optimizer,
     /// The update rule.
@@ -50,10 +51,10 @@ pub struct Case {
 }
 
 impl Case {
-    /// Every function by each of `rules`, shallow and with the paper's network; by gradient descent also with a larger network, and the
-    /// spin glass in 200 dimensions; both scalars. `quick` keeps three functions and the paper's shape.
+    /// Every function by each of `rules`, shallow and with the paper's network; by gradient descent also with a larger network, the
+    /// spin glass in 200 dimensions, and array expressions; both scalars. `quick` keeps three functions and the paper's shape.
     pub fn all(quick: bool, rules: &[Rule]) -> Vec<Self> {
-        let mut shapes = Vec::new();
+        let mut shapes: Vec<(Objective, Optimizer, Rule, Dimensions)> = Vec::new();
         let (shallow, deep) = (Optimizer::Shallow, Optimizer::Deep);
         for &rule in rules {
             let whole = !quick && rule == Rule::GradientDescent;
@@ -61,15 +62,19 @@ impl Case {
                 if quick && ![Function::Rastrigin, Function::Sphere, Function::SpinGlass].contains(&function) {
                     continue;
                 }
-                shapes.push((function, shallow, rule, Dimensions::PAPER));
-                shapes.push((function, deep, rule, Dimensions::PAPER));
+                shapes.push((function.into(), shallow, rule, Dimensions::PAPER));
+                shapes.push((function.into(), deep, rule, Dimensions::PAPER));
                 if whole {
-                    shapes.push((function, deep, rule, Dimensions::DEEP_CONVEXITY));
+                    shapes.push((function.into(), deep, rule, Dimensions::DEEP_CONVEXITY));
                 }
             }
             if whole {
                 let large = Dimensions { d: 200, ..Dimensions::PAPER };
-                shapes.extend([shallow, deep].map(|optimizer| (Function::SpinGlass, optimizer, rule, large)));
+                shapes.extend([shallow, deep].map(|optimizer| (Function::SpinGlass.into(), optimizer, rule, large)));
+                for own in &EXPRESSIONS {
+                    let dimensions = Dimensions { d: own.d, ..Dimensions::PAPER };
+                    shapes.extend([shallow, deep].map(|by| (Objective::Expression(own), by, rule, dimensions)));
+                }
             }
         }
         let both = |(function, optimizer, rule, dimensions)| {
@@ -108,7 +113,7 @@ mod tests {
         let (cases, quick) = (Case::all(false, &Rule::ALL), Case::all(true, &Rule::ALL));
         for (function, rule) in Function::ALL.into_iter().flat_map(|of| Rule::ALL.map(|by| (of, by))) {
             let of = |dtype| {
-                let with = move |case: &&Case| (case.function, case.rule, case.dtype) == (function, rule, dtype);
+                let with = move |case: &&Case| case.function == function && (case.rule, case.dtype) == (rule, dtype);
                 cases.iter().filter(with)
             };
             let shapes: Vec<String> = of(Dtype::F64).map(Case::shape).collect();
@@ -135,7 +140,7 @@ mod tests {
     fn a_shape_names_the_dimension_where_it_is_another() {
         let large = Dimensions { d: 200, ..Dimensions::DEEP_CONVEXITY };
         let case = Case {
-            function: Function::SpinGlass,
+            function: Function::SpinGlass.into(),
             optimizer: Optimizer::Deep,
             rule: Rule::GradientDescent,
             dimensions: large,

@@ -1,6 +1,7 @@
 //! The same descents in all programs: first they must agree, then they are timed in turns.
 
 use crate::case::{Case, Program};
+use crate::objective::Objective;
 use crate::peer::{Peer, Reply, Request, Scale};
 use crate::statistics::Times;
 use anyhow::{Context, Result, bail};
@@ -75,8 +76,8 @@ pub struct Measurement {
 pub struct Comparison {
     peers: BTreeMap<Program, Peer>,
     folder: TemporaryFolder,
-    /// The dimension of the couplings written so far.
-    couplings: Option<usize>,
+    /// The objective and the dimension whose data were written last.
+    written: Option<(Objective, usize)>,
 }
 
 impl Comparison {
@@ -86,7 +87,7 @@ impl Comparison {
     /// If there is no temporary folder to write to.
     pub fn new(peers: BTreeMap<Program, Peer>) -> Result<Self> {
         let folder = TemporaryFolder::new().context("cannot create a temporary folder")?;
-        Ok(Self { peers, folder, couplings: None })
+        Ok(Self { peers, folder, written: None })
     }
 
     /// The programs that take part in `case`, this crate first.
@@ -96,7 +97,9 @@ impl Comparison {
             && case.dimensions.d == Protocol::paper().dimensions.d;
         let takes_part = |program: &Program| match program {
             Program::Overparam => true,
-            Program::Torch | Program::TorchCompiled | Program::TorchNaive if case.rule != Rule::GradientDescent => {
+            Program::Torch | Program::TorchCompiled | Program::TorchNaive
+                if case.rule != Rule::GradientDescent || case.function.is_expression() =>
+            {
                 false
             }
             Program::TorchNaive => naive && self.peers.contains_key(&Program::Torch),
@@ -196,17 +199,17 @@ impl Comparison {
         repeats: usize,
     ) -> Result<Reply> {
         let naive = program == Program::TorchNaive;
-        let description = case.function.describe(case.dimensions.d);
+        let [minimum, maximum] = case.function.range(case.dimensions.d);
         let request = Request {
-            function: if naive { "spin-glass-naive" } else { case.function.name() },
+            function: if naive { "spin-glass-naive" } else { case.function.peer() },
             optimizer: case.optimizer.name(),
             dtype: case.dtype.name(),
             iterations,
             repeats,
             learning_rate,
             start: &files.start,
-            couplings: files.couplings.as_deref(),
-            scale: Scale { offset: description.minimum, width: description.maximum - description.minimum },
+            data: files.data.as_deref(),
+            scale: Scale { offset: minimum, width: maximum - minimum },
             n: case.dimensions.n,
             d: case.dimensions.d,
             k: case.dimensions.k,
@@ -217,26 +220,31 @@ impl Comparison {
         self.peers.get_mut(&process).expect("programs without a process take no part").ask(&request)
     }
 
-    /// Writes where seed 0 starts, and its couplings, as raw little-endian f64.
+    /// Writes where seed 0 starts, and the data of the objective, as raw little-endian f64.
     fn write_start(&mut self, case: &Case) -> Result<Files> {
-        let (start, path) = (self.folder.path().join("start.bin"), self.folder.path().join("J.bin"));
+        let (start, path) = (self.folder.path().join("start.bin"), self.folder.path().join("data.bin"));
         let settings = protocol(case).settings(case.function);
         write(&start, case.dimensions.start(case.optimizer, 0, &settings))?;
-        if case.function != Function::SpinGlass {
-            return Ok(Files { start, couplings: None });
-        }
         let d = case.dimensions.d;
-        if self.couplings != Some(d) {
-            write(&path, Couplings::draw(0, d))?;
-            self.couplings = Some(d);
+        let numbers = match case.function {
+            Objective::Function(Function::SpinGlass) => Couplings::draw(0, d).collect(),
+            Objective::Function(_) => Vec::new(),
+            Objective::Expression(own) => own.numbers(),
+        };
+        if numbers.is_empty() {
+            return Ok(Files { start, data: None });
         }
-        Ok(Files { start, couplings: Some(path) })
+        if self.written != Some((case.function, d)) {
+            write(&path, numbers)?;
+            self.written = Some((case.function, d));
+        }
+        Ok(Files { start, data: Some(path) })
     }
 }
 
 struct Files {
     start: PathBuf,
-    couplings: Option<PathBuf>,
+    data: Option<PathBuf>,
 }
 
 fn write(path: &Path, numbers: impl IntoIterator<Item = f64>) -> Result<()> {
@@ -300,7 +308,7 @@ mod tests {
         let mut comparison = Comparison::new(BTreeMap::new()).unwrap();
         let dimensions = Dimensions { n: 10, k: 5, widths: Widths::of(&[5]), d: 10 };
         let case = Case {
-            function: Function::SpinGlass,
+            function: Function::SpinGlass.into(),
             optimizer: Optimizer::Shallow,
             rule: Rule::GradientDescent,
             dimensions,
@@ -312,10 +320,10 @@ mod tests {
             bytes.as_chunks().0.iter().map(|&bytes| f64::from_le_bytes(bytes)).collect()
         };
         let y = numbers(&files.start);
-        assert_eq!(numbers(&files.couplings.unwrap()), Couplings::draw(0, 10).collect::<Vec<_>>());
+        assert_eq!(numbers(&files.data.unwrap()), Couplings::draw(0, 10).collect::<Vec<_>>());
         // The first recorded minimum is that of the points which the file holds.
         let x: Vec<f64> = y.iter().map(|y| 1.0 / (1.0 + (-y).exp())).collect();
-        let values = case.function.evaluate(10, 0, &x).unwrap().scaled;
+        let values = Function::SpinGlass.evaluate(10, 0, &x).unwrap().scaled;
         let protocol = protocol(&case);
         let run = protocol.run(case.function, case.optimizer, 0, &settings(&protocol, &case, 1)).unwrap();
         let least = values.into_iter().fold(f64::INFINITY, f64::min);

@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn every_shape_and_dtype_has_its_panel() {
         let small = Case {
-            function: Function::Sphere,
+            function: Function::Sphere.into(),
             optimizer: Optimizer::Shallow,
             rule: Rule::GradientDescent,
             dimensions: Dimensions::PAPER,
@@ -248,7 +248,7 @@ mod tests {
         let deep =
             Case { optimizer: Optimizer::Deep, dimensions: Dimensions::DEEP_CONVEXITY, dtype: Dtype::F64, ..small };
         let glass = Case {
-            function: Function::SpinGlass,
+            function: Function::SpinGlass.into(),
             dimensions: Dimensions { d: 200, ..Dimensions::PAPER },
             dtype: Dtype::F64,
             ..small
@@ -272,7 +272,7 @@ mod tests {
     fn a_series_is_a_line_in_both_panels() {
         let point = |series: &str, flop: u64, time: f64, peak: u64, data: u64| Point {
             series: series.to_owned(),
-            function: Function::Sphere,
+            function: Function::Sphere.into(),
             optimizer: Optimizer::Shallow,
             dimensions: Dimensions::PAPER,
             dtype: Dtype::F64,

@@ -12,6 +12,7 @@ mod case;
 mod comparison;
 mod figure;
 mod measure;
+mod objective;
 mod peak;
 mod peer;
 mod process;
