@@ -46,7 +46,9 @@ impl<R: Real> WithSimd for Run<'_, R> {
                 }
                 continue;
             }
-            begin::<S, R>(simd, instructions, memory);
+            for &(place, reduction) in &pass.reductions {
+                memory[place] = R::splat(simd, R::of(reduction.start()));
+            }
             let mut start = 0;
             while start < pass.len {
                 let count = pass.chunk.min(pass.len - start);
@@ -56,19 +58,6 @@ impl<R: Real> WithSimd for Run<'_, R> {
                 start += count;
             }
         }
-    }
-}
-
-/// Sets what a pass reduces to to what nothing is reduced to.
-#[inline(always)]
-fn begin<S: Simd, R: Real>(simd: S, instructions: &[Instruction], memory: &mut [R::Register<S>]) {
-    for instruction in instructions {
-        let reduction = match instruction.code {
-            Code::Reduce(reduction) => reduction,
-            Code::SumMul | Code::SumMulAdd(_) => Reduction::Sum,
-            _ => continue,
-        };
-        memory[instruction.result.at(0)] = R::splat(simd, R::of(reduction.start()));
     }
 }
 

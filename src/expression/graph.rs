@@ -226,7 +226,7 @@ impl Graph {
     }
 
     /// a times a constant number, if it is that.
-    fn factor(&self, id: Id) -> Option<(Id, f64)> {
+    pub(crate) fn factor(&self, id: Id) -> Option<(Id, f64)> {
         match *self.op(id) {
             Op::Binary(Binary::Multiply, a, b) => self.constant(b).map(|factor| (a, factor)),
             _ => None,

@@ -108,18 +108,19 @@ impl<R: Real> Evaluate<R> for Prepared<R> {
 
     #[inline(always)]
     fn evaluate<S: Simd, L: Link<S, R>>(&self, points: Points<'_, S, R, L>) {
-        let Program { dimension, input, value, gradient: (gradient, step), .. } = self.program;
+        let Program { dimension, input, value, gradient: (gradient, step), factors, .. } = self.program;
         let simd = points.simd;
         self.program.start(simd, R::registers_mut::<S>(points.scratch));
+        let [value_factor, slope_factor] = factors.map(|factor| Lanes::splat(simd, R::of(factor)));
         points.each(|point| {
             for i in 0..dimension {
                 point.scratch[input + i] = point.coordinate(i).register();
             }
             self.program.run(simd, point.scratch);
             for i in 0..dimension {
-                point.slope(i, Lanes::new(simd, point.scratch[gradient + i * step]));
+                point.slope(i, Lanes::new(simd, point.scratch[gradient + i * step]) * slope_factor);
             }
-            Lanes::new(simd, point.scratch[value])
+            Lanes::new(simd, point.scratch[value]) * value_factor
         });
     }
 }

@@ -91,8 +91,10 @@ impl<R: Real> WithSimd for Evaluated<'_, R> {
             let scalars: &[R] = bytemuck::cast_slice(&memory);
             let (gradient, step) = program.gradient;
             for point in 0..count {
-                values.push(scalars[program.value * lanes + point]);
-                gradients.extend((0..d).map(|i| scalars[(gradient + i * step) * lanes + point]));
+                let [value_factor, slope_factor] = program.factors;
+                let times = |x: R, factor: f64| R::of(x.wide() * factor);
+                values.push(times(scalars[program.value * lanes + point], value_factor));
+                gradients.extend((0..d).map(|i| times(scalars[(gradient + i * step) * lanes + point], slope_factor)));
             }
         }
         (values, gradients)
