@@ -91,7 +91,8 @@ def griewank(u: Array) -> Array:
 def lennard_jones(u: Array) -> Array:
     atoms = u.reshape(u.shape[0], -1, 3)
     i, j = np.triu_indices(atoms.shape[1], 1)
-    inverse = 1 / jnp.sum((atoms[:, i] - atoms[:, j]) ** 2, -1) ** 3
+    # Nearer than √0.3 the energy is that at √0.3.
+    inverse = 1 / jnp.maximum(jnp.sum((atoms[:, i] - atoms[:, j]) ** 2, -1), 0.3) ** 3
     return jnp.sum(inverse**2 - 2 * inverse, -1)
 
 
@@ -115,7 +116,7 @@ OBJECTIVES = {  # name: (low end of the box, high end, raw function)
     "styblinski-tang": (-5, 5, styblinski_tang),
     "spin-glass": (-1, 1, spin_glass),
     "griewank": (-600, 600, griewank),
-    "lennard-jones": (-20, 20, lennard_jones),
+    "lennard-jones": (-4, 4, lennard_jones),
     "turned-rastrigin": (-5.12, 5.12, turned_rastrigin),
     "phase-retrieval": (-1, 1, phase_retrieval),
 }

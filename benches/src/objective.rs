@@ -73,9 +73,9 @@ pub static EXPRESSIONS: [Own; 7] = [
         name: "lennard-jones, expression",
         peer: "lennard-jones",
         d: 39,
-        text: "p = reshape(u, 13, 3); q = take(p, pairs(13)[0]) - take(p, pairs(13)[1]); r = sum(q^2, axis=1); sum(r^-6 - 2*r^-3)",
-        bounds: [-20.0, 20.0],
-        range: [-100.0, 0.0],
+        text: "p = reshape(u, 13, 3); q = take(p, pairs(13)[0]) - take(p, pairs(13)[1]); r = maximum(sum(q^2, axis=1), 0.3); sum(r^-6 - 2*r^-3)",
+        bounds: [-4.0, 4.0],
+        range: [-50.0, 1e4],
         data: &[],
     },
     Own {

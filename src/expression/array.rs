@@ -82,7 +82,7 @@ const UNDEFINED: Id = Id(u32::MAX);
 
 /// An error of a recording.
 #[derive(Clone, Debug)]
-pub(crate) struct Problem {
+pub(crate) struct Mistake {
     pub text: String,
     pub place: &'static Location<'static>,
 }
@@ -91,7 +91,7 @@ pub(crate) struct Problem {
 struct Recorder {
     id: u32,
     graph: Graph,
-    problem: Option<Problem>,
+    mistake: Option<Mistake>,
 }
 
 thread_local! {
@@ -140,13 +140,13 @@ pub(super) fn record<E>(
     bounds: &Bounds,
     place: &'static Location<'static>,
     closure: impl FnOnce(Array, Array) -> Result<Array, E>,
-) -> Result<Result<(Graph, Id), Problem>, E> {
+) -> Result<Result<(Graph, Id), Mistake>, E> {
     let id = RECORDINGS.fetch_add(1, Ordering::Relaxed);
     let mut graph = Graph::default();
     let shape = Shape::Vector(dimension);
     let nodes = coordinates(&mut graph, dimension, bounds);
     let [u, x] = nodes.map(|node| Array { recording: id, node, shape });
-    RECORDERS.with_borrow_mut(|recorders| recorders.push(Recorder { id, graph, problem: None }));
+    RECORDERS.with_borrow_mut(|recorders| recorders.push(Recorder { id, graph, mistake: None }));
     let guard = Guard(id);
     let result = closure(u, x)?;
     if !result.is_undefined() && result.len() != 1 {
@@ -157,14 +157,19 @@ pub(super) fn record<E>(
         Some(recorders.remove(position))
     });
     drop(guard);
-    let Some(Recorder { graph, problem, .. }) = recorder else {
-        return Ok(Err(Problem { text: "its recording was ended by another".to_owned(), place }));
+    let Some(Recorder { graph, mistake, .. }) = recorder else {
+        return Ok(Err(Mistake { text: "its recording was ended by another".to_owned(), place }));
     };
-    Ok(match problem {
-        Some(problem) => Err(problem),
+    Ok(match mistake {
+        Some(mistake) => Err(mistake),
         None if result.recording != id => {
             let text = "the closure must give an array of its own recording, not one kept from another".to_owned();
-            Err(Problem { text, place })
+            Err(Mistake { text, place })
+        }
+        None if result.is_undefined() => {
+            let text =
+                "the closure must not use an array that an error of an earlier recording left undefined".to_owned();
+            Err(Mistake { text, place })
         }
         None => Ok((graph, result.node)),
     })
@@ -172,8 +177,8 @@ pub(super) fn record<E>(
 
 /// Takes the first error of the recording under way on this thread, if there was one, so that it can be reported with a place in
 /// something other than Rust source.
-pub(crate) fn take_problem() -> Option<Problem> {
-    RECORDERS.with_borrow_mut(|recorders| recorders.last_mut()?.problem.take())
+pub(crate) fn take_mistake() -> Option<Mistake> {
+    RECORDERS.with_borrow_mut(|recorders| recorders.last_mut()?.mistake.take())
 }
 
 /// Notes an error in recording `id`, or where that has ended in the one under way. The first one counts.
@@ -181,7 +186,7 @@ fn report(id: u32, text: String, place: &'static Location<'static>) {
     RECORDERS.with_borrow_mut(|recorders| {
         let position = recorders.iter().position(|recorder| recorder.id == id).or(recorders.len().checked_sub(1));
         if let Some(recorder) = position.and_then(|position| recorders.get_mut(position)) {
-            recorder.problem.get_or_insert(Problem { text, place });
+            recorder.mistake.get_or_insert(Mistake { text, place });
         }
     });
 }
@@ -235,7 +240,7 @@ impl Array {
             let recorder = recorders.iter_mut().find(|recorder| recorder.id == recording)?;
             if recorder.graph.nodes().len() >= MOST_OPERATIONS {
                 let text = format!("an expression must have at most {MOST_OPERATIONS} operations, not more");
-                recorder.problem.get_or_insert(Problem { text, place });
+                recorder.mistake.get_or_insert(Mistake { text, place });
                 return Some(UNDEFINED);
             }
             Some(operation(&mut recorder.graph))

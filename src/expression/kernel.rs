@@ -16,50 +16,23 @@ struct Prepared<R: Real> {
 }
 
 impl Expression {
+    /// The program that evaluates the expression for points of `dimension` coordinates.
+    ///
+    /// # Errors
+    /// As [`Expression::check`] has them.
+    pub(super) fn program<R: Real>(&self, dimension: usize) -> Result<Program<R>, Error> {
+        Program::new(self.record(dimension)?).ok_or_else(|| {
+            self.error("it cannot be planned, which is a fault of overparam: please report it".to_owned())
+        })
+    }
+
     /// The expression as a kernel for points of `dimension` coordinates.
     ///
     /// # Errors
     /// As [`Expression::check`] has them.
     pub(crate) fn kernel<R: Real>(&self, dimension: usize) -> Result<Arc<dyn Kernel<R>>, Error> {
-        let program = Program::new(self.record(dimension)?);
+        let program = self.program(dimension)?;
         Ok(Arc::new(Fusion(Prepared { program, range: self.ends() })))
-    }
-}
-
-impl Expression {
-    /// A check of the gradient by differences: at ten points of the box, drawn without a pattern, the largest distance of a slope of f in x from
-    /// the central difference of fourth order, relative to the largest slope of the point or to 1. It is 1e-8 or so for smooth functions,
-    /// and large where a point lies beside a kink or a step.
-    ///
-    /// # Errors
-    /// As [`Expression::check`] has them.
-    pub fn gradient_error(&self, dimension: usize) -> Result<f64, Error> {
-        const POINTS: usize = 10;
-        const STEP: f64 = 1e-4;
-        let kernel = Self { range: None, ..self.clone() }.kernel::<f64>(dimension)?;
-        // Away from the faces of the cube, so that no step leaves it.
-        let irregular = |i: usize| 0.01 + 0.98 * ((i + 1) as f64 * 0.618_033_988_749_894_9).fract();
-        let mut largest_error = 0.0f64;
-        for point in 0..POINTS {
-            let x: Vec<f64> = (0..dimension).map(|i| irregular(point * dimension + i)).collect();
-            let beside = (0..dimension).flat_map(|i| [-2.0, -1.0, 1.0, 2.0].map(|steps| (i, steps * STEP)));
-            let moved = beside.flat_map(|(i, step)| {
-                let mut x = x.clone();
-                x[i] += step;
-                x
-            });
-            let all: Vec<f64> = x.iter().copied().chain(moved).collect();
-            let (values, gradients) = apply(&*kernel, &all, dimension);
-            let slopes = &gradients[..dimension];
-            let largest = slopes.iter().fold(1.0f64, |largest, slope| largest.max(slope.abs()));
-            for (values, slope) in values[1..].chunks_exact(4).zip(slopes) {
-                let difference = (8.0 * (values[2] - values[1]) - (values[3] - values[0])) / (12.0 * STEP);
-                let error = (difference - slope).abs() / largest;
-                // NaN is no small error.
-                largest_error = if error <= largest_error { largest_error } else { error };
-            }
-        }
-        Ok(largest_error)
     }
 }
 

@@ -29,7 +29,7 @@ mod problem;
 #[cfg(test)]
 mod tests;
 
-use array::Problem;
+use array::Mistake;
 pub use array::{Array, Shape, pairs};
 pub use data::Data;
 pub use problem::Cost;
@@ -169,7 +169,7 @@ impl Expression {
     pub(crate) fn record(&self, dimension: usize) -> Result<Recorded, Error> {
         self.check_numbers(dimension)?;
         let recorded = array::record(dimension, &self.bounds, self.place, |u, x| (self.closure)(u, x))?;
-        let (graph, value) = recorded.map_err(|Problem { text, place }| self.error(format!("{text} (at {place})")))?;
+        let (graph, value) = recorded.map_err(|Mistake { text, place }| self.error(format!("{text} (at {place})")))?;
         let domain = match self.bounds {
             Bounds::All(bounds) => bounds,
             Bounds::Each(_) => [0.0, 1.0],

@@ -1,6 +1,5 @@
 //! Expressions as objectives of sweeps, protocols and commands, and what is known of them beforehand.
 
-use super::plan::Program;
 use super::{Bounds, Expression, Recorded};
 use crate::error::Error;
 use crate::objective::{Evaluation, Kernel, Problem, Source};
@@ -43,7 +42,7 @@ impl Source for Expression {
 
     fn workspace(&self, dimension: usize, stride: usize, block: usize) -> usize {
         // An expression that cannot be recorded is refused before there is anything to plan.
-        let registers = self.record(dimension).map_or(0, |recorded| Program::<f64>::new(recorded).registers);
+        let registers = self.program::<f64>(dimension).map_or(0, |program| program.registers);
         (dimension + registers) * block + stride
     }
 
@@ -89,7 +88,7 @@ impl Expression {
     /// # Errors
     /// As [`Expression::check`] has them.
     pub fn cost(&self, dimension: usize) -> Result<Cost, Error> {
-        let program = Program::<f64>::new(self.record(dimension)?);
+        let program = self.program::<f64>(dimension)?;
         Ok(Cost { operations: program.operations, bytes: program.bytes() })
     }
 

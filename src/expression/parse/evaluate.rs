@@ -3,7 +3,7 @@
 use super::function::{Function, Meaning};
 use super::syntax::{Operation, Operator, Piece, Program, Subscript};
 use super::{Data, Mistake};
-use crate::expression::array::{Array, Shape, pairs, take_problem};
+use crate::expression::array::{Array, Shape, pairs, take_mistake};
 use std::ops::Range;
 
 /// The most places that a list or a pair may have.
@@ -50,7 +50,7 @@ fn checked(array: Array, place: &Range<usize>) -> Result<Array, Mistake> {
     if !array.is_undefined() {
         return Ok(array);
     }
-    let text = take_problem().map_or_else(|| "this cannot be computed".to_owned(), |problem| problem.text);
+    let text = take_mistake().map_or_else(|| "this cannot be computed".to_owned(), |problem| problem.text);
     Err(Mistake::new(place.clone(), text))
 }
 

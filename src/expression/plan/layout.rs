@@ -16,8 +16,9 @@ const CHUNKS: usize = 320;
 const CHUNK: [usize; 2] = [8, 64];
 
 impl Planner<'_> {
-    /// Gives out the places: the single numbers first, then the chunks, then everything else.
-    pub(super) fn place<R: Real>(mut self, mut drafts: Vec<DraftPass>, domain: [f64; 2]) -> Program<R> {
+    /// Gives out the places: the single numbers first, then the chunks, then everything else. Nothing if something has no place, which would
+    /// be a fault of the schedule.
+    pub(super) fn place<R: Real>(mut self, mut drafts: Vec<DraftPass>, domain: [f64; 2]) -> Option<Program<R>> {
         let [value, slope] = [self.value, self.slope].map(|id| self.itself(id));
         for output in [value, slope] {
             if let Some(number) = self.graph.constant(output) {
@@ -82,10 +83,13 @@ impl Planner<'_> {
                 };
                 let mut operands = [Place::default(); 4];
                 for (place, &value) in operands.iter_mut().zip(&draft.operands) {
-                    *place = at(value).unwrap_or_default();
+                    *place = at(value)?;
                 }
-                let Some(result) = at(draft.result) else { continue };
-                let second = draft.second.and_then(at);
+                let result = at(draft.result)?;
+                let second = match draft.second {
+                    Some(second) => Some(at(second)?),
+                    None => None,
+                };
                 let Draft { code, extra, count, .. } = *draft;
                 operations += self.work(draft, pass.len);
                 instructions.push(Instruction { code, result, second, operands, extra, count: count as u32 });
@@ -113,10 +117,10 @@ impl Planner<'_> {
             }
         }
         let found = |id: Id| match self.graph.constant(id) {
-            Some(number) => self.scalar_places[&number.to_bits()],
+            Some(number) => self.scalar_places.get(&number.to_bits()).copied(),
             None => {
                 let (node, start) = self.source(id);
-                places.get(&node).map_or(input, |base| base + start)
+                places.get(&node).map(|base| base + start)
             }
         };
         let matrices = self.matrices.iter().map(|(data, rows, columns)| Matrix {
@@ -124,13 +128,13 @@ impl Planner<'_> {
             rows: *rows,
             columns: *columns,
         });
-        Program {
+        Some(Program {
             dimension: self.dimension,
             domain,
             matrices: matrices.collect(),
             factors: [1.0; 2],
-            value: found(value),
-            gradient: (found(slope), usize::from(self.len(slope) > 1)),
+            value: found(value)?,
+            gradient: (found(slope)?, usize::from(self.len(slope) > 1)),
             input,
             passes,
             instructions,
@@ -140,7 +144,7 @@ impl Planner<'_> {
             registers: memory.top,
             operations,
             steepest: f64::INFINITY,
-        }
+        })
     }
 
     /// The node of the coordinates, where they count.

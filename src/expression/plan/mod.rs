@@ -181,7 +181,8 @@ pub(crate) struct Program<R> {
 }
 
 impl<R: Real> Program<R> {
-    pub(crate) fn new(recorded: Recorded) -> Self {
+    /// The program of what was recorded. Nothing would be a fault of the plan.
+    pub(crate) fn new(recorded: Recorded) -> Option<Self> {
         let Recorded { mut graph, value, dimension, domain } = recorded;
         let slope = gradient(&mut graph, value).unwrap_or_else(|| graph.scalar(0.0));
         let magnitudes = magnitudes(&graph, domain);
@@ -190,7 +191,8 @@ impl<R: Real> Program<R> {
         let [(value, value_factor), (slope, slope_factor)] = [value, slope]
             .map(|id| graph.factor(id).filter(|&(of, _)| graph.len(of) == graph.len(id)).unwrap_or((id, 1.0)));
         let factors = [value_factor, slope_factor];
-        Self { steepest, factors, ..Planner::new(&graph, [value, slope], dimension, magnitudes).plan(domain) }
+        let program = Planner::new(&graph, [value, slope], dimension, magnitudes).plan(domain)?;
+        Some(Self { steepest, factors, ..program })
     }
 
     /// Bytes of memory that the points of one register take while they are evaluated.

@@ -78,7 +78,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    pub(super) fn plan<R: Real>(mut self, domain: [f64; 2]) -> Program<R> {
+    pub(super) fn plan<R: Real>(mut self, domain: [f64; 2]) -> Option<Program<R>> {
         self.look();
         self.stage();
         self.settle();

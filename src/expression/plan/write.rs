@@ -40,6 +40,16 @@ impl Writer<'_, '_> {
         self.drafts.push(Draft { code, result, second: None, operands, extra: 0, count: 0 });
     }
 
+    /// `value` as a register for each element, where it may be a single one for all of them.
+    fn filled(&mut self, value: Value) -> Value {
+        if value.is_vector() || self.len == 1 {
+            return value;
+        }
+        let filled = self.chunk();
+        self.push(Code::Fill, filled, vec![value]);
+        filled
+    }
+
     /// Someone reads this node from memory.
     fn stays(&self, id: Id) -> bool {
         let planner = &*self.planner;
@@ -143,26 +153,22 @@ impl Writer<'_, '_> {
                 let vectors = [y, other].map(Value::is_vector);
                 return self.push(Code::SumMulAdd(vectors), result, vec![x, y, other]);
             }
-            let operands = vec![self.operand(b), self.operand(c)];
-            return self.push(Code::SumMul, result, operands);
+            let operands = [b, c].map(|factor| self.operand(factor)).map(|factor| self.filled(factor));
+            return self.push(Code::SumMul, result, operands.to_vec());
         }
         let operand = self.operand(a);
-        if operand.is_vector() {
-            return self.push(Code::Reduce(reduction), result, vec![operand]);
-        }
-        // A single number for all elements.
-        let filled = self.chunk();
-        self.push(Code::Fill, filled, vec![operand]);
-        self.push(Code::Reduce(reduction), result, vec![filled]);
+        let operand = self.filled(operand);
+        self.push(Code::Reduce(reduction), result, vec![operand]);
     }
 
     fn elementwise(&mut self, id: Id) {
         match *self.graph().op(id) {
             Op::Unary(operation @ (Unary::Sin | Unary::Cos), a) => self.wave(id, operation, a),
             Op::Unary(operation, a) => {
-                let operands = vec![self.operand(a)];
+                let operand = self.operand(a);
+                let operand = self.filled(operand);
                 let result = self.result(id);
-                self.push(Code::Unary(operation), result, operands);
+                self.push(Code::Unary(operation), result, vec![operand]);
             }
             Op::Binary(operation, a, b) => self.binary(id, operation, self.planner.itself(a), self.planner.itself(b)),
             Op::SelectLess(operands) => {
@@ -177,7 +183,7 @@ impl Writer<'_, '_> {
     /// The sine and the cosine of the same operand come together.
     fn wave(&mut self, id: Id, operation: Unary, a: Id) {
         let a = self.planner.itself(a);
-        let (code, operands) = match *self.graph().op(a) {
+        let (code, mut operands) = match *self.graph().op(a) {
             Op::Binary(Binary::Multiply, b, k) if self.planner.absorbed[a.index()] => {
                 let turns = self.graph().constant(k).and_then(half_turns).unwrap_or(f64::NAN);
                 let turns = Value::Scalar(self.planner.scalar(turns));
@@ -186,6 +192,8 @@ impl Writer<'_, '_> {
             _ if self.planner.magnitudes[a.index()] <= NEAR => (Code::SinCosNear, vec![self.operand(a)]),
             _ => (Code::SinCos, vec![self.operand(a)]),
         };
+        let [operand, ..] = operands[..] else { return };
+        operands[0] = self.filled(operand);
         let partner = self.planner.partner(id).filter(|partner| {
             self.planner.stages[partner.index()] == self.stage && self.planner.kinds[partner.index()].is_some()
         });
@@ -205,7 +213,8 @@ impl Writer<'_, '_> {
         }
         let Op::Binary(_, a, b) = *self.graph().op(id) else { return None };
         let (a, b) = (self.operand(a), self.operand(b));
-        Some(if a.is_vector() { [a, b] } else { [b, a] })
+        let [a, b] = if a.is_vector() { [a, b] } else { [b, a] };
+        Some([self.filled(a), b])
     }
 
     fn binary(&mut self, id: Id, operation: Binary, a: Id, b: Id) {
@@ -230,7 +239,10 @@ impl Writer<'_, '_> {
             let result = self.result(id);
             return self.push(code, result, vec![a, b, c]);
         }
-        let (a, b) = (self.operand(a), self.operand(b));
+        let (mut a, b) = (self.operand(a), self.operand(b));
+        if !b.is_vector() {
+            a = self.filled(a);
+        }
         let kinds = [a.is_vector(), b.is_vector()];
         let (code, operands) = match (operation, kinds) {
             (Binary::Power, kinds) => (Power(kinds), [a, b]),
