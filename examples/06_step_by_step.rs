@@ -10,7 +10,7 @@ fn main() -> Result<(), overparam::Error> {
     let (mut last_best, mut idle) = (f64::INFINITY, 0);
     while let Some(sample) = descent.next() {
         // The step size falls as 1/√t from 10.
-        descent.set_step_size(10.0 / (1.0 + sample.iteration as f64).sqrt());
+        descent.set_step_size(10.0 / (1.0 + sample.iteration as f64).sqrt())?;
         // The run ends after 200 iterations without a relative improvement of 0.1 %.
         idle = if sample.best < 0.999 * last_best { 0 } else { idle + 1 };
         last_best = last_best.min(sample.best);

@@ -79,8 +79,8 @@ impl Sweep {
 }
 
 impl Run {
-    /// Writes the run to a Parquet file that [`Run::load`] reads: settings, result, samples, and the [end](Run::end). Numbers are kept to the
-    /// last bit.
+    /// Writes the run to a Parquet file that [`Run::load`] reads: settings, result, samples, and the [end](Run::end). The numbers of the
+    /// result are kept to the last bit.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -284,8 +284,10 @@ fn read_row(table: &DataFrame, row: usize) -> PolarsResult<Option<(Stage, Run)>>
     let text = |name: &str| Ok::<_, PolarsError>(table.column(name)?.str()?.get(row).unwrap_or_default().to_owned());
     let real = |name: &str| Ok::<_, PolarsError>(table.column(name)?.f64()?.get(row).unwrap_or(f64::NAN));
     let count = |name: &str| Ok::<_, PolarsError>(table.column(name)?.u64()?.get(row).unwrap_or_default());
+    // What is no number makes a list of none, whose length is then wrong.
     let list = |name: &str| -> PolarsResult<Vec<f64>> {
-        Ok(text(name)?.split_whitespace().map(|number| number.parse().unwrap_or(f64::NAN)).collect())
+        let numbers: Result<Vec<f64>, _> = text(name)?.split_whitespace().map(str::parse).collect();
+        Ok(numbers.unwrap_or_default())
     };
     let stage = [Stage::Sweep, Stage::Timed].into_iter().find(|stage| text("stage").is_ok_and(|s| s == stage.name()));
     let outcome = Outcome::ALL.into_iter().find(|o| text("outcome").is_ok_and(|s| s == o.name()));
@@ -298,9 +300,8 @@ fn read_row(table: &DataFrame, row: usize) -> PolarsResult<Option<(Stage, Run)>>
     else {
         return Ok(None);
     };
-    if text("device")? != Backend::Cpu.name() {
-        return Ok(None);
-    }
+    let device = Backend::ALL.into_iter().map(Backend::name).find(|device| text("device").is_ok_and(|s| s == *device));
+    let Some(device) = device else { return Ok(None) };
     let size = |name: &str| Ok::<_, PolarsError>(count(name)? as usize);
     let widths = table.column("widths")?.str()?.get(row).and_then(|widths| match widths {
         "" => Some(Widths::of(&[])),
@@ -312,6 +313,9 @@ fn read_row(table: &DataFrame, row: usize) -> PolarsResult<Option<(Stage, Run)>>
     let columns = columns.map(|name| list(&format!("sample_{name}")));
     let [iterations, seconds, minima, means, bests, steps] = columns;
     let (iterations, seconds, minima, means, bests, steps) = (iterations?, seconds?, minima?, means?, bests?, steps?);
+    if [&seconds, &minima, &means, &bests, &steps].iter().any(|column| column.len() != iterations.len()) {
+        return Ok(None);
+    }
     let samples = iterations.iter().zip(seconds).zip(minima).zip(means).zip(bests).zip(steps);
     let samples = samples.map(|(((((&iteration, seconds), min), mean), best), step_size)| Sample {
         iteration: iteration as u64,
@@ -331,6 +335,14 @@ fn read_row(table: &DataFrame, row: usize) -> PolarsResult<Option<(Stage, Run)>>
         }),
         None => None,
     };
+    let x = list("x")?;
+    let Dimensions { n, d, .. } = dimensions;
+    let of_end = |end: &End| (end.points.len(), end.values.len(), end.parameters.len());
+    let whole =
+        x.len() == d && end.as_ref().is_none_or(|end| of_end(end) == (n * d, n, dimensions.parameters(optimizer)));
+    if !whole || settings.validate().is_err() || table.column("iterations")?.u64()?.get(row).is_none() {
+        return Ok(None);
+    }
     let run = Run {
         function: text("function")?,
         optimizer,
@@ -339,9 +351,9 @@ fn read_row(table: &DataFrame, row: usize) -> PolarsResult<Option<(Stage, Run)>>
         settings: settings.learning_rate(real("learning_rate")?),
         dimensions,
         dtype,
-        device: Backend::Cpu.name(),
+        device,
         best: real("best")?,
-        x: list("x")?,
+        x,
         iterations: count("iterations")?,
         seconds: real("seconds")?,
         outcome,

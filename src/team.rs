@@ -76,7 +76,10 @@ impl Team {
     /// Does `work`, in which [`each`] uses these threads.
     pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         let Some(pool) = &self.0 else { return work() };
-        // Not installed from here: a thread of another pool would take up further runs while it waits.
+        if rayon::current_thread_index().is_none() {
+            return pool.install(work);
+        }
+        // From a thread of another pool, which would take up further runs while it waits, by a thread that only waits.
         let result = std::thread::scope(|scope| scope.spawn(|| pool.install(work)).join());
         result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }

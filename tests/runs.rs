@@ -49,7 +49,7 @@ fn a_run_can_be_stopped_and_steered() {
     for _ in 0..10 {
         descent.next();
     }
-    descent.set_step_size(0.125);
+    descent.set_step_size(0.125).unwrap();
     assert_eq!(descent.next().map(|sample| sample.step_size), Some(0.125));
     assert_eq!(descent.values().len(), 9);
     let run = descent.finish();
@@ -59,7 +59,7 @@ fn a_run_can_be_stopped_and_steered() {
     let expected = protocol.run(Function::Sphere, Optimizer::Deep, 0, &constant.iterations(50)).unwrap();
     let mut descent = protocol.start(Function::Sphere, Optimizer::Deep, 0, &settings.iterations(50)).unwrap();
     loop {
-        descent.set_step_size(0.25);
+        descent.set_step_size(0.25).unwrap();
         if descent.next().is_none() {
             break;
         }
@@ -91,7 +91,7 @@ fn the_end_is_the_state_after_the_last_step() {
                 let step = 1e-7 / end.gradient_norm.powi(2);
                 let mut descent = protocol.start(Function::Levy, optimizer, 1, &settings.iterations(42)).unwrap();
                 assert_eq!(descent.by_ref().take(40).count(), 40);
-                descent.set_step_size(step);
+                descent.set_step_size(step).unwrap();
                 let before = descent.next().unwrap().mean;
                 let after = descent.next().unwrap().mean;
                 let lowered = (before - after) / 1e-7;

@@ -90,7 +90,16 @@ pub fn execute(arguments: CommandLine) -> Result<()> {
 /// True if `error` is about the command line, not about a failure while it is carried out.
 pub fn is_usage(error: &anyhow::Error) -> bool {
     let kind = error.downcast_ref::<Error>();
-    matches!(kind, Some(Error::Unknown { .. } | Error::Setting { .. } | Error::Backend { .. } | Error::Text { .. }))
+    matches!(
+        kind,
+        Some(
+            Error::Unknown { .. }
+                | Error::Setting { .. }
+                | Error::Backend { .. }
+                | Error::Expression { .. }
+                | Error::Text { .. }
+        )
+    )
 }
 
 /// Prints a line on standard output.

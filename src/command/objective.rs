@@ -32,7 +32,7 @@ pub struct ExpressionOptions {
     /// The name of the expression in tables and files [default: "expression-" and 8 digits made of it]
     #[arg(long)]
     name: Option<String>,
-    /// Numbers that the expression knows by NAME, from a .parquet or .csv file: a vector if it has one column, else a matrix. Again for more
+    /// Numbers that the expression knows by NAME, from a .parquet or .csv file: a vector if it has one column, else a matrix. Repeat the option for several files
     #[arg(long, value_name = "NAME=FILE", value_parser = data)]
     data: Vec<(String, PathBuf)>,
 }

@@ -9,10 +9,10 @@ use overparam::prelude::*;
 /// A protocol by name.
 #[derive(Clone, Copy, Default, ValueEnum)]
 pub enum ProtocolName {
-    /// What the paper says.
+    /// The protocol of the paper.
     #[default]
     Paper,
-    /// What the authors' published program did.
+    /// The protocol of the authors' published program.
     DeepConvexity,
 }
 
@@ -84,7 +84,7 @@ pub struct Overrides {
     /// The precision of all numbers [default: f64]
     #[arg(long, value_enum)]
     dtype: Option<DtypeName>,
-    /// How x is kept in the unit cube; clamp is for the shallow optimizer only [default: the protocol's; paper: sigmoid]
+    /// The map that keeps x in the unit cube; clamp is for the shallow optimizer only [default: the protocol's; paper: sigmoid]
     #[arg(long, value_enum)]
     squash: Option<SquashName>,
     /// Distribution that the network is drawn from [default: the protocol's; paper: gaussian]
@@ -93,7 +93,7 @@ pub struct Overrides {
     /// The update rule: gradient-descent, momentum, nesterov, rmsprop, adam, adamw or lbfgs [default: gradient-descent]
     #[arg(long)]
     rule: Option<String>,
-    /// How the step size changes: paper, deep-convexity, plateau, constant or cosine [default: the protocol's; paper: paper; with
+    /// The schedule of the step size: paper, deep-convexity, plateau, constant or cosine [default: the protocol's; paper: paper; with
     /// another rule than gradient-descent: constant]
     #[arg(long)]
     schedule: Option<String>,
@@ -190,7 +190,7 @@ pub struct Ends {
     /// End a run when its best scaled objective has fallen by no more than this over --patience iterations
     #[arg(long, value_parser = number)]
     tolerance: Option<f64>,
-    /// The iterations that --tolerance is about
+    /// The iterations over which --tolerance is measured
     #[arg(long, default_value_t = 1000, requires = "tolerance", value_parser = count::<u64>)]
     patience: u64,
 }

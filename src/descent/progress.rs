@@ -43,6 +43,10 @@ pub(crate) struct Progress<R: Real> {
     snapshot: Vec<R>,
     /// The best objective before the iterations that the tolerance is about, and the iteration that it is of.
     reference: (f64, u64),
+    /// True once a step size was set from outside: it may grow again, so the run does not settle.
+    steered: bool,
+    /// The last iteration, if the trace does not have it.
+    unrecorded: Option<Sample>,
     clock: Instant,
     /// Iterations taken.
     iteration: u64,
@@ -65,6 +69,8 @@ impl<R: Real> Progress<R> {
             thinned_from: settings.thinned.then_some(0),
             snapshot: Vec::new(),
             reference: (f64::INFINITY, 0),
+            steered: false,
+            unrecorded: None,
             clock: Instant::now(),
             iteration: 0,
             outcome: None,
@@ -85,7 +91,8 @@ impl<R: Real> Progress<R> {
         let (limit, seconds) = self.settings.budget.limits();
         let iteration = self.iteration;
         let step_size = self.step_size.current();
-        let may_settle = self.settings.rule == Rule::GradientDescent && self.settings.tolerance.is_none();
+        let may_settle =
+            self.settings.rule == Rule::GradientDescent && self.settings.tolerance.is_none() && !self.steered;
         let watched = may_settle && iteration % SETTLED_EVERY == SETTLED_EVERY - 1;
         if watched {
             self.snapshot.clear();
@@ -108,6 +115,7 @@ impl<R: Real> Progress<R> {
         if self.thinning.keeps(iteration) || outcome.is_some() {
             sample.seconds = self.clock.elapsed().as_secs_f64();
             self.record(sample);
+            self.unrecorded = None;
         }
         self.step_size.observe(mean);
         self.iteration += 1;
@@ -162,11 +170,20 @@ impl<R: Real> Progress<R> {
 
     /// Sets the step size of the next iteration.
     pub(crate) fn set_step_size(&mut self, step_size: f64) {
+        self.steered = true;
         self.step_size.set(step_size);
     }
 
+    /// Keeps a sample that the trace does not have for the case that the run ends here.
+    pub(crate) fn remember(&mut self, sample: Sample) {
+        self.unrecorded = Some(sample);
+    }
+
     /// The result; a run that has not ended was stopped.
-    pub(crate) fn finish(self) -> Found<R> {
+    pub(crate) fn finish(mut self) -> Found<R> {
+        if let Some(last) = self.unrecorded.take() {
+            self.record(last);
+        }
         let seconds = self.trace.last().map_or(0.0, |sample| sample.seconds);
         let outcome = self.outcome.unwrap_or(Outcome::Stopped);
         Found {
@@ -191,7 +208,7 @@ impl<R: Real> Progress<R> {
 
     /// Completes the trace of a run whose last step, at `settled`, changed no bit of any parameter.
     ///
-    /// The step size of gradient descent never grows, so no later step changes any either: all that goes on is the clock, at the pace kept so far,
+    /// The step size of gradient descent never grows unless it is set from outside, so no later step changes any either: all that goes on is the clock, at the pace kept so far,
     /// and the learning-rate rule. (The contributions to a parameter are summed up before
     /// they are added; that they cancel to the last bit at one step size and not at a smaller one is conceivable, as it is that a
     /// series for smaller steps rounds the other way. Neither was ever seen.)

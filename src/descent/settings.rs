@@ -82,8 +82,8 @@ impl Budget {
     }
 }
 
-/// The end of a run that no longer improves: after an iteration in which the best objective is at most `change` below the best
-/// objective `iterations` iterations before.
+/// The end of a run that no longer improves. The best objective is compared with a reference, which follows it whenever it has fallen by more
+/// than `change`; the run ends when that has not happened for `iterations` iterations.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tolerance {
     /// In units of the scaled objective; 0 ends runs whose best did not change at all.

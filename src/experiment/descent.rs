@@ -25,7 +25,7 @@ use std::sync::Arc;
 /// let mut descent = protocol.start(Function::Levy, Optimizer::Deep, 0, &settings)?;
 /// while let Some(sample) = descent.next() {
 ///     // A schedule of one's own, and an end of one's own.
-///     descent.set_step_size(1.0 / (1.0 + 0.01 * sample.iteration as f64));
+///     descent.set_step_size(1.0 / (1.0 + 0.01 * sample.iteration as f64))?;
 ///     if sample.best < 0.05 {
 ///         break;
 ///     }
@@ -93,15 +93,25 @@ impl<'a> Descent<'a> {
         self.descent.values()
     }
 
-    /// Points, parameters and gradient that the next iteration begins with. This takes as long as an iteration.
+    /// Points, parameters and gradient that the next iteration begins with. This takes as long as an iteration on one thread. Of the shallow
+    /// optimizer y is computed from what the descent keeps instead, so that points and values may differ from those of the next iteration
+    /// in the last bits.
     pub fn state(&self) -> End {
         self.descent.state()
     }
 
     /// Sets the step size of the next iteration. The schedule goes on from there: with [`Schedule::Constant`](crate::rule::Schedule::Constant)
-    /// it stays.
-    pub fn set_step_size(&mut self, step_size: f64) {
+    /// it stays. A run whose step size is set does not settle.
+    ///
+    /// # Errors
+    /// If `step_size` is negative or not finite.
+    pub fn set_step_size(&mut self, step_size: f64) -> Result<(), Error> {
+        if !(step_size >= 0.0 && step_size.is_finite()) {
+            let expected = "a finite number, 0 or more";
+            return Err(Error::Setting { name: "the step size", expected, given: step_size.to_string() });
+        }
         self.descent.set_step_size(step_size);
+        Ok(())
     }
 
     /// Takes all iterations that are left, and returns the result.
@@ -164,8 +174,12 @@ impl<R: Real> Advance for Typed<'_, R> {
             return None;
         }
         let sample = self.progress.iterate(&mut *self.step);
-        let seconds = if sample.seconds.is_nan() { self.progress.seconds() } else { sample.seconds };
-        Some(Sample { seconds, ..sample })
+        if !sample.seconds.is_nan() {
+            return Some(sample);
+        }
+        let sample = Sample { seconds: self.progress.seconds(), ..sample };
+        self.progress.remember(sample);
+        Some(sample)
     }
 
     fn advance(&mut self) {

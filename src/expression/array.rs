@@ -13,6 +13,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// The most numbers that an array may hold.
 const LONGEST: usize = 1 << 24;
 
+/// The most numbers that all constants of an expression may hold.
+const MOST_CONSTANTS: usize = 1 << 26;
+
 /// The most operations that an expression may have.
 const MOST_OPERATIONS: usize = 1 << 22;
 
@@ -92,6 +95,8 @@ struct Recorder {
     id: u32,
     graph: Graph,
     mistake: Option<Mistake>,
+    /// The numbers of all constants so far.
+    constants: usize,
 }
 
 thread_local! {
@@ -146,7 +151,7 @@ pub(super) fn record<E>(
     let shape = Shape::Vector(dimension);
     let nodes = coordinates(&mut graph, dimension, bounds);
     let [u, x] = nodes.map(|node| Array { recording: id, node, shape });
-    RECORDERS.with_borrow_mut(|recorders| recorders.push(Recorder { id, graph, mistake: None }));
+    RECORDERS.with_borrow_mut(|recorders| recorders.push(Recorder { id, graph, mistake: None, constants: 0 }));
     let guard = Guard(id);
     let result = closure(u, x)?;
     if !result.is_undefined() && result.len() != 1 {
@@ -260,6 +265,12 @@ impl Array {
         self.shape
     }
 
+    /// An undefined array, with the error `text`.
+    #[track_caller]
+    pub(super) fn refused(self, text: String) -> Self {
+        self.wrong(text)
+    }
+
     /// The number of elements.
     #[expect(clippy::len_without_is_empty, reason = "an array has at least one element")]
     pub fn len(self) -> usize {
@@ -278,6 +289,16 @@ impl Array {
             return itself.wrong(format!("constants must be finite numbers, not {} as element {place}", values[place]));
         }
         let any = Self { recording, node: Id(0), shape };
+        let held = RECORDERS.with_borrow_mut(|recorders| {
+            recorders.last_mut().map_or(0, |recorder| {
+                recorder.constants = recorder.constants.saturating_add(values.len());
+                recorder.constants
+            })
+        });
+        if held > MOST_CONSTANTS {
+            return itself
+                .wrong(format!("the constants of an expression must be at most {MOST_CONSTANTS} numbers, not more"));
+        }
         Self::record(&[any], Ok(shape), |graph| graph.data(values))
     }
 
@@ -528,7 +549,7 @@ impl Array {
         self.unary(Unary::Erf)
     }
 
-    /// Element by element the smaller one. Where both are the same, the slope is that of `self`; where `self` or `other` is constant, 0.
+    /// Element by element the smaller one. Where both are the same, the slope is that of `self`.
     #[track_caller]
     pub fn minimum(self, other: impl Into<Self>) -> Self {
         self.binary("the minimum", Binary::Min, other.into())
@@ -567,19 +588,22 @@ impl Array {
         Self::comparison("a comparison", other.into(), self, [1.0, 0.0])
     }
 
-    /// 1 where self ≤ `other`, else 0.
+    /// 1 where self ≤ `other`, else 0, as where one of them is NaN.
     #[track_caller]
     pub fn less_equal(self, other: impl Into<Self>) -> Self {
-        Self::comparison("a comparison", other.into(), self, [0.0, 1.0])
+        let other = other.into();
+        let not_greater = Self::comparison("a comparison", other, self, [0.0, 1.0]);
+        // NaN is not greater than anything, either; a difference with it is not less than anything.
+        not_greater * Self::comparison("a comparison", self - other, f64::MAX.into(), [1.0, 0.0])
     }
 
-    /// 1 where self ≥ `other`, else 0.
+    /// 1 where self ≥ `other`, else 0, as where one of them is NaN.
     #[track_caller]
     pub fn greater_equal(self, other: impl Into<Self>) -> Self {
-        Self::comparison("a comparison", self, other.into(), [0.0, 1.0])
+        other.into().less_equal(self)
     }
 
-    /// 1 where self = `other`, else 0.
+    /// 1 where self = `other`, else 0, as where one of them is NaN.
     #[track_caller]
     pub fn equal(self, other: impl Into<Self>) -> Self {
         let other = other.into();
@@ -592,8 +616,10 @@ impl Array {
         1.0 - self.equal(other)
     }
 
-    /// `then` where this condition is not 0, else `otherwise`; numpy's `where`. Both are evaluated everywhere; slopes are those of the
-    /// one taken.
+    /// `then` where this condition is not 0, else `otherwise`; numpy's `where`. Slopes are those of the one taken.
+    ///
+    /// Both are evaluated everywhere, and as in JAX the slope is NaN where the one not taken has no finite slope. So keep its argument in
+    /// its domain: `u.greater(0.0).select(u.greater(0.0).select(u, 1.0).ln(), 0.0)`.
     ///
     /// ```
     /// use overparam::prelude::*;
@@ -844,6 +870,9 @@ impl Array {
             return (self, self);
         }
         match self.extent() {
+            Ok(rows) if rows.saturating_mul(rows - 1) / 2 > LONGEST => {
+                (self.wrong(format!("the pairs of {rows} rows or elements are more than {LONGEST}")), self)
+            }
             Ok(rows) if rows >= 2 => {
                 let [first, second] = pairs(rows);
                 (self.gather(&first), self.gather(&second))

@@ -75,7 +75,8 @@ mod tests {
                 let x = irregular(points * d, [0.0, 1.0], d);
                 let built_in = function.evaluate::<f64>(d, 0, &x).unwrap();
                 let kernel = expression.kernel::<f64>(d).unwrap();
-                let (values, gradients) = super::super::kernel::apply(&*kernel, &x, d);
+                let found = crate::objective::evaluate(&*kernel, &x, d).unwrap();
+                let (values, gradients) = (found.scaled, found.gradient);
                 for point in 0..points {
                     let (found, expected) = (values[point], built_in.scaled[point]);
                     let error = (found - expected).abs();

@@ -243,7 +243,14 @@ impl Reverse<'_> {
             }
             Binary::Power => {
                 if to_a {
-                    let less = self.plus(b, -1.0);
+                    // Where a known exponent is 0 the slope is 0: with the power 0 it is, at a = 0 too.
+                    let less = match self.graph.known(b) {
+                        Some(values) if values.contains(&0.0) => {
+                            let less = values.iter().map(|b| if *b == 0.0 { 0.0 } else { b - 1.0 }).collect();
+                            self.graph.data(less)
+                        }
+                        _ => self.plus(b, -1.0),
+                    };
                     let power = self.graph.binary(Binary::Power, a, less);
                     let local = self.times(power, b);
                     let slope = self.times(slope, local);

@@ -324,7 +324,7 @@ impl Graph {
             }
             Binary::Divide => {
                 if let Some(b) = cb
-                    && b != 0.0
+                    && b.recip().is_finite()
                 {
                     return self.scale(a, 1.0 / b);
                 }

@@ -3,9 +3,8 @@
 use super::Expression;
 use super::plan::Program;
 use crate::error::Error;
-use crate::objective::{Best, Evaluate, Fusion, Job, Kernel, Link, Points, Update};
-use crate::simd::{Lanes, Panels, Real, Simd};
-use crate::squash::Map;
+use crate::objective::{Evaluate, Fusion, Kernel, Link, Points};
+use crate::simd::{Lanes, Real, Simd};
 use std::sync::Arc;
 
 /// An expression that is ready to be evaluated.
@@ -34,20 +33,6 @@ impl Expression {
         let program = self.program(dimension)?;
         Ok(Arc::new(Fusion(Prepared { program, range: self.ends() })))
     }
-}
-
-/// F and its gradient in x at the rows of `x`.
-pub(super) fn apply<R: Real>(kernel: &dyn Kernel<R>, x: &[R], dimension: usize) -> (Vec<R>, Vec<R>) {
-    let points = x.len() / dimension;
-    let mut panels = Panels::from_packed(x, dimension);
-    let mut values = vec![R::ZERO; points];
-    let (mut best, mut workspace) = (Best::none(dimension), kernel.workspace(points));
-    for y in panels.iter_mut() {
-        let (map, update) = (Map::Identity, Update::Gradient { factor: 1.0 });
-        let values = &mut values[y.first..][..y.points];
-        kernel.apply(Job { values, y, map, update, best: &mut best, workspace: &mut workspace });
-    }
-    (values, panels.packed())
 }
 
 impl<R: Real> Evaluate<R> for Prepared<R> {

@@ -2,7 +2,7 @@
 
 use super::{Bounds, Expression, Recorded};
 use crate::error::Error;
-use crate::objective::{Evaluation, Kernel, Problem, Source};
+use crate::objective::{Evaluation, Kernel, Problem, Source, evaluate};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, Uniform};
@@ -46,6 +46,15 @@ impl Source for Expression {
         (dimension + registers) * block + stride
     }
 
+    /// The constants, the lists and the matrices of the program, and once more while they are made.
+    fn data_bytes(&self, dimension: usize, scalar: usize) -> u64 {
+        self.program::<f64>(dimension).map_or(0, |program| {
+            let numbers =
+                program.constants.len() + program.matrices.iter().map(|matrix| matrix.data.len()).sum::<usize>();
+            (2 * numbers * scalar.max(size_of::<f64>()) + 4 * program.lists.len()) as u64
+        })
+    }
+
     fn kernel_f32(&self, dimension: usize, _: u64, _: &dyn Fn() -> bool) -> Result<Arc<dyn Kernel<f32>>, Error> {
         self.kernel(dimension)
     }
@@ -72,7 +81,7 @@ impl From<&Expression> for Problem {
 pub struct Cost {
     /// Floating-point operations of the value and the gradient of one point, counting an elementary function as one.
     pub operations: usize,
-    /// Bytes that are worked on at a time, in double precision.
+    /// Bytes that the points of one register take while they are evaluated, in double precision.
     pub bytes: usize,
 }
 
@@ -92,38 +101,38 @@ impl Expression {
         Ok(Cost { operations: program.operations, bytes: program.bytes() })
     }
 
-    /// An estimate of the smallest and the largest value f in the box, for points of `dimension` coordinates: of 64 to 4096 points
-    /// drawn evenly, from the lowest and the highest of which a hundred steps along the gradient are taken. The range is at least as
-    /// wide, and wider where a function has many optima.
+    /// An estimate of the smallest and the largest value f in the box, for points of `dimension` coordinates: those of 64 to 4096 points drawn
+    /// evenly, then of 100 gradient steps from the 16 lowest and the 16 highest of them. The true range may be wider, and is where there are
+    /// many optima.
     ///
     /// # Errors
     /// As [`Expression::check`] has them, or if f is at no point a number.
     pub fn estimate_range(&self, dimension: usize) -> Result<[f64; 2], Error> {
-        let problem = Problem::from(self);
-        problem.range(dimension)?;
+        let kernel = self.kernel::<f64>(dimension)?;
+        let kernel = &*kernel;
         let points = (BLOCK / dimension.max(1)).clamp(64, 4096);
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let cube = Uniform::new_inclusive(0.0, 1.0);
         let x: Vec<f64> = (0..points * dimension).map(|_| cube.sample(&mut rng)).collect();
-        let Evaluation { raw, .. } = problem.evaluate(dimension, 0, &x)?;
+        let Evaluation { raw, .. } = evaluate(kernel, &x, dimension)?;
         let mut order: Vec<usize> = (0..points).filter(|&point| raw[point].is_finite()).collect();
         order.sort_by(|&a, &b| raw[a].total_cmp(&raw[b]));
         if order.is_empty() {
-            return Err(self.error(format!("its value is no finite number at any of {points} points of its box")));
+            return Err(self.error(format!("its value is not finite at any of {points} points of its box")));
         }
         let start = |points: &mut dyn Iterator<Item = &usize>| -> Vec<f64> {
             points.take(CLIMBERS).flat_map(|&point| x[point * dimension..][..dimension].iter().copied()).collect()
         };
-        let lowest = climb(&problem, dimension, start(&mut order.iter()), -1.0)?;
-        let highest = climb(&problem, dimension, start(&mut order.iter().rev()), 1.0)?;
+        let lowest = climb(kernel, dimension, start(&mut order.iter()), -1.0)?;
+        let highest = climb(kernel, dimension, start(&mut order.iter().rev()), 1.0)?;
         Ok([lowest, highest])
     }
 }
 
 /// The best value that steps along the gradient reach from the points `x`: each up where `sign` is 1 and down where it is -1, a step longer
 /// after one that gained and shorter after one that did not.
-fn climb(problem: &Problem, dimension: usize, mut x: Vec<f64>, sign: f64) -> Result<f64, Error> {
-    let mut found = problem.evaluate(dimension, 0, &x)?;
+fn climb(kernel: &dyn Kernel<f64>, dimension: usize, mut x: Vec<f64>, sign: f64) -> Result<f64, Error> {
+    let mut found = evaluate(kernel, &x, dimension)?;
     let mut steps = vec![0.1; found.raw.len()];
     for _ in 0..100 {
         let mut tried = x.clone();
@@ -132,7 +141,7 @@ fn climb(problem: &Problem, dimension: usize, mut x: Vec<f64>, sign: f64) -> Res
             let factor = if largest > 0.0 && largest.is_finite() { sign * step / largest } else { 0.0 };
             point.iter_mut().zip(slopes).for_each(|(x, slope)| *x = (*x + factor * slope).clamp(0.0, 1.0));
         }
-        let there = problem.evaluate(dimension, 0, &tried)?;
+        let there = evaluate(kernel, &tried, dimension)?;
         for (point, step) in steps.iter_mut().enumerate() {
             let gained = there.raw[point].is_finite() && sign * (there.raw[point] - found.raw[point]) > 0.0;
             *step *= if gained { 1.5 } else { 0.4 };

@@ -1,10 +1,9 @@
 //! Expressions held to a plain interpreter of their graphs, to central differences and to the built-in functions.
 
 use super::graph::{Graph, Id, Op};
-use super::kernel::apply;
 use super::plan::Program;
 use super::*;
-use crate::objective::Problem;
+use crate::objective::{Evaluation, Problem, evaluate};
 use crate::simd::tests::everywhere;
 use crate::simd::{Lanes, Real, Simd, WithSimd};
 
@@ -490,7 +489,8 @@ fn each_coordinate_has_its_box() {
     let bounds = vec![[-1.0, 3.0], [0.0, 10.0], [5.0, 6.0]];
     let each = Expression::with_cube("each", bounds.clone(), |u, x| Ok(u.dot(&vec![1.0, 2.0, 3.0]) + 7.0 * x.at(1)));
     let x: Vec<f64> = irregular(3 * 20, [0.0, 1.0], 5);
-    let (values, gradients) = apply(&*each.kernel::<f64>(3).unwrap(), &x, 3);
+    let Evaluation { scaled: values, gradient: gradients, .. } =
+        evaluate(&*each.kernel::<f64>(3).unwrap(), &x, 3).unwrap();
     for ((x, value), slopes) in x.chunks(3).zip(values).zip(gradients.chunks(3)) {
         let u: Vec<f64> = x.iter().zip(&bounds).map(|(x, [lo, hi])| lo + (hi - lo) * x).collect();
         close(value, u[0] + 2.0 * u[1] + 3.0 * u[2] + 7.0 * x[1], 1e-13, 50.0, "value");
@@ -500,7 +500,8 @@ fn each_coordinate_has_its_box() {
     }
     // x of a box for all, and a range.
     let all = Expression::with_cube("all", [-2.0, 6.0], |u, x| Ok(u.sum() + x.sum())).range(2.0, 4.0);
-    let (values, gradients) = apply(&*all.kernel::<f64>(2).unwrap(), &[0.25, 0.5], 2);
+    let Evaluation { scaled: values, gradient: gradients, .. } =
+        evaluate(&*all.kernel::<f64>(2).unwrap(), &[0.25, 0.5], 2).unwrap();
     close(values[0], (0.0 + 2.0 + 0.75 - 2.0) / 2.0, 1e-14, 1.0, "value");
     close(gradients[1], 4.5, 1e-14, 1.0, "slope");
 }
@@ -539,7 +540,8 @@ fn single_numbers_constants_and_repetitions_are_what_they_say() {
             let recorded = expression.record(d).unwrap_or_else(|error| panic!("{text}: {error}"));
             let x: Vec<f64> = irregular(9 * d, [0.0, 1.0], d);
             let u: Vec<f64> = x.iter().enumerate().map(|(at, &x)| expression.bounds().to_box(at % d, x)).collect();
-            let found = Problem::from(&expression).evaluate(d, 0, &x).unwrap();
+            let found = Problem::from(&expression).evaluate(d, 0, &x);
+            let found = found.unwrap_or_else(|error| panic!("{text}, {:?}: {error}", expression.bounds()));
             let inputs = if matches!(expression.bounds(), Bounds::All(_)) { &u } else { &x };
             for (value, input) in found.scaled.iter().zip(inputs.chunks(d)) {
                 let expected = interpret(&recorded.graph, recorded.value, input)[0];

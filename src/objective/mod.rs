@@ -30,6 +30,7 @@ pub use kernel::Kernel;
 pub(crate) use kernel::{Best, Job, Update, Workspace};
 pub(crate) use points::{Link, Points};
 pub use problem::Problem;
+pub(crate) use scaled::evaluate;
 pub use scaled::{Composed, Evaluation, Scaled};
 pub use source::Kernels;
 pub(crate) use source::Source;

@@ -69,7 +69,7 @@ fn scale([minimum, maximum]: [f64; 2]) -> [f64; 2] {
 }
 
 /// F, f and the gradient of F at the rows of `x`.
-pub(super) fn evaluate<R: Real>(kernel: &dyn Kernel<R>, x: &[R], dimension: usize) -> Result<Evaluation<R>, Error> {
+pub(crate) fn evaluate<R: Real>(kernel: &dyn Kernel<R>, x: &[R], dimension: usize) -> Result<Evaluation<R>, Error> {
     kernel.check()?;
     if !x.len().is_multiple_of(dimension) {
         return Err(Error::Points { expected: dimension, given: x.len() });

@@ -51,6 +51,9 @@ where
             for (x, slopes) in row.iter_mut().zip(slopes.chunks_exact(D)) {
                 *x = R::of(factor) * slopes[i] * squash_slope(*x, map);
             }
+            // The padding goes the way of the last point.
+            let last = row[N - 1];
+            row[N..].fill(last);
         }
     }
 
