@@ -30,6 +30,15 @@ pub enum Error {
         given: String,
     },
 
+    /// Threads of a run that cannot be started.
+    #[error("cannot start {threads} threads for a run: {reason}; take fewer threads per run")]
+    Threads {
+        /// Their number.
+        threads: usize,
+        /// The error of the system.
+        reason: String,
+    },
+
     /// Points whose number of coordinates is not the objective's.
     #[error(
         "expected points of {expected} coordinates each, got {given} coordinates in all, which is no multiple of that"

@@ -53,6 +53,7 @@ pub mod rule;
 mod simd;
 mod squash;
 mod store;
+mod team;
 pub mod trace;
 
 pub use device::{Backend, Compute};
@@ -61,6 +62,7 @@ pub use error::Error;
 pub use expression::{Array, Expression};
 pub use objective::{Couplings, Function, Problem};
 pub use simd::{Real, instruction_set, instruction_sets, use_instruction_set};
+pub use team::use_threads_per_run;
 
 // What values of this crate are made of, for programs that take them apart: adding these crates once more, with other
 // features, would compile them once more.
@@ -73,7 +75,7 @@ pub mod prelude {
     pub use crate::error::Error;
     pub use crate::experiment::{
         Candidate, Choice, Comparison, Descent, Dimensions, Dtype, End, PaperShape, Protocol, Run, Shape, Stage, Sweep,
-        Units,
+        Units, Widths,
     };
     pub use crate::expression::{Array, Expression};
     pub use crate::figure::{Figure, Plot, figure1, figure2, figure3};

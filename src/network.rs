@@ -274,4 +274,64 @@ mod tests {
         fused_is_composed::<131, 2, f64>(1e-13);
         fused_is_composed::<131, 2, f32>(1e-4);
     }
+
+    /// The gradient in the embeddings of a network whose first weight is so large that its columns are read in bands of rows.
+    fn large_is_small<R: Products>(activations: &[Activation], epsilon: f64) {
+        const SIZE: usize = 1_500;
+        const POINTS: usize = 3;
+        let mut state = 1u64;
+        let mut irregular = |width: f64| {
+            state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+            R::of(width * ((state >> 11) as f64 / (1u64 << 53) as f64 - 0.5))
+        };
+        let weight: Vec<R> = (0..SIZE * SIZE).map(|_| irregular(0.1)).collect();
+        let embeddings: Vec<R> = (0..POINTS * SIZE).map(|_| irregular(2.0)).collect();
+        let ones = vec![R::of(1.0); SIZE];
+        let row = |index: usize| &weight[index * SIZE..][..SIZE];
+        for &activation in activations {
+            // The large weight is that of the second layer, too.
+            for layers in [1, 2] {
+                let mut fused = Fused::new(&embeddings, SIZE, activation, Panels::<R>::stride(POINTS));
+                (0..layers).for_each(|_| fused.push(&weight, &ones, SIZE));
+                fused.push(&ones, &ones[..1], SIZE);
+                let mut gradient = fused.embeddings().clone();
+                fused.pass(&mut gradient, None, &mut |y| y.rows.fill(R::of(1.0)));
+                let found = gradient.packed();
+                for (point, z) in embeddings.chunks_exact(SIZE).enumerate() {
+                    let (mut input, mut slopes) = (z.iter().map(|z| z.wide()).collect::<Vec<_>>(), Vec::new());
+                    for _ in 0..layers {
+                        let sum = |index| row(index).iter().zip(&input).fold(1.0, |sum, (w, x)| sum + w.wide() * x);
+                        let sums: Vec<f64> = (0..SIZE).map(sum).collect();
+                        let (value, slope): (fn(f64) -> f64, fn(f64) -> f64) = match activation {
+                            Activation::Relu => (|sum| sum.max(0.0), |sum| f64::from(sum > 0.0)),
+                            _ => (f64::tanh, |sum| 1.0 - sum.tanh().powi(2)),
+                        };
+                        slopes.push(sums.iter().copied().map(slope).collect::<Vec<_>>());
+                        input = sums.into_iter().map(value).collect();
+                    }
+                    let mut expected = vec![1.0; SIZE];
+                    for slopes in slopes.iter().rev() {
+                        let through: Vec<f64> = expected.iter().zip(slopes).map(|(a, b)| a * b).collect();
+                        expected = vec![0.0; SIZE];
+                        for (index, through) in through.iter().enumerate() {
+                            expected.iter_mut().zip(row(index)).for_each(|(sum, w)| *sum += through * w.wide());
+                        }
+                    }
+                    let largest = expected.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
+                    assert!(largest > 0.0, "{activation}, {layers} layers: nothing flows back");
+                    for (i, &expected) in expected.iter().enumerate() {
+                        let error = (found[point * SIZE + i].wide() - expected).abs();
+                        assert!(error <= epsilon * largest, "{activation}, {layers} layers, {i}: {error} of {largest}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn large_weights_have_the_gradients_of_plain_loops() {
+        large_is_small::<f64>(&[Activation::Relu, Activation::Tanh], 1e-11);
+        // Where a sum is next to zero, its sign is that of rounding.
+        large_is_small::<f32>(&[Activation::Tanh], 1e-3);
+    }
 }

@@ -9,7 +9,7 @@ use crate::descent::{Optimizer, Outcome, Settings};
 use crate::device::Backend;
 use crate::element::Element;
 use crate::error::Error;
-use crate::experiment::{Comparison, Dimensions, Dtype, End, Protocol, Run, Stage, Sweep};
+use crate::experiment::{Comparison, Dimensions, Dtype, End, Protocol, Run, Stage, Sweep, Widths};
 use crate::objective::Problem;
 use crate::trace;
 use crate::{interrupt, progress, simd};
@@ -302,8 +302,12 @@ fn read_row(table: &DataFrame, row: usize) -> PolarsResult<Option<(Stage, Run)>>
         return Ok(None);
     }
     let size = |name: &str| Ok::<_, PolarsError>(count(name)? as usize);
-    let dimensions =
-        Dimensions { n: size("n")?, k: size("k")?, hidden: size("hidden")?, layers: size("layers")?, d: size("d")? };
+    let widths = table.column("widths")?.str()?.get(row).and_then(|widths| match widths {
+        "" => Some(Widths::of(&[])),
+        widths => widths.parse().ok(),
+    });
+    let Some(widths) = widths else { return Ok(None) };
+    let dimensions = Dimensions { n: size("n")?, k: size("k")?, widths, d: size("d")? };
     let columns = ["iteration", "seconds", "min", "mean", "best", "step_size"];
     let columns = columns.map(|name| list(&format!("sample_{name}")));
     let [iterations, seconds, minima, means, bests, steps] = columns;
@@ -373,6 +377,7 @@ mod tests {
             .chain(comparison.timed.into_iter().map(|run| (Stage::Timed, run)))
             .collect();
         (runs[0].1.settled_at, runs[0].1.thinned_from) = (Some(127), None);
+        (runs[1].1.dimensions.widths, runs[2].1.dimensions.widths) = (Widths::of(&[]), Widths::of(&[2, 9, 4]));
         write(&runs, &path).unwrap();
         let again = read(&path).unwrap();
         assert_eq!(format!("{runs:?}"), format!("{again:?}"));
@@ -446,10 +451,24 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_file_is_as_good_as_none() {
+    fn a_broken_file_and_one_without_widths_are_as_good_as_none() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("runs.parquet");
         std::fs::write(&path, "PAR1 and no more").unwrap();
-        assert_eq!(Unfinished::at(path, EVERY).found, 0);
+        assert_eq!(Unfinished::at(path.clone(), EVERY).found, 0);
+        let run =
+            Protocol::paper().run(Function::Sphere, Optimizer::Deep, 0, &Settings::default().iterations(3)).unwrap();
+        write(&[(Stage::Sweep, run)], &path).unwrap();
+        assert_eq!(Unfinished::at(path.clone(), EVERY).found, 1);
+        let table = trace::read(&path).unwrap();
+        let with = |widths: &str| {
+            let mut table = table.clone();
+            table.with_column(Column::new("widths".into(), [widths])).unwrap();
+            table
+        };
+        for other in [table.drop("widths").unwrap(), with("10,0"), with("ten")] {
+            trace::write(&other, &path, "null").unwrap();
+            assert_eq!(Unfinished::at(path.clone(), EVERY).found, 0);
+        }
     }
 }

@@ -57,7 +57,8 @@ fn defaults_are_those_of_the_protocol() {
     let quick = paper.clone().quick();
     assert_eq!((quick.seeds, quick.glass_seeds), (3, 2));
     let words = |name: &str| overparam(&[name, "--help"]).split_whitespace().collect::<Vec<_>>().join(" ");
-    let Dimensions { n, d, hidden, layers, .. } = paper.dimensions;
+    let Dimensions { n, d, widths, .. } = paper.dimensions;
+    let (hidden, layers) = (widths.uniform().unwrap(), widths.layers());
     let (run, sweep, figures) = (words("run"), words("sweep"), words("figures"));
     for help in [&run, &sweep] {
         for (option, value) in [("--n", n), ("--d", d), ("--hidden", hidden), ("--layers", layers)] {

@@ -2,7 +2,7 @@
 
 use overparam::prelude::*;
 
-const DIMENSIONS: Dimensions = Dimensions { n: 9, k: 4, hidden: 6, layers: 2, d: 7 };
+const DIMENSIONS: Dimensions = Dimensions { n: 9, k: 4, widths: Widths::of(&[6, 6]), d: 7 };
 type Small = Shape<9, 4, 6, 2, 7>;
 
 fn protocol() -> Protocol {

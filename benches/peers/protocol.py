@@ -32,8 +32,7 @@ class Request:
     d: int  # dimensions of the objective
     scale: dict[str, float]  # F = (raw - offset) / width
     k: int = 10  # dimensions of an embedding
-    hidden: int = 10  # neurons of a hidden layer
-    layers: int = 1  # hidden layers
+    widths: tuple[int, ...] = (10,)  # neurons of the hidden layers, from the input on
     couplings: str | None = None  # J (d×d×d) of the spin glass
     # The update rule with its constants, such as {"name": "momentum", "momentum": 0.9}. Gradient descent shrinks its step by 0.9 after
     # each iteration without improvement; the other rules keep theirs.
@@ -47,7 +46,7 @@ class Request:
         """The shapes of the parameters, in the order of the file `start`."""
         if self.optimizer == "shallow":
             return [(self.n, self.d)]
-        sizes = [self.k] + [self.hidden] * self.layers + [self.d]
+        sizes = [self.k, *self.widths, self.d]
         layers = [shape for i, o in zip(sizes, sizes[1:]) for shape in ((o, i), (o,))]
         return [(self.n, self.k), *layers]
 

@@ -78,12 +78,15 @@ impl Case {
         shapes.into_iter().flat_map(both).collect()
     }
 
-    /// The shape in words: `"shallow"`, `"deep 10x1"` for one layer of ten neurons; with the dimension where it is not 50.
+    /// The shape in words: `"shallow"`, `"deep 10x1"` for one layer of ten neurons, `"deep 32,16"` where widths differ; with the dimension where it is not 50.
     pub fn shape(&self) -> String {
-        let Dimensions { hidden, layers, d, .. } = self.dimensions;
+        let Dimensions { widths, d, .. } = self.dimensions;
         let optimizer = match self.optimizer {
             Optimizer::Shallow => "shallow".to_owned(),
-            Optimizer::Deep => format!("deep {hidden}x{layers}"),
+            Optimizer::Deep => match widths.uniform() {
+                Some(width) => format!("deep {width}x{}", widths.layers()),
+                None => format!("deep {widths}"),
+            },
         };
         if d == Dimensions::PAPER.d { optimizer } else { format!("{optimizer} d={d}") }
     }
@@ -98,6 +101,7 @@ impl fmt::Display for Case {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use overparam::prelude::Widths;
 
     #[test]
     fn cases_cover_every_function_once_and_quick_ones_are_among_them() {
@@ -140,5 +144,8 @@ mod tests {
         assert_eq!(case.to_string(), "spin-glass, deep 50x1 d=200, gradient-descent, f32");
         let shallow = Case { optimizer: Optimizer::Shallow, dimensions: Dimensions::PAPER, ..case };
         assert_eq!(shallow.to_string(), "spin-glass, shallow, gradient-descent, f32");
+        let widths = Widths::of(&[32, 16]);
+        let other = Case { dimensions: Dimensions { widths, ..Dimensions::PAPER }, ..case };
+        assert_eq!(other.to_string(), "spin-glass, deep 32,16, gradient-descent, f32");
     }
 }

@@ -210,8 +210,7 @@ impl Comparison {
             n: case.dimensions.n,
             d: case.dimensions.d,
             k: case.dimensions.k,
-            hidden: case.dimensions.hidden,
-            layers: case.dimensions.layers,
+            widths: case.dimensions.widths,
             rule: case.rule,
         };
         let process = if naive { Program::Torch } else { program };
@@ -287,7 +286,7 @@ fn close(a: f64, b: f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use overparam::prelude::Dimensions;
+    use overparam::prelude::{Dimensions, Widths};
 
     #[test]
     fn closeness_is_relative_or_absolute() {
@@ -299,7 +298,7 @@ mod tests {
     #[test]
     fn files_hold_what_the_runs_of_seed_0_start_from() {
         let mut comparison = Comparison::new(BTreeMap::new()).unwrap();
-        let dimensions = Dimensions { n: 10, k: 5, hidden: 5, layers: 1, d: 10 };
+        let dimensions = Dimensions { n: 10, k: 5, widths: Widths::of(&[5]), d: 10 };
         let case = Case {
             function: Function::SpinGlass,
             optimizer: Optimizer::Shallow,

@@ -45,6 +45,9 @@ pub struct Measure {
     /// Three functions and the paper's shape only
     #[arg(long)]
     quick: bool,
+    /// Only find out whether all programs agree; nothing is timed or written
+    #[arg(long, conflicts_with_all = ["scaling", "only_scaling", "out"])]
+    check: bool,
     /// Measure how cost grows, too: minutes
     #[arg(long)]
     scaling: bool,
@@ -65,6 +68,11 @@ impl Measure {
             expected: "a positive finite number of seconds",
             given: self.peer_timeout.to_string(),
         })?;
+        let rules = self.rules()?;
+        signals::leave_nothing()?;
+        if self.check {
+            return self.agree(&rules, limit);
+        }
         // A missing browser or an unwritable folder is an error now, not after minutes of timing.
         let mut exporter = Exporter::new(self.out.join("figures"))?;
         let prepare = |wanted: bool, name: &str| {
@@ -72,8 +80,6 @@ impl Measure {
             let files = figures.into_iter().chain([self.out.join(format!("{name}.json"))]);
             files.filter(|_| wanted).map(Output::prepare).collect::<Result<Vec<_>, _>>().map(|mut files| files.pop())
         };
-        signals::leave_nothing()?;
-        let rules = self.rules()?;
         let name = self.name(&rules);
         let compared = prepare(!self.only_scaling, &name)?;
         let scaled = prepare(self.scaling || self.only_scaling, "scaling")?;
@@ -134,8 +140,8 @@ impl Measure {
         Ok(Rule::ALL.into_iter().filter(|rule| asked.is_empty() || asked.contains(rule)).collect())
     }
 
-    /// Starts the peers, makes them agree and times every case.
-    fn compare(&self, rules: &[Rule], peak: &Peak, limit: Duration) -> Result<Vec<Measurement>> {
+    /// Starts the peers.
+    fn start(&self, limit: Duration) -> Result<Comparison> {
         let mut peers = BTreeMap::new();
         let commands = [
             (Program::Jax, "jax", &self.jax),
@@ -150,7 +156,22 @@ impl Measure {
                 None => say!("{} is left out: --{option} does not say how to start it", program.name()),
             }
         }
-        let mut comparison = Comparison::new(peers)?;
+        Comparison::new(peers)
+    }
+
+    /// Makes all programs agree on every case.
+    fn agree(&self, rules: &[Rule], limit: Duration) -> Result<()> {
+        let mut comparison = self.start(limit)?;
+        for case in Case::all(self.quick, rules).into_iter().filter(|case| case.dtype == Dtype::F64) {
+            let programs: Vec<&str> = comparison.agree(&case)?.iter().map(|(program, _)| program.name()).collect();
+            say!("{case}: {} agree", programs.join(", "));
+        }
+        Ok(())
+    }
+
+    /// Makes all programs agree on every case and times them.
+    fn compare(&self, rules: &[Rule], peak: &Peak, limit: Duration) -> Result<Vec<Measurement>> {
+        let mut comparison = self.start(limit)?;
         say!("\nmicroseconds per iteration, medians; in brackets the ratio to ours of medians, of fastest repeats");
         say!("{:<16} {:<16} {:<16} {:<5} {:>10}  others", "rule", "function", "shape", "dtype", "ours");
         let mut measurements = Vec::new();
@@ -227,12 +248,11 @@ fn scale(peak: &Peak) -> Result<Vec<Point>> {
     );
     say!("parameters and couplings of triples; two: how much more two processes side by side do than one");
     say!(
-        "{:<36} {:>8} {:>8} {:>7} {:>7} {:>12} {:>8} {:>7} {:>5} {:>10} {:>8}",
+        "{:<36} {:>8} {:>8} {:>12} {:>12} {:>8} {:>7} {:>5} {:>10} {:>8}",
         "series",
         "n",
         "d",
-        "hidden",
-        "layers",
+        "widths",
         "us/iteration",
         "GFLOP/s",
         "% peak",
@@ -246,12 +266,11 @@ fn scale(peak: &Peak) -> Result<Vec<Point>> {
         let points = series.measure(&overparam, Dtype::F64, &mut |point| {
             let speed = point.flop_per_iteration as f64 / point.times.least * 1e-3;
             let line = crate::print(format_args!(
-                "{:<36} {:>8} {:>8} {:>7} {:>7} {:>12.1} {speed:>8.1} {:>7.0} {:>5.2} {:>10.3} {:>8}",
+                "{:<36} {:>8} {:>8} {:>12} {:>12.1} {speed:>8.1} {:>7.0} {:>5.2} {:>10.3} {:>8}",
                 point.series,
                 point.dimensions.n,
                 point.dimensions.d,
-                point.dimensions.hidden,
-                point.dimensions.layers,
+                point.dimensions.widths.to_string(),
                 point.times.least,
                 100.0 * speed / peak.f64_gflop_per_s,
                 point.times.median / point.us_side_by_side,

@@ -2,7 +2,7 @@
 
 use crate::process::{Process, quote};
 use anyhow::{Result, anyhow, bail};
-use overparam::prelude::Rule;
+use overparam::prelude::{Rule, Widths};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -24,8 +24,7 @@ pub struct Request<'a> {
     pub n: usize,
     pub d: usize,
     pub k: usize,
-    pub hidden: usize,
-    pub layers: usize,
+    pub widths: Widths,
     pub rule: Rule,
 }
 
@@ -169,8 +168,7 @@ mod tests {
             n: 1,
             d: 1,
             k: 1,
-            hidden: 1,
-            layers: 1,
+            widths: Widths::of(&[1]),
             rule: Rule::GradientDescent,
         };
         let limit = Duration::from_secs(60);

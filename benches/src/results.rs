@@ -262,8 +262,8 @@ fn growth(record: &Record<Shape>) -> String {
         "## Growth\n\n\
          One run, in f64, in a process of its own. Data are x, the parameters and the couplings of the triples of the spin glass; the peak is\n\
          that of the whole process. {}\n\n\
-         | series | n | d | neurons | layers | µs per iteration | GFLOP/s | data, MB | peak, MB |\n\
-         |---|---:|---:|---:|---:|---:|---:|---:|---:|\n",
+         | series | n | d | widths | µs per iteration | GFLOP/s | data, MB | peak, MB |\n\
+         |---|---:|---:|---:|---:|---:|---:|---:|\n",
         machine(&record.machine)
     );
     for row in &record.rows {
@@ -271,12 +271,11 @@ fn growth(record: &Record<Shape>) -> String {
         let peak = row.peak_memory_bytes.map_or("unknown".to_owned(), |bytes| short(bytes as f64 * 1e-6));
         let _ = writeln!(
             page,
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {peak} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {peak} |",
             row.series,
             shape.n,
             shape.d,
-            shape.hidden,
-            shape.layers,
+            shape.widths,
             short(row.least_us_per_iteration),
             short(row.flop_per_iteration as f64 / row.least_us_per_iteration * 1e-3),
             short(row.data_bytes as f64 * 1e-6),
@@ -344,7 +343,7 @@ fn seeds(table: &DataFrame) -> Result<Vec<u64>> {
 mod tests {
     use super::*;
     use crate::roofline::Peak;
-    use overparam::prelude::Dimensions;
+    use overparam::prelude::{Dimensions, Widths};
     use overparam::trace::Provenance;
     use serde_json::json;
 
@@ -379,7 +378,7 @@ mod tests {
             iterations: 300,
             seeds: 2,
             equal_time: false,
-            dimensions: Dimensions { n: 4, k: 3, hidden: 3, layers: 1, d: 5 },
+            dimensions: Dimensions { n: 4, k: 3, widths: Widths::of(&[3]), d: 5 },
             ..Protocol::paper()
         };
         let comparison = protocol.compare(Function::Sphere, &|_, _| {}).unwrap();

@@ -170,10 +170,9 @@ mod tests {
                     let other = target.cases.ends_with(dtype.name()) && case.dtype != dtype;
                     assert!(!other, "{}: {case}", target.cases);
                 }
-                let network = format!("deep {}x{}", case.dimensions.hidden, case.dimensions.layers);
-                let shape = if case.optimizer == Optimizer::Deep { &network } else { "shallow" };
+                let shape = case.shape();
                 assert!(
-                    case.function == Function::SpinGlass || target.cases.contains(shape),
+                    case.function == Function::SpinGlass || target.cases.contains(&shape),
                     "{}: {case}",
                     target.cases
                 );

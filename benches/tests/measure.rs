@@ -164,6 +164,11 @@ fn a_peer_that_does_not_do_its_task_is_refused() {
         assert!(clock.elapsed() < Duration::from_secs(60), "{:?}", clock.elapsed());
         error
     };
+    let near = peer(folder.path(), 1e-10);
+    let check = ["measure", "--quick", "--check", "--rule", "momentum", "--jax", &near];
+    let check = text(&Command::new(PROGRAM).current_dir(&folder).args(check).output().unwrap().stdout);
+    assert_eq!(check.lines().filter(|line| line.ends_with(": overparam, JAX agree")).count(), 6, "{check}");
+    assert!(!folder.path().join("data").exists());
     let error = bench(&peer(folder.path(), 1e-6), "600");
     assert!(
         error.contains("PyTorch eager: after 100 iterations of rastrigin, shallow, gradient-descent, f64 its mean is"),

@@ -43,6 +43,11 @@ pub struct CommandLine {
     /// Results are the same bits on every processor that has it.
     #[arg(long, global = true, value_name = "NAME")]
     instruction_set: Option<String>,
+    /// Threads that each run computes with [default: all cores for a run that is alone and large, its share of them for one of several, 1 for `time`]
+    ///
+    /// Results are the same bits for any number.
+    #[arg(long, global = true, value_name = "N", value_parser = settings::count::<usize>)]
+    threads_per_run: Option<usize>,
     #[command(subcommand)]
     command: Command,
 }
@@ -65,6 +70,9 @@ enum Command {
 pub fn execute(arguments: CommandLine) -> Result<()> {
     if let Some(name) = arguments.instruction_set {
         overparam::use_instruction_set(&name)?;
+    }
+    if let Some(threads) = arguments.threads_per_run {
+        overparam::use_threads_per_run(threads)?;
     }
     match arguments.command {
         Command::List(list) => list.execute(),

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
-/// Time one optimizer on one thread; print one line of JSON.
+/// Time one optimizer, on one thread by default; print one line of JSON.
 ///
 /// The JSON has the settings under `settings`, and: `us_per_iteration`, the median over repeats, after one that is not counted, of a run's
 /// microseconds per iteration, with the learning-rate rule and the recording of minimum and mean that every run has;

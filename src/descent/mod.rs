@@ -5,6 +5,7 @@
 //! descent loop, the update rules and the schedules of the step size, and a run of one starts at the same x as the run of the other with the same seed
 //! unless it starts [elsewhere](ShallowStart::Own).
 
+mod crew;
 mod deep;
 mod progress;
 mod record;

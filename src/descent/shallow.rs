@@ -1,11 +1,16 @@
 //! The shallow optimizer: the coordinates are the parameters.
 
+use super::crew::{Crew, Member};
 use super::step::{State, Step, state};
-use crate::objective::{Best, Job, Kernel, Update, Workspace};
+use crate::objective::{Best, Job, Kernel, Update};
 use crate::parametrization::Direct;
 use crate::simd::{Panels, Real};
 use crate::squash::{Map, to_odds};
+use crate::team;
 use std::sync::Arc;
+
+/// Panels that one thread works on at a time.
+const PANELS_PER_PART: usize = 4;
 
 /// The shallow optimizer on one fused kernel: squash, objective, gradient and step in one pass over the parameters.
 pub(crate) struct FusedShallow<'a, R: Real> {
@@ -13,7 +18,7 @@ pub(crate) struct FusedShallow<'a, R: Real> {
     parameters: Panels<R>,
     map: Map,
     kernel: Arc<dyn Kernel<R> + 'a>,
-    workspace: Workspace<R>,
+    crew: Crew<R>,
     gradient_scale: f64,
 }
 
@@ -27,19 +32,27 @@ impl<'a, R: Real> FusedShallow<'a, R> {
         if let Map::Logistic { gain } = map {
             to_odds(&mut parameters, gain);
         }
-        let workspace = kernel.workspace(parameters.points());
-        Self { parameters, map, kernel, workspace, gradient_scale }
+        let panels = parameters.points().div_ceil(parameters.width());
+        let parts = panels.div_ceil(PANELS_PER_PART).max(1);
+        let crew = Crew::new(&*kernel, parameters.points(), parts, PANELS_PER_PART * parameters.width());
+        Self { parameters, map, kernel, crew, gradient_scale }
     }
 }
 
 impl<R: Real> Step<R> for FusedShallow<'_, R> {
     fn step(&mut self, rate: f64, values: &mut [R], best: &mut Best<R>) {
-        let Self { parameters, map, kernel, workspace, gradient_scale } = self;
+        let Self { parameters, map, kernel, crew, gradient_scale } = self;
+        let (map, kernel) = (*map, &**kernel);
         let update = Update::Step { step: rate * *gradient_scale / values.len() as f64 };
-        for y in parameters.iter_mut() {
-            let values = &mut values[y.first..][..y.points];
-            kernel.apply(Job { y, values, map: *map, update, best, workspace });
-        }
+        crew.step(values, best, |members| {
+            let parts = members.zip(parameters.groups_mut(PANELS_PER_PART));
+            team::each(parts, |(Member { first, values, best, workspace }, panels)| {
+                for y in panels {
+                    let values = &mut values[y.first - first..][..y.points];
+                    kernel.apply(Job { y, values, map, update, best, workspace });
+                }
+            });
+        });
     }
 
     fn parameters(&self, look: &mut dyn FnMut(&[R])) {

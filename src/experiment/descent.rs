@@ -8,6 +8,7 @@ use crate::element::Element;
 use crate::error::Error;
 use crate::objective::Kernel;
 use crate::simd::Real;
+use crate::team::Team;
 use std::sync::Arc;
 
 /// A run under way: an iterator over its iterations, made by [`Protocol::start`](super::Protocol::start) or
@@ -34,14 +35,17 @@ use std::sync::Arc;
 /// # Ok::<(), overparam::Error>(())
 /// ```
 pub struct Descent<'a> {
-    descent: Box<dyn Advance + 'a>,
+    descent: Box<dyn Advance + Send + 'a>,
+    team: Team,
 }
 
 impl<'a> Descent<'a> {
-    /// The run from the start that belongs to `seed`, before its first iteration, on `kernel`, the objective called `name`.
+    /// The run from the start that belongs to `seed`, before its first iteration, on `kernel`, the objective called `name`, with `threads`
+    /// threads.
     ///
     /// # Errors
-    /// If a setting is outside its range.
+    /// If a setting is outside its range, or the threads cannot be started.
+    #[expect(clippy::too_many_arguments, reason = "what makes up a run")]
     pub(super) fn new<R: Element>(
         dimensions: Dimensions,
         backend: Backend,
@@ -50,6 +54,7 @@ impl<'a> Descent<'a> {
         optimizer: Optimizer,
         seed: u64,
         settings: &Settings,
+        threads: usize,
     ) -> Result<Self, Error> {
         settings.validate()?;
         let [minimum, maximum] = kernel.range();
@@ -57,7 +62,10 @@ impl<'a> Descent<'a> {
         let step = start::step(dimensions, &drawn, kernel, optimizer, seed, settings)?;
         let origin = Origin { backend, dimensions, optimizer, seed, scale: [minimum, maximum - minimum] };
         let progress = Progress::new(dimensions.n, dimensions.d, settings);
-        Ok(Self { descent: Box::new(Typed { name: name.to_owned(), settings: *settings, origin, progress, step }) })
+        Ok(Self {
+            team: Team::new(threads)?,
+            descent: Box::new(Typed { name: name.to_owned(), settings: *settings, origin, progress, step }),
+        })
     }
 
     /// The number of iterations taken.
@@ -98,14 +106,19 @@ impl<'a> Descent<'a> {
 
     /// Takes all iterations that are left, and returns the result.
     pub fn run(mut self) -> Run {
-        self.descent.advance();
-        self.descent.finish(true)
+        self.advance();
+        self.finish()
     }
 
     /// [`Descent::run`] without the run's [end](Run::end).
     pub(super) fn run_without_end(mut self) -> Run {
-        self.descent.advance();
+        self.advance();
         self.descent.finish(false)
+    }
+
+    fn advance(&mut self) {
+        let Self { descent, team } = self;
+        team.run(|| descent.advance());
     }
 
     /// The result of the iterations so far. A run that has not ended is one that was stopped.
@@ -119,7 +132,8 @@ impl Iterator for Descent<'_> {
 
     /// Takes an iteration. When a run of gradient descent settles, this is the last one; the result has the extrapolated ones, too.
     fn next(&mut self) -> Option<Sample> {
-        self.descent.next()
+        let Self { descent, team } = self;
+        team.run(|| descent.next())
     }
 }
 

@@ -9,6 +9,7 @@ mod shape;
 mod start;
 mod sweep;
 mod timing;
+mod widths;
 
 pub(crate) use batch::PART;
 pub use batch::Plan;
@@ -21,3 +22,4 @@ pub use shape::{PaperShape, Shape};
 pub(crate) use start::{Start, begin, step};
 pub use sweep::{Candidate, Sweep};
 pub use timing::Timing;
+pub use widths::Widths;

@@ -1,12 +1,13 @@
 //! Shapes known at compile time, and the runs that they have.
 
-use super::{Descent, Dimensions, Run};
+use super::{Descent, Dimensions, Run, Widths};
 use crate::descent::{Optimizer, Settings};
 use crate::device::{Backend, Compute};
 use crate::element::Element;
 use crate::error::Error;
 use crate::network::{Activation, EmbeddingPerceptron};
 use crate::objective::{Kernel, Objective, OnTape};
+use crate::team;
 use dfdx::prelude::Cpu;
 use dfdx::prelude::Device;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ pub type PaperShape = Shape<50, 10, 10, 1, 50>;
 
 impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: usize> Shape<N, K, H, L, D> {
     /// The shape as numbers.
-    pub const DIMENSIONS: Dimensions = Dimensions { n: N, k: K, hidden: H, layers: L, d: D };
+    pub const DIMENSIONS: Dimensions = Dimensions { n: N, k: K, widths: Widths::of(&[H; L]), d: D };
 
     /// Runs one optimizer on `objective` from the start that belongs to `seed`. Both optimizers start at the same x, unless
     /// [`Settings::shallow_start`] says otherwise.
@@ -138,11 +139,15 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
             let expected = "an offset and a width, both finite and the width not 0";
             return Err(Error::Setting { name: "the scale of the objective", expected, given: format!("{scale:?}") });
         }
-        let kernel: Arc<dyn Kernel<R> + 'a> = match kernel.filter(|_| Dev::BACKEND == Backend::Cpu) {
+        let own = kernel.filter(|_| Dev::BACKEND == Backend::Cpu);
+        // A tape is computed on one thread.
+        let threads =
+            own.as_ref().map_or(1, |kernel| team::size(1, Self::DIMENSIONS.operations(optimizer, kernel.operations())));
+        let kernel: Arc<dyn Kernel<R> + 'a> = match own {
             Some(kernel) => kernel,
             None => Arc::new(OnTape::<N, D, O, Dev>::new(objective, device.clone(), [offset, offset + width])),
         };
         let name = objective.name();
-        Descent::new(Self::DIMENSIONS, Dev::BACKEND, &name, kernel, optimizer, seed, settings)
+        Descent::new(Self::DIMENSIONS, Dev::BACKEND, &name, kernel, optimizer, seed, settings, threads)
     }
 }

@@ -6,6 +6,7 @@ use crate::device::Backend;
 use crate::element::Element;
 use crate::error::Error;
 use crate::objective::{Kernel, Problem};
+use crate::team;
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -50,7 +51,7 @@ impl Sweep {
         self.len() == 0
     }
 
-    /// Runs everything on the threads of the current rayon pool, each run on one thread, and returns the runs in the order of
+    /// Runs everything on the threads of the current rayon pool, each run on its share of them, and returns the runs in the order of
     /// optimizers, rates, seeds, whatever the number of threads. The runs of a seed share its couplings. `finished` is called
     /// after each run. Runs not begun when an interrupt is requested are left out.
     ///
@@ -82,7 +83,9 @@ impl Sweep {
                 let Some(kernel) = kernel.clone().filter(|_| !crate::interrupt::requested()) else { return Ok(None) };
                 let settings = self.settings.learning_rate(rate);
                 let name = self.problem.name();
-                let run = Descent::new(self.dimensions, Backend::Cpu, name, kernel, optimizer, seed, &settings)?;
+                let threads = team::size(self.len(), self.dimensions.operations(optimizer, kernel.operations()));
+                let run =
+                    Descent::new(self.dimensions, Backend::Cpu, name, kernel, optimizer, seed, &settings, threads)?;
                 let run = run.run_without_end();
                 finished(&run);
                 Ok(Some(run))
@@ -121,7 +124,9 @@ impl Sweep {
         self.ensure_room::<R>()?;
         let kernel = kernel()?;
         let (optimizer, seed) = (self.optimizers[0], self.seeds[0]);
-        Descent::new(self.dimensions, Backend::Cpu, self.problem.name(), kernel, optimizer, seed, &self.settings)
+        let threads = team::size(1, self.dimensions.operations(optimizer, kernel.operations()));
+        let name = self.problem.name();
+        Descent::new(self.dimensions, Backend::Cpu, name, kernel, optimizer, seed, &self.settings, threads)
     }
 }
 

@@ -6,6 +6,7 @@ use crate::device::Backend;
 use crate::element::Element;
 use crate::error::Error;
 use crate::objective::Problem;
+use crate::team;
 
 /// The result of [`Protocol::time`].
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +22,8 @@ pub struct Timing {
 }
 
 impl Protocol {
-    /// Times `repeats` runs of seed 0 one after the other, on this thread, after one that is not counted.
+    /// Times `repeats` runs of seed 0 one after the other, after one that is not counted, on this thread unless
+    /// [`use_threads_per_run`](crate::use_threads_per_run) says otherwise.
     ///
     /// # Errors
     /// As [`Protocol::run`].
@@ -46,8 +48,10 @@ fn time<R: Element>(sweep: &Sweep, repeats: usize) -> Result<Timing, Error> {
     let &Sweep { ref problem, dimensions, ref seeds, ref optimizers, ref settings, .. } = sweep;
     let (seed, optimizer) = (seeds[0], optimizers[0]);
     let kernel = problem.kernel::<R>(dimensions.d, seed)?;
+    let threads = team::chosen().unwrap_or(1);
     let once = || -> Result<f64, Error> {
-        let run = Descent::new(dimensions, Backend::Cpu, problem.name(), kernel.clone(), optimizer, seed, settings)?;
+        let run =
+            Descent::new(dimensions, Backend::Cpu, problem.name(), kernel.clone(), optimizer, seed, settings, threads)?;
         let run = run.run_without_end();
         if run.outcome == Outcome::Diverged {
             let given =
@@ -68,7 +72,7 @@ fn time<R: Element>(sweep: &Sweep, repeats: usize) -> Result<Timing, Error> {
 impl Dimensions {
     /// Floating-point operations of an iteration, where those of the objective at one point, with squash, box and chain
     /// rule, are `point`.
-    fn operations(self, optimizer: Optimizer, point: usize) -> usize {
+    pub(super) fn operations(self, optimizer: Optimizer, point: usize) -> usize {
         let network = match optimizer {
             Optimizer::Shallow => 0,
             // Forward, into the input and into the weight: three products a layer, of a multiplication and an addition each.

@@ -1,7 +1,7 @@
 //! Expressions as objectives of sweeps, protocols and commands, and what is known of them beforehand.
 
 use super::plan::Program;
-use super::{Bounds, Expression};
+use super::{Bounds, Expression, Recorded};
 use crate::error::Error;
 use crate::objective::{Evaluation, Kernel, Problem, Source};
 use rand_chacha::ChaCha8Rng;
@@ -16,12 +16,14 @@ impl Source for Expression {
         Expression::name(self)
     }
 
-    /// The operations and the data that the closure records, with the box and the range, as a hash.
+    /// The operations and the data that the closure records, with the box and the range, as a hash: the same in every process.
     fn fingerprint(&self, dimension: usize) -> String {
         let mut hash = Hash(DefaultHasher::new());
         // Hashing cannot fail; what cannot be recorded has no runs to be told apart.
         let _ = match self.record(dimension) {
-            Ok(recorded) => write!(hash, "{self:?} {recorded:?}"),
+            Ok(Recorded { graph, value, domain, .. }) => {
+                write!(hash, "{self:?} {:?} {value:?} {domain:?}", graph.nodes())
+            }
             Err(error) => write!(hash, "{self:?} {error}"),
         };
         format!("{} {:016x}", Expression::name(self), hash.0.finish())
@@ -92,8 +94,8 @@ impl Expression {
     }
 
     /// An estimate of the smallest and the largest value f in the box, for points of `dimension` coordinates: of 64 to 4096 points
-    /// drawn evenly, from the lowest and the highest of which a hundred steps along the gradient are taken. The range is at least as wide, and
-    /// where a function has many optima it is wider.
+    /// drawn evenly, from the lowest and the highest of which a hundred steps along the gradient are taken. The range is at least as
+    /// wide, and wider where a function has many optima.
     ///
     /// # Errors
     /// As [`Expression::check`] has them, or if f is at no point a number.
@@ -153,5 +155,37 @@ impl Write for Hash {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.0.write(text.as_bytes());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fingerprints_are_those_of_what_is_recorded() {
+        let bowl = |data: [f64; 3], hi: f64| {
+            Expression::new("bowl", [-1.0, hi], move |u| (u.sin() * u - &data[..]).square().sum() + u.exp().mean())
+        };
+        let fingerprint = |expression: Expression| expression.fingerprint(3);
+        let first = fingerprint(bowl([1.0, 2.0, 3.0], 1.0));
+        assert!(first.starts_with("bowl "), "{first}");
+        // Recorded anew by another closure.
+        assert_eq!(fingerprint(bowl([1.0, 2.0, 3.0], 1.0)), first);
+        let others =
+            [bowl([1.0, 2.0, 4.0], 1.0), bowl([1.0, 2.0, 3.0], 2.0), bowl([1.0, 2.0, 3.0], 1.0).range(0.0, 9.0)];
+        for other in others {
+            assert_ne!(fingerprint(other), first);
+        }
+        assert_ne!(fingerprint(Expression::new("bowl", [-1.0, 1.0], |u| u.square().sum())), first);
+    }
+
+    #[test]
+    fn the_estimated_range_of_a_simple_function_is_its_range() {
+        let slope = Expression::new("slope", [-1.0, 3.0], |u| (u - 1.0).square().sum());
+        let [lo, hi] = slope.estimate_range(4).unwrap();
+        assert!((0.0..1e-6).contains(&lo) && (16.0 - 1e-9..=16.0 + 1e-9).contains(&hi), "{lo} to {hi}");
+        let nowhere = Expression::new("nowhere", [-1.0, 1.0], |u| (u.square() + 1.0).sum() * f64::NAN);
+        assert!(nowhere.estimate_range(2).unwrap_err().to_string().contains("at any of 4096 points"));
     }
 }

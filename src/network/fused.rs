@@ -1,24 +1,32 @@
 //! The perceptron's arithmetic: products of small matrices over panels of points, with nothing allocated after the start.
 
 use super::activation::{Activation, activate, multiply};
-use crate::simd::matrix::{ByColumns, ByRows, Into, Onto, Target, Tile, held, places_mut, product, zeros};
+use crate::simd::matrix::{ByColumns, ByRows, Into, Onto, Split, Target, Tile, held, places_mut, shared, zeros};
 use crate::simd::transpose::transpose;
 use crate::simd::{Lanes, Panel, Panels, Real, Rows, Simd, WithSimd, dispatch};
+use crate::team;
 
-/// One linear layer, and what flows through it.
+/// One linear layer.
 #[derive(Clone)]
 pub struct Layer<R: Real> {
     /// One row per output; one column per input, and one more for the bias.
     weight: Rows<R>,
+    inputs: usize,
+}
+
+/// What flows through a layer while panels pass it one after the other.
+#[derive(Clone)]
+pub struct Flow<R: Real> {
     /// The change to be added to the weight.
     update: Rows<R>,
     /// The layer's output for a panel; in the backward pass, the gradient in it.
     output: Rows<R>,
     /// The derivatives of the activations, where these do not determine them; else empty.
     slopes: Rows<R>,
+    /// Sums of the gradient in the input while rows of a large weight are gone through, some at a time; else empty.
+    sums: Rows<R>,
     /// The layer's input in the backward pass: one row per point, one column per input and a column of ones.
     transposed: Rows<R>,
-    inputs: usize,
 }
 
 /// Embeddings and layers laid out for the products.
@@ -26,7 +34,32 @@ pub struct Layer<R: Real> {
 pub(crate) struct Fused<R: Real> {
     embeddings: Panels<R>,
     layers: Vec<Layer<R>>,
+    /// What flows through the layers in the first part of the panels.
+    flows: Vec<Flow<R>>,
+    /// The same for the other parts, which other threads may work on.
+    others: Vec<Vec<Flow<R>>>,
     activation: Activation,
+}
+
+/// The fewest panels per part.
+const PANELS_PER_PART: usize = 4;
+
+/// The most parts.
+const MOST_PARTS: usize = 64;
+
+/// Bytes of a weight from which on its columns are not read from the first row to the last: every row is on pages of its own, more of
+/// them than the processor keeps addresses of.
+const LARGE: usize = 8 << 20;
+
+/// Rows of a large weight whose columns are read at a time.
+const BAND: usize = 64;
+
+/// Scalars of a weight that one thread adds updates to at once.
+const PIECE: usize = 4096;
+
+/// True if the columns of `weight` are read in bands of rows.
+fn large<R: Real>(weight: &[R]) -> bool {
+    size_of_val(weight) >= LARGE
 }
 
 impl<R: Products> Fused<R> {
@@ -34,26 +67,27 @@ impl<R: Products> Fused<R> {
     /// activation between its layers.
     pub(crate) fn new(embeddings: &[R], dimensions: usize, activation: Activation, stride: usize) -> Self {
         let embeddings = Panels::with_stride(embeddings, dimensions, stride);
-        Self { embeddings, layers: Vec::new(), activation }
+        Self { embeddings, layers: Vec::new(), flows: Vec::new(), others: Vec::new(), activation }
     }
 
     /// Appends a layer; `weight` is row-major with `inputs` columns, as dfdx keeps it.
     pub(crate) fn push(&mut self, weight: &[R], bias: &[R], inputs: usize) {
         let (outputs, stride) = (bias.len(), self.embeddings.width());
-        let mut layer = Layer {
-            weight: Rows::zeros(outputs, inputs + 1),
-            update: Rows::zeros(outputs, inputs + 1),
-            output: Rows::zeros(outputs, stride),
-            slopes: Rows::zeros(if self.activation.keeps_slopes() { outputs } else { 0 }, stride),
-            transposed: Rows::zeros(stride, inputs + 1),
-            inputs,
-        };
+        let mut layer = Layer { weight: Rows::zeros(outputs, inputs + 1), inputs };
         for ((row, weight), &bias) in layer.weight.rows_mut().zip(weight.chunks_exact(inputs)).zip(bias) {
             row[..inputs].copy_from_slice(weight);
             row[inputs] = bias;
         }
-        layer.transposed.rows_mut().for_each(|row| row[inputs] = R::of(1.0));
+        let mut flow = Flow {
+            update: Rows::zeros(outputs, inputs + 1),
+            output: Rows::zeros(outputs, stride),
+            slopes: Rows::zeros(if self.activation.keeps_slopes() { outputs } else { 0 }, stride),
+            sums: Rows::zeros(if large(&layer.weight) { inputs } else { 0 }, stride),
+            transposed: Rows::zeros(stride, inputs + 1),
+        };
+        flow.transposed.rows_mut().for_each(|row| row[inputs] = R::of(1.0));
         self.layers.push(layer);
+        self.flows.push(flow);
     }
 
     /// The number of embeddings.
@@ -66,22 +100,66 @@ impl<R: Products> Fused<R> {
         let outputs = self.layers.last().map_or(0, |layer| layer.weight.rows().len());
         let mut y = self.embeddings.like(outputs);
         for (z, y) in self.embeddings.iter_mut().zip(y.iter_mut()) {
-            y.rows.copy_from_slice(forward(&z, &mut self.layers, self.activation));
+            y.rows.copy_from_slice(forward(&z, &self.layers, &mut self.flows, self.activation));
         }
         y
     }
 
-    /// Moves every parameter. `objective` turns each panel of y into minus a step against the gradient in it.
+    /// Cuts the panels into parts that several threads can work on in [`Fused::update`]. Gives the number of parts and of the points in
+    /// each but the last. Neither depends on the number of threads. The updates of all parts take no more memory than the points.
+    pub(crate) fn divide(&mut self) -> (usize, usize) {
+        let (points, stride) = (self.embeddings.points(), self.embeddings.width());
+        let panels = points.div_ceil(stride);
+        let weights: usize = self.layers.iter().map(|layer| layer.weight.len()).sum();
+        let outputs = self.flows.last().map_or(0, |flow| flow.output.len() / stride);
+        let held = self.embeddings.scalars().len() + points * outputs;
+        let parts = (panels / PANELS_PER_PART).min(held / weights.max(1)).clamp(1, MOST_PARTS);
+        let per_part = panels.div_ceil(parts);
+        let parts = panels.div_ceil(per_part).max(1);
+        // `vec![…; 0]` would make one as well, and drop it.
+        self.others = (1..parts).map(|_| self.flows.clone()).collect();
+        (parts, per_part * stride)
+    }
+
+    /// Moves every parameter. Of `objectives`, one for every part of [`Fused::divide`], each turns the panels of y of its part into minus a
+    /// step against the gradient in them.
     ///
     /// The backward pass is linear in the gradient in y. Where that comes multiplied by minus the step size, what flows
     /// back are the updates themselves.
-    pub(crate) fn update(&mut self, mut objective: impl FnMut(Panel<'_, R>)) {
-        let Self { embeddings, layers, activation } = self;
-        let total = embeddings.points();
-        for mut z in embeddings.iter_mut() {
-            let Panel { first, points, stride, .. } = z;
-            objective(Panel { rows: forward(&z, layers, *activation), first, points, stride });
-            R::backward(&mut z, layers, *activation, Some(total));
+    pub(crate) fn update<F: FnMut(Panel<'_, R>) + Send>(&mut self, mut objectives: impl Iterator<Item = F>) {
+        let Self { embeddings, layers, flows, others, activation } = self;
+        let (activation, total) = (*activation, embeddings.points());
+        if others.is_empty() {
+            let Some(mut objective) = objectives.next() else { return };
+            for mut z in embeddings.iter_mut() {
+                let Panel { first, points, stride, .. } = z;
+                objective(Panel { rows: forward(&z, layers, flows, activation), first, points, stride });
+                let weights = if first + points == total { Weights::Moved(layers) } else { Weights::Kept(layers) };
+                R::backward(Backward { z: &mut z, weights, flows, activation, begins: first == 0, moves: true });
+            }
+            return;
+        }
+        let per_part = total.div_ceil(embeddings.width()).div_ceil(others.len() + 1);
+        let parts =
+            std::iter::once(&mut *flows).chain(&mut *others).zip(objectives).zip(embeddings.groups_mut(per_part));
+        let shared = &*layers;
+        team::each(parts, |((flows, mut objective), panels)| {
+            for (number, mut z) in panels.enumerate() {
+                let Panel { first, points, stride, .. } = z;
+                objective(Panel { rows: forward(&z, shared, flows, activation), first, points, stride });
+                let weights = Weights::Kept(shared);
+                R::backward(Backward { z: &mut z, weights, flows, activation, begins: number == 0, moves: true });
+            }
+        });
+        for (index, (layer, flow)) in layers.iter_mut().zip(flows).enumerate() {
+            let pieces = layer.weight.chunks_mut(PIECE).zip(flow.update.chunks_mut(PIECE)).enumerate();
+            team::each(pieces, |(piece, (weight, sums))| {
+                for other in others.iter() {
+                    let update = &other[index].update[piece * PIECE..];
+                    sums.iter_mut().zip(update).for_each(|(sum, update)| *sum += *update);
+                }
+                weight.iter_mut().zip(sums).for_each(|(weight, sum)| *weight += *sum);
+            });
         }
     }
 
@@ -94,25 +172,27 @@ impl<R: Products> Fused<R> {
         mut base: Option<&mut Panels<R>>,
         objective: &mut dyn FnMut(Panel<'_, R>),
     ) {
-        let Self { embeddings, layers, activation } = self;
+        let Self { embeddings, layers, flows, activation, .. } = self;
+        let activation = *activation;
         let mut bases = base.iter_mut().flat_map(|base| base.iter_mut());
         for (z, mut gradient) in embeddings.iter_mut().zip(gradient.iter_mut()) {
             let Panel { first, points, stride, .. } = z;
             gradient.rows.copy_from_slice(z.rows);
-            let y = forward(&z, layers, *activation);
+            let y = forward(&z, layers, flows, activation);
             if let Some(base) = bases.next() {
                 y.iter_mut().zip(base.rows).for_each(|(y, base)| *y += *base);
             }
             objective(Panel { rows: y, first, points, stride });
-            R::backward(&mut gradient, layers, *activation, None);
+            let weights = Weights::Kept(layers);
+            R::backward(Backward { z: &mut gradient, weights, flows, activation, begins: first == 0, moves: false });
             gradient.fill(|_| R::ZERO);
         }
     }
 
     /// Calls `visit` with the values and the gradient of every layer, as [`Fused::pass`] left it; padding is zero in both.
     pub(crate) fn layers(&mut self, visit: &mut dyn FnMut(&mut [R], &[R])) {
-        for Layer { weight, update, .. } in &mut self.layers {
-            visit(weight, update);
+        for (layer, flow) in self.layers.iter_mut().zip(&self.flows) {
+            visit(&mut layer.weight, &flow.update);
         }
     }
 
@@ -147,25 +227,20 @@ impl<R: Products> Fused<R> {
 /// The arithmetic, compiled once for each scalar and not again in every crate that uses this one.
 pub trait Products: Real {
     #[doc(hidden)]
-    fn forward(z: &Panel<'_, Self>, layers: &mut [Layer<Self>], activation: Activation);
+    fn forward(z: &Panel<'_, Self>, layers: &[Layer<Self>], flows: &mut [Flow<Self>], activation: Activation);
     #[doc(hidden)]
-    fn backward(z: &mut Panel<'_, Self>, layers: &mut [Layer<Self>], activation: Activation, moves: Option<usize>);
+    fn backward(backward: Backward<'_, '_, Self>);
 }
 
 macro_rules! products {
     ($($real:ident),+) => {$(
         impl Products for $real {
-            fn forward(z: &Panel<'_, Self>, layers: &mut [Layer<Self>], activation: Activation) {
-                dispatch(Forward { z, layers, activation });
+            fn forward(z: &Panel<'_, Self>, layers: &[Layer<Self>], flows: &mut [Flow<Self>], activation: Activation) {
+                dispatch(Forward { z, layers, flows, activation });
             }
 
-            fn backward(
-                z: &mut Panel<'_, Self>,
-                layers: &mut [Layer<Self>],
-                activation: Activation,
-                moves: Option<usize>,
-            ) {
-                dispatch(Backward { z, layers, activation, moves });
+            fn backward(backward: Backward<'_, '_, Self>) {
+                dispatch(backward);
             }
         }
     )+};
@@ -174,14 +249,20 @@ macro_rules! products {
 products!(f32, f64);
 
 /// The rows of y that the network makes of a panel of embeddings.
-fn forward<'a, R: Products>(z: &Panel<'_, R>, layers: &'a mut [Layer<R>], activation: Activation) -> &'a mut [R] {
-    R::forward(z, layers, activation);
-    &mut layers.last_mut().expect("a perceptron has an output layer").output
+fn forward<'a, R: Products>(
+    z: &Panel<'_, R>,
+    layers: &[Layer<R>],
+    flows: &'a mut [Flow<R>],
+    activation: Activation,
+) -> &'a mut [R] {
+    R::forward(z, layers, flows, activation);
+    &mut flows.last_mut().expect("a perceptron has an output layer").output
 }
 
 struct Forward<'a, 'z, R: Real> {
     z: &'a Panel<'z, R>,
-    layers: &'a mut [Layer<R>],
+    layers: &'a [Layer<R>],
+    flows: &'a mut [Flow<R>],
     activation: Activation,
 }
 
@@ -190,19 +271,19 @@ impl<R: Real> WithSimd for Forward<'_, '_, R> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { z: &Panel { rows: ref z, points, stride, .. }, layers, activation } = self;
+        let Self { z: &Panel { rows: ref z, points, stride, .. }, layers, flows, activation } = self;
         let last = layers.len() - 1;
-        for index in 0..layers.len() {
-            let (before, rest) = layers.split_at_mut(index);
-            let input = before.last().map_or(&**z, |layer| &layer.output);
-            let Layer { weight, output, slopes, inputs, .. } = &mut rest[0];
+        for (index, Layer { weight, inputs }) in layers.iter().enumerate() {
+            let (before, rest) = flows.split_at_mut(index);
+            let input = before.last().map_or(&**z, |flow| &flow.output);
+            let Flow { output, slopes, .. } = &mut rest[0];
             let left = ByRows { data: weight, stride: weight.stride() };
             let onto = Onto::Splat { data: &weight[*inputs..], stride: weight.stride() };
             let (rows, into) = (weight.rows().len(), Into { onto, result: output, stride });
             if index < last && activation == Activation::Relu {
-                product(simd, left, rows, input, stride, points, Rectified(into));
+                shared(simd, left, rows, input, stride, points, Rectified(into));
             } else {
-                product(simd, left, rows, input, stride, points, into);
+                shared(simd, left, rows, input, stride, points, into);
                 if index < last {
                     activate(simd, activation, output, slopes);
                 }
@@ -240,15 +321,32 @@ impl<R: Real> Target<R> for Rectified<'_, R> {
     }
 }
 
-/// The backward pass of one panel, with the gradient in y in place of y. It adds to the updates of the layers, which the first panel
-/// sets, and replaces the embeddings by the gradient in them.
-struct Backward<'a, 'z, R: Real> {
+impl<R: Real> Split for Rectified<'_, R> {
+    fn split(self, rows: usize) -> (Self, Self) {
+        let (upper, lower) = self.0.split(rows);
+        (Self(upper), Self(lower))
+    }
+}
+
+/// The backward pass of one panel, with the gradient in y in place of y. It adds to the updates of the flows, which the first panel
+/// of a part sets, and replaces the embeddings by the gradient in them.
+pub struct Backward<'a, 'z, R: Real> {
     z: &'a mut Panel<'z, R>,
-    layers: &'a mut [Layer<R>],
+    weights: Weights<'a, R>,
+    flows: &'a mut [Flow<R>],
     activation: Activation,
-    /// The number of all points, if gradients are added to the parameters instead: to these embeddings at once, to the weights with
-    /// the last panel.
-    moves: Option<usize>,
+    /// True for the first panel of a part.
+    begins: bool,
+    /// True if gradients in the embeddings are added to them instead.
+    moves: bool,
+}
+
+/// The layers of a backward pass.
+enum Weights<'a, R: Real> {
+    /// The updates are kept for later.
+    Kept(&'a [Layer<R>]),
+    /// The updates, with those of this panel, are added.
+    Moved(&'a mut [Layer<R>]),
 }
 
 impl<R: Real> WithSimd for Backward<'_, '_, R> {
@@ -256,41 +354,93 @@ impl<R: Real> WithSimd for Backward<'_, '_, R> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { z: Panel { rows: z, first, points, stride }, layers, activation, moves } = self;
-        let (first, points, stride) = (*first, *points, *stride);
-        for index in (0..layers.len()).rev() {
-            let (before, rest) = layers.split_at_mut(index);
-            let Layer { weight, update, output, transposed, inputs, .. } = &mut rest[0];
-            let columns = weight.stride();
+        let Self { z: Panel { rows: z, points, stride, .. }, mut weights, flows, activation, begins, moves } = self;
+        let (points, stride) = (*points, *stride);
+        for index in (0..flows.len()).rev() {
+            let (before, rest) = flows.split_at_mut(index);
+            let Flow { update, output, sums, transposed, .. } = &mut rest[0];
+            let Layer { weight, inputs } = match &weights {
+                Weights::Kept(layers) => &layers[index],
+                Weights::Moved(layers) => &layers[index],
+            };
+            let (columns, rows, inputs) = (weight.stride(), weight.rows().len(), *inputs);
             let none: &mut [R] = &mut [];
             let (input, slopes) = match before.last_mut() {
-                Some(layer) => (&mut *layer.output, &*layer.slopes),
+                Some(flow) => (&mut *flow.output, &*flow.slopes),
                 None => (&mut **z, &*none),
             };
             transpose(simd, input, stride, points, transposed, columns);
             // The gradient in the input (I × n) = weightᵀ (I × O) · output (O × n)
             let left = ByColumns { data: weight, stride: columns };
-            if index > 0 && activation == Activation::Relu {
-                product(simd, left, *inputs, output, stride, points, Gated { activations: input, stride });
-            } else if index == 0 && moves.is_some() {
-                product(simd, left, *inputs, output, stride, points, Added { sums: None, to: input, stride });
+            if large(weight) {
+                let bands = weight.chunks(BAND * columns).zip(output.chunks(BAND * stride));
+                for (number, (weight, output)) in bands.enumerate() {
+                    let left = ByColumns { data: weight, stride: columns };
+                    let onto = if number == 0 { Onto::Zero } else { Onto::Result };
+                    shared(simd, left, inputs, output, stride, points, Into { onto, result: sums, stride });
+                }
+                let end = if index > 0 { Through::Layer(activation, slopes) } else { Through::Embeddings(moves) };
+                simd.vectorize(Finish { sums, input, end });
+            } else if index > 0 && activation == Activation::Relu {
+                shared(simd, left, inputs, output, stride, points, Gated { activations: input, stride });
+            } else if index == 0 && moves {
+                shared(simd, left, inputs, output, stride, points, Added { sums: None, to: input, stride });
             } else {
-                product(simd, left, *inputs, output, stride, points, Into { onto: Onto::Zero, result: input, stride });
+                shared(simd, left, inputs, output, stride, points, Into { onto: Onto::Zero, result: input, stride });
                 if index > 0 {
                     multiply(simd, input, slopes);
                 }
             }
             // update (O × I + 1) += output (O × n) · transposed (n × I + 1)
-            let (left, rows) = (ByRows { data: output, stride }, weight.rows().len());
+            let left = ByRows { data: output, stride };
             let transposed = &transposed[..points * columns];
-            if moves == Some(first + points) {
-                let sums = (first > 0).then_some(&**update);
-                let added = Added { sums, to: weight, stride: columns };
-                product(simd, left, rows, transposed, columns, *inputs + 1, added);
+            if let Weights::Moved(layers) = &mut weights {
+                let sums = (!begins).then_some(&**update);
+                let added = Added { sums, to: &mut layers[index].weight, stride: columns };
+                shared(simd, left, rows, transposed, columns, inputs + 1, added);
             } else {
-                let onto = if first == 0 { Onto::Zero } else { Onto::Result };
+                let onto = if begins { Onto::Zero } else { Onto::Result };
                 let into = Into { onto, result: update, stride: columns };
-                product(simd, left, rows, transposed, columns, *inputs + 1, into);
+                shared(simd, left, rows, transposed, columns, inputs + 1, into);
+            }
+        }
+    }
+}
+
+/// The end of what [`BAND`]s of a large weight have summed up: what the targets of products do where there is one.
+struct Finish<'a, R> {
+    sums: &'a [R],
+    input: &'a mut [R],
+    end: Through<'a, R>,
+}
+
+/// Where a gradient goes.
+enum Through<'a, R> {
+    /// Through an activation, with the derivatives that it keeps.
+    Layer(Activation, &'a [R]),
+    /// To the embeddings: to be added to them, if true.
+    Embeddings(bool),
+}
+
+impl<R: Real> WithSimd for Finish<'_, R> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let zero = Lanes::<S, R>::splat(simd, R::ZERO);
+        let pairs = R::registers_mut::<S>(self.input).iter_mut().zip(R::registers::<S>(self.sums));
+        let pairs = pairs.map(|(place, &sum)| (place, Lanes::<S, R>::new(simd, sum)));
+        match self.end {
+            Through::Layer(Activation::Relu, _) => {
+                pairs.for_each(|(place, sum)| *place = zero.less_than(Lanes::new(simd, *place), sum, 0.0).register());
+            }
+            Through::Embeddings(true) => {
+                pairs.for_each(|(place, sum)| *place = (Lanes::new(simd, *place) + sum).register());
+            }
+            Through::Embeddings(false) => pairs.for_each(|(place, sum)| *place = sum.register()),
+            Through::Layer(_, slopes) => {
+                pairs.for_each(|(place, sum)| *place = sum.register());
+                multiply(simd, self.input, slopes);
             }
         }
     }
@@ -332,6 +482,16 @@ impl<R: Real> Target<R> for Added<'_, R> {
     }
 }
 
+impl<R: Real> Split for Added<'_, R> {
+    fn split(self, rows: usize) -> (Self, Self) {
+        let Self { sums, to, stride } = self;
+        let (upper, lower) = to.split_at_mut(rows * stride);
+        let sums = sums.map(|sums| sums.split_at(rows * stride));
+        let part = |sums, to| Self { sums, to, stride };
+        (part(sums.map(|sums| sums.0), upper), part(sums.map(|sums| sums.1), lower))
+    }
+}
+
 /// A product that replaces activations: the gradient where they are above zero, else zero.
 struct Gated<'a, R> {
     activations: &'a mut [R],
@@ -353,5 +513,13 @@ impl<R: Real> Target<R> for Gated<'_, R> {
                 *place = Lanes::splat(sum.simd(), R::ZERO).less_than(activation, sum, 0.0).register();
             }
         }
+    }
+}
+
+impl<R: Real> Split for Gated<'_, R> {
+    fn split(self, rows: usize) -> (Self, Self) {
+        let Self { activations, stride } = self;
+        let (upper, lower) = activations.split_at_mut(rows * stride);
+        (Self { activations: upper, stride }, Self { activations: lower, stride })
     }
 }

@@ -20,6 +20,7 @@ mod problem;
 mod scaled;
 mod source;
 mod tape;
+mod triples;
 
 pub use bounds::{Bounds, from_box, to_box};
 pub(crate) use definition::{CudaSource, Definition, Extremes, Lowest};

@@ -7,6 +7,7 @@
 //! matrix, d (d + 1)(2 d + 1)/6 multiplications in all, gives the part of the value and of all slopes that is due to it: a third less
 //! than the product of the d (d + 1)/2 pairs j ≤ k with all i.
 
+use super::triples::{self, Triples};
 use super::{CudaSource, Definition, Extremes, Link, Lowest, Points, Taped, TapedValues};
 use crate::simd::matrix::{GROUP, Grouped, Target, Tile, grouped, places, places_mut, product};
 use crate::simd::{Lanes, Real, Simd};
@@ -15,6 +16,7 @@ use dfdx::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
+use std::borrow::Cow;
 
 /// The energy per spin below which, for d → ∞, the Hamiltonian's critical points are mostly minima, and where gradient descent
 /// gets stuck: E_inf = 2 √((p - 1)/p) for p = 3 (Auffinger, Ben Arous, Cerny 2013). The threshold itself is -E_inf.
@@ -25,6 +27,10 @@ pub const GROUND_STATE_ENERGY: f64 = 1.657;
 
 /// The stream of the seed's generator that couplings are drawn from; stream 0 draws the start of a run.
 const COUPLINGS_STREAM: u64 = 1;
+
+/// The first of the streams that, in more than [`Couplings::LARGEST_DIMENSION`] dimensions, the sums over permutations are drawn from,
+/// one for each i.
+const SUMS_STREAM: u64 = 1 << 32;
 
 /// Couplings in more dimensions are not even counted: their number would overflow.
 const MOST_DIMENSIONS: usize = 100_000;
@@ -44,7 +50,8 @@ pub struct Couplings {
 }
 
 impl Couplings {
-    /// The largest d that programs which learn it when they run accept: 134 million couplings.
+    /// The largest d whose couplings J are drawn one by one: 134 million. In more dimensions the glass has, for every triple, the sum
+    /// over its permutations drawn at once, by several threads: as H depends on nothing else, it is distributed the same.
     pub const LARGEST_DIMENSION: usize = 512;
 
     /// The d³ standard normals J_ijk of `seed` for d = `dimension`, i slowest.
@@ -74,10 +81,40 @@ fn place_of_triple(mut triple: [usize; 3], d: usize) -> usize {
     from(0) - from(i) + of_i_from(i) - of_i_from(j) + k - j
 }
 
+/// The sums over permutations of the triples of one i, in order, drawn at once: a sum of m standard normals is √m of one.
+fn sums_of(seed: u64, d: usize, i: usize) -> Vec<f64> {
+    let mut generator = ChaCha8Rng::seed_from_u64(seed);
+    generator.set_stream(SUMS_STREAM + i as u64);
+    let mut sum = |permutations: f64| {
+        let normal: f64 = StandardNormal.sample(&mut generator);
+        permutations.sqrt() * normal
+    };
+    (i..d).flat_map(|j| (j..d).map(move |k| [i, j, k])).map(|triple| sum(permutations(triple))).collect()
+}
+
+/// The number of different permutations of a triple i ≤ j ≤ k.
+fn permutations([i, j, k]: [usize; 3]) -> f64 {
+    match (i == j, j == k) {
+        (true, true) => 1.0,
+        (false, false) => 6.0,
+        _ => 3.0,
+    }
+}
+
 /// For every triple i ≤ j ≤ k the sum of the couplings of its permutations: all that matters of J, in a sixth of its memory. Nothing
 /// as soon as `stop` says so.
 fn sums_over_permutations(seed: u64, d: usize, stop: &dyn Fn() -> bool) -> Option<Vec<f64>> {
-    let mut sums = vec![0.0; d * (d + 1) * (d + 2) / 6];
+    let mut sums = Vec::with_capacity(d * (d + 1) * (d + 2) / 6);
+    if d > Couplings::LARGEST_DIMENSION {
+        for i in 0..d {
+            if stop() {
+                return None;
+            }
+            sums.extend(sums_of(seed, d, i));
+        }
+        return Some(sums);
+    }
+    sums.resize(sums.capacity(), 0.0);
     let mut couplings = Couplings::draw(seed, d);
     for (i, j) in (0..d).flat_map(|i| (0..d).map(move |j| (i, j))) {
         if stop() {
@@ -99,12 +136,9 @@ fn symmetrized(seed: u64, d: usize, stop: &dyn Fn() -> bool) -> Option<Vec<f64>>
             return None;
         }
         symmetric.extend((0..d).map(|k| {
-            let permutations = match (i == j, j == k, k == i) {
-                (true, true, _) => 1.0,
-                (false, false, false) => 6.0,
-                _ => 3.0,
-            };
-            sums[place_of_triple([i, j, k], d)] / permutations
+            let mut triple = [i, j, k];
+            triple.sort_unstable();
+            sums[place_of_triple(triple, d)] / permutations(triple)
         }));
     }
     Some(symmetric)
@@ -128,9 +162,24 @@ pub(crate) fn pairs<R: Real>(d: usize, seed: u64, stop: &dyn Fn() -> bool) -> Op
 }
 
 pub(crate) struct SpinGlass<R: Real = f64> {
-    /// M_i, one after the other, each as [`Grouped`] has it: entry (j, k), both from i on, is the sum of the couplings of the
-    /// permutations of (i, j, k), twice that where j = k.
-    matrices: Vec<R>,
+    form: Form<R>,
+}
+
+/// The couplings, laid out for the processor.
+enum Form<R> {
+    /// Below [`TRIPLES_FROM`] dimensions, M_i, one after the other, each as [`Grouped`] has it: entry (j, k), both from i on, is the sum
+    /// of the couplings of the permutations of (i, j, k), twice that where j = k. The caches hold them.
+    Matrices(Vec<R>),
+    /// The sums over permutations, each once: half the memory.
+    Triples(Triples<R>),
+}
+
+/// From this dimension on every coupling is read once.
+const TRIPLES_FROM: usize = 80;
+
+/// Rows of the slopes that are worked out in d dimensions.
+fn slope_rows(d: usize) -> usize {
+    if d < TRIPLES_FROM { d } else { d * triples::parts(d) }
 }
 
 impl<R: Real> Definition<R> for SpinGlass<R> {
@@ -149,7 +198,16 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
     }
 
     fn new_unless(dimension: usize, seed: u64, stop: &dyn Fn() -> bool) -> Option<Self> {
+        if dimension > Couplings::LARGEST_DIMENSION {
+            let of = |i| Cow::Owned(sums_of(seed, dimension, i));
+            return Some(Self { form: Form::Triples(Triples::new(dimension, &of, stop)?) });
+        }
         let sums = sums_over_permutations(seed, dimension, stop)?;
+        if dimension >= TRIPLES_FROM {
+            let from = |i| if i < dimension { place_of_triple([i; 3], dimension) } else { sums.len() };
+            let of = |i| Cow::Borrowed(&sums[from(i)..from(i + 1)]);
+            return Some(Self { form: Form::Triples(Triples::new(dimension, &of, stop)?) });
+        }
         let mut matrices = Vec::with_capacity(entries(dimension));
         for i in 0..dimension {
             if stop() {
@@ -161,7 +219,7 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
                 R::of(twice * sums[place_of_triple([i, i + j, i + k], dimension)])
             }));
         }
-        Some(Self { matrices })
+        Some(Self { form: Form::Matrices(matrices) })
     }
 
     /// The program has the energy, not the energy per spin.
@@ -169,12 +227,14 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
         dimension as f64
     }
 
-    /// The sums over permutations in double precision, and the matrices that are made of them.
+    /// The sums over permutations in double precision, where they are held, and the couplings that are made of them.
     fn data_bytes(dimension: usize, scalar: usize) -> u64 {
         let d = dimension.min(MOST_DIMENSIONS) as u64;
         let bytes = |count: u64, scalar: usize| count.saturating_mul(scalar as u64);
-        let (triples, matrices) = (d * (d + 1) * (d + 2) / 6, d * (d + 1) * (2 * d + 1) / 6);
-        bytes(triples, size_of::<f64>()).saturating_add(bytes(matrices, scalar))
+        let triples = d * (d + 1) * (d + 2) / 6;
+        let held = if dimension > Couplings::LARGEST_DIMENSION { 0 } else { triples };
+        let form = if dimension < TRIPLES_FROM { entries(dimension) as u64 } else { triples + d * (d + 4) };
+        bytes(held, size_of::<f64>()).saturating_add(bytes(form, scalar))
     }
 
     fn device_scalars(dimension: usize) -> u64 {
@@ -219,8 +279,11 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
     #[inline(always)]
     fn mix<S: Simd>(&self, simd: S, d: usize, points: usize, stride: usize, scratch: &mut [R]) {
         let Scratch { spins, slopes, .. } = Scratch::of(scratch, d);
+        let mut left = match &self.form {
+            Form::Matrices(matrices) => &**matrices,
+            Form::Triples(triples) => return triples.gradient(simd, points, stride, spins, slopes),
+        };
         slopes.fill(R::ZERO);
-        let mut left = &*self.matrices;
         for i in 0..d {
             let size = d - i;
             let (matrix, after) = left.split_at(size * size);
@@ -253,7 +316,7 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
     }
 
     fn scratch(dimension: usize) -> usize {
-        2 * dimension + 1
+        dimension + slope_rows(dimension) + 1
     }
 
     fn compose<const N: usize, const D: usize, Dev: Device<R>>(
@@ -284,18 +347,19 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
 struct Scratch<'a, R> {
     /// σ, d rows.
     spins: &'a mut [R],
-    /// G, d rows.
+    /// G, d rows, and what its parts need.
     slopes: &'a mut [R],
     /// 1/‖u‖, a row.
     norms: &'a mut [R],
 }
 
 impl<'a, R> Scratch<'a, R> {
-    /// The 2 `dimension` + 1 rows of `scratch`.
+    /// The rows of `scratch`.
     fn of(scratch: &'a mut [R], dimension: usize) -> Self {
-        let stride = scratch.len() / (2 * dimension + 1);
+        let rows = slope_rows(dimension);
+        let stride = scratch.len() / (dimension + rows + 1);
         let (spins, rest) = scratch.split_at_mut(dimension * stride);
-        let (slopes, norms) = rest.split_at_mut(dimension * stride);
+        let (slopes, norms) = rest.split_at_mut(rows * stride);
         Self { spins, slopes, norms }
     }
 }

@@ -6,6 +6,7 @@
 use super::columns::split;
 use super::real::{Half, half, lower};
 use super::{Lanes, Real, Simd, WithSimd};
+use crate::team;
 use std::slice::ChunksExact;
 
 /// The left factor.
@@ -266,6 +267,86 @@ pub(crate) fn product<S: Simd, R: Real, L: Left<R>, T: Target<R>>(
             (_, false) => strips.strip::<GROUP, 3, 0>(column),
         };
     }
+}
+
+/// What is cut between two rows for several threads.
+pub(crate) trait Split: Sized {
+    /// The first `rows` rows, and those that follow.
+    fn split(self, rows: usize) -> (Self, Self);
+}
+
+impl<R: Real> Split for ByRows<'_, R> {
+    fn split(self, rows: usize) -> (Self, Self) {
+        (self, Self { data: &self.data[rows * self.stride..], ..self })
+    }
+}
+
+impl<R: Real> Split for ByColumns<'_, R> {
+    fn split(self, rows: usize) -> (Self, Self) {
+        (self, Self { data: &self.data[rows..], ..self })
+    }
+}
+
+impl<R: Real> Split for Into<'_, R> {
+    fn split(self, rows: usize) -> (Self, Self) {
+        let Self { onto, result, stride } = self;
+        let (upper, lower) = result.split_at_mut(rows * stride);
+        let below = match onto {
+            Onto::Splat { data, stride } => Onto::Splat { data: &data[rows * stride..], stride },
+            other => other,
+        };
+        (Self { onto, result: upper, stride }, Self { onto: below, result: lower, stride })
+    }
+}
+
+/// Products of at least so many multiplications are shared by the threads of a run: fewer take one thread less time than calling for
+/// the others.
+const SHARED_FROM: usize = 2_000_000;
+
+/// Tasks per thread: where one is held up, the others take over.
+const TASKS: usize = 2;
+
+/// [`product`] on all threads of the run, where it is large enough. Every element is a sum that one of them makes, so it is the same
+/// bits for any number of threads.
+#[inline(always)]
+pub(crate) fn shared<S: Simd, R: Real, L: Left<R> + Split + Send, T: Target<R> + Split + Send>(
+    simd: S,
+    left: L,
+    rows: usize,
+    right: &[R],
+    stride: usize,
+    columns: usize,
+    target: T,
+) {
+    if rows * columns * (right.len() / stride) < SHARED_FROM || team::threads() == 1 {
+        return product(simd, left, rows, right, stride, columns, target);
+    }
+    in_tasks(simd, left, rows, right, stride, columns, target);
+}
+
+/// A product in tasks of several rows.
+#[inline(never)]
+fn in_tasks<S: Simd, R: Real, L: Left<R> + Split + Send, T: Target<R> + Split + Send>(
+    simd: S,
+    mut left: L,
+    mut rows: usize,
+    right: &[R],
+    stride: usize,
+    columns: usize,
+    mut target: T,
+) {
+    let per_task = rows.div_ceil(TASKS * team::threads()).next_multiple_of(2 * GROUP);
+    let mut tasks = Vec::with_capacity(rows / per_task + 1);
+    while rows > per_task {
+        let ((upper, lower), (first, rest)) = (left.split(per_task), target.split(per_task));
+        tasks.push((upper, per_task, first));
+        (left, target) = (lower, rest);
+        rows -= per_task;
+    }
+    tasks.push((left, rows, target));
+    team::each(tasks.into_iter(), |(left, rows, target)| {
+        product(simd, left, rows, right, stride, columns, target);
+    });
 }
 
 /// A product in strips of columns.

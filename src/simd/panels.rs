@@ -98,11 +98,17 @@ impl<R: Real> Panels<R> {
     /// The panels, in order.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = Panel<'_, R>> {
         let (points, stride) = (self.points, self.rows.stride());
-        let panels = self.rows.chunks_exact_mut((stride * self.coordinates).max(1)).enumerate();
-        panels.map(move |(number, rows)| {
-            let first = number * stride;
-            Panel { rows, first, points: stride.min(points - first), stride }
-        })
+        cut(&mut self.rows, 0, points, stride, self.coordinates)
+    }
+
+    /// The panels, in order, `panels` at a time.
+    pub(crate) fn groups_mut(
+        &mut self,
+        panels: usize,
+    ) -> impl Iterator<Item = impl Iterator<Item = Panel<'_, R>> + Send> {
+        let (points, stride, coordinates) = (self.points, self.rows.stride(), self.coordinates);
+        let groups = self.rows.chunks_mut((panels * stride * coordinates).max(1)).enumerate();
+        groups.map(move |(number, rows)| cut(rows, number * panels * stride, points, stride, coordinates))
     }
 
     /// The length of a row of a panel.
@@ -129,6 +135,20 @@ impl<R: Real> Panels<R> {
     pub(crate) fn scalars(&self) -> &[R] {
         &self.rows
     }
+}
+
+/// The panels of `rows`; the first point of the first of them is number `first` of `points`.
+fn cut<R: Real>(
+    rows: &mut [R],
+    first: usize,
+    points: usize,
+    stride: usize,
+    coordinates: usize,
+) -> impl Iterator<Item = Panel<'_, R>> + Send {
+    rows.chunks_exact_mut((stride * coordinates).max(1)).enumerate().map(move |(number, rows)| {
+        let first = first + number * stride;
+        Panel { rows, first, points: stride.min(points - first), stride }
+    })
 }
 
 #[cfg(test)]

@@ -50,18 +50,16 @@ impl Sweep {
     /// # Errors
     /// If a setting is outside its range, the backend cannot be used, or a single run does not fit into its memory.
     pub fn plan<R: Real>(&self, backend: Backend) -> Result<Plan, Error> {
-        let Dimensions { n, k, hidden, layers, d } = self.dimensions;
-        if [n, k, hidden, d].contains(&0) {
+        let Dimensions { n, k, widths, d } = self.dimensions;
+        widths.validate()?;
+        if [n, k, d].contains(&0) {
             let given = self.dimensions.to_string();
-            return Err(Error::Setting {
-                name: "every dimension of the shape but the number of layers",
-                expected: "1 or more",
-                given,
-            });
+            return Err(Error::Setting { name: "every dimension of the shape", expected: "1 or more", given });
         }
         self.problem.check(d)?;
-        let widest = n.max(hidden) as u128 * d.max(hidden).max(k) as u128 * (layers as u128 + 1);
-        if [n, k, hidden, layers, d].iter().any(|&size| size > 1 << 31) || widest > 1 << 50 {
+        let hidden = widths.widest();
+        let widest = n.max(hidden) as u128 * d.max(hidden).max(k) as u128 * (widths.layers() as u128 + 1);
+        if [n, k, hidden, d].iter().any(|&size| size > 1 << 31) || widest > 1 << 50 {
             let given = self.dimensions.to_string();
             return Err(Error::Setting { name: "the shape", expected: "one that a machine's memory can hold", given });
         }
@@ -209,6 +207,7 @@ fn on_the_cores<R: Real>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::Widths;
     use crate::objective::Function;
 
     fn sweep(function: Function, d: usize) -> Sweep {
@@ -237,6 +236,16 @@ mod tests {
         let mut huge = sweep(Function::Sphere, 50);
         huge.dimensions.n = 1 << 40;
         assert!(huge.plan::<f64>(Backend::Cpu).unwrap_err().to_string().contains("the shape"));
+        let mut wide = sweep(Function::Sphere, 50);
+        wide.dimensions.widths = Widths::of(&[10, 1 << 30, 10]);
+        assert!(wide.plan::<f64>(Backend::Cpu).unwrap_err().to_string().contains("widths=10,1073741824,10"));
+        for (widths, sentence) in
+            [(vec![10, 0, 10], "1 or more"), (vec![1; 10_001], "hidden layers must be at most 10000, not 10001")]
+        {
+            wide.dimensions.widths = widths.into();
+            let error = wide.plan::<f64>(Backend::Cpu).unwrap_err().to_string();
+            assert!(error.contains(sentence), "{error}");
+        }
         let mut nothing = sweep(Function::Sphere, 0);
         assert!(nothing.plan::<f64>(Backend::Cpu).unwrap_err().to_string().contains("d=0"));
         (nothing.dimensions.d, nothing.rates) = (5, vec![]);

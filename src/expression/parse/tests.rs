@@ -36,7 +36,7 @@ fn constant(text: &str) -> f64 {
 }
 
 /// As numpy 2.4.6 evaluates them, with `relu`, `softplus`, `sigmoid`, `erf` and `logsumexp` by their definitions.
-#[expect(clippy::unreadable_literal, clippy::excessive_precision, clippy::approx_constant, reason = "printed by numpy")]
+#[expect(clippy::unreadable_literal, reason = "printed by numpy")]
 const NUMPY: [(&str, f64); 89] = [
     ("-2**2", -4.0),
     ("2**-1", 0.5),

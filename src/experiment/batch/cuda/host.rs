@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::descent::{ShallowStart, Squash};
+use crate::experiment::Widths;
 use crate::experiment::batch::{Trial, cpu};
 use crate::objective::Function;
 use crate::rule::{LearningRate, Plateau};
@@ -101,7 +102,7 @@ impl<R: Real> Machine<R> for Host<R> {
 }
 
 /// 7 points of 9 dimensions, two layers: no two alike, no multiple of anything.
-const SMALL: Dimensions = Dimensions { n: 7, k: 6, hidden: 5, layers: 2, d: 9 };
+const SMALL: Dimensions = Dimensions { n: 7, k: 6, widths: Widths::of(&[5, 5]), d: 9 };
 
 /// Two rates for each of two seeds.
 const TRIALS: [Trial; 4] = trials([1e-1, 1e-2]);
