@@ -219,10 +219,13 @@ impl Graph {
         }
     }
 
+    fn is_known(&self, id: Id) -> bool {
+        matches!(self.op(id), Op::Scalar(_) | Op::Data(_))
+    }
+
     /// The numbers of several constant nodes.
     fn all_known(&self, ids: &[Id]) -> Option<Vec<Vec<f64>>> {
-        let constant = |id: &Id| matches!(self.op(*id), Op::Scalar(_) | Op::Data(_));
-        if ids.iter().all(constant) { ids.iter().map(|&id| self.known(id)).collect() } else { None }
+        if ids.iter().all(|&id| self.is_known(id)) { ids.iter().map(|&id| self.known(id)).collect() } else { None }
     }
 
     /// a times a constant number, if it is that.
@@ -386,8 +389,8 @@ impl Graph {
         }
         // The factor of a constant vector is part of it.
         if let (false, &Op::Binary(Binary::Multiply, b, c)) = (self.differentiated, self.op(a)) {
-            let (known, other) = if self.known(b).is_some() { (b, c) } else { (c, b) };
-            if self.known(known).is_some() {
+            let (known, other) = if self.is_known(b) { (b, c) } else { (c, b) };
+            if self.is_known(known) {
                 let scaled = self.scale(known, factor);
                 return self.binary(Binary::Multiply, other, scaled);
             }
@@ -559,7 +562,7 @@ impl Graph {
         }
         // Some elements of what is a step from others are a step from some of these.
         if let (Indices::Slice { .. }, &Op::Binary(operation, b, c)) = (&indices, self.op(a))
-            && [b, c].iter().any(|&operand| self.known(operand).is_some())
+            && [b, c].iter().any(|&operand| self.is_known(operand))
         {
             let [b, c] = [b, c].map(|operand| match self.len(operand) {
                 1 => operand,

@@ -323,12 +323,14 @@ impl<'a> Planner<'a> {
                     }
                 }
                 Op::Scatter { base: None, parts } => {
+                    let mut times: HashMap<Id, usize> = HashMap::new();
+                    parts.iter().for_each(|(part, _)| *times.entry(*part).or_default() += 1);
                     let longest = parts
                         .iter()
                         .filter(|(part, indices)| {
                             matches!(indices, Indices::Slice { step: 1, .. })
                                 && self.settles(*part, id)
-                                && parts.iter().filter(|(other, _)| other == part).count() == 1
+                                && times[part] == 1
                         })
                         .max_by_key(|(part, _)| self.len(*part));
                     if let Some((part, Indices::Slice { start, .. })) = longest {
