@@ -31,8 +31,15 @@ impl<R: Products> Step<R> for FusedDeep<'_, R> {
         let Self { network, map, kernel, crew, gradient_scale } = self;
         let (map, kernel) = (*map, &**kernel);
         let update = Update::Gradient { factor: -(rate * *gradient_scale) / values.len() as f64 };
+        if let Some(workspace) = crew.alone() {
+            network.update(|y| {
+                let values = &mut values[y.first..][..y.points];
+                kernel.apply(Job { y, values, map, update, best, workspace });
+            });
+            return;
+        }
         crew.step(values, best, |members| {
-            network.update(members.map(|Member { first, values, best, workspace }| {
+            network.update_in_parts(members.map(|Member { first, values, best, workspace }| {
                 move |y: Panel<'_, R>| {
                     let values = &mut values[y.first - first..][..y.points];
                     kernel.apply(Job { y, values, map, update, best, workspace });

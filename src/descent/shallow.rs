@@ -48,6 +48,13 @@ impl<R: Real> Step<R> for FusedShallow<'_, R> {
         let Self { parameters, map, kernel, crew, gradient_scale } = self;
         let (map, kernel) = (*map, &**kernel);
         let update = Update::Step { step: rate * *gradient_scale / values.len() as f64 };
+        if let Some(workspace) = crew.alone() {
+            for y in parameters.iter_mut() {
+                let values = &mut values[y.first..][..y.points];
+                kernel.apply(Job { y, values, map, update, best, workspace });
+            }
+            return;
+        }
         crew.step(values, best, |members| {
             let parts = members.zip(parameters.groups_mut(PANELS_PER_PART));
             team::each(parts, |(Member { first, values, best, workspace }, panels)| {

@@ -113,7 +113,7 @@ impl<R: Products> Fused<R> {
         y
     }
 
-    /// Cuts the panels into parts that several threads can work on in [`Fused::update`]. Gives the number of parts and of the points in
+    /// Cuts the panels into parts that several threads can work on in [`Fused::update_in_parts`]. Gives the number of parts and of the points in
     /// each but the last.
     pub(crate) fn divide(&mut self) -> (usize, usize) {
         let (points, stride) = (self.embeddings.points(), self.embeddings.width());
@@ -127,33 +127,33 @@ impl<R: Products> Fused<R> {
         (parts, per_part * stride)
     }
 
-    /// Moves every parameter. Of `objectives`, one for every part of [`Fused::divide`], each turns the panels of y of its part into minus a
-    /// step against the gradient in them.
+    /// Moves every parameter. `objective` turns each panel of y into minus a step against the gradient in it.
     ///
     /// The backward pass is linear in the gradient in y. Where that comes multiplied by minus the step size, what flows
     /// back are the updates themselves.
-    pub(crate) fn update<F: FnMut(Panel<'_, R>) + Send>(&mut self, mut objectives: impl Iterator<Item = F>) {
-        let Self { embeddings, layers, flows, others, activation } = self;
+    pub(crate) fn update(&mut self, mut objective: impl FnMut(Panel<'_, R>)) {
+        let Self { embeddings, layers, flows, activation, .. } = self;
         let (activation, total) = (*activation, embeddings.points());
-        if others.is_empty() {
-            let Some(mut objective) = objectives.next() else { return };
-            for mut z in embeddings.iter_mut() {
-                let Panel { first, points, stride, .. } = z;
-                objective(Panel { rows: forward(&z, layers, flows, activation), first, points, stride });
-                let weights = if first + points == total { Weights::Moved(layers) } else { Weights::Kept(layers) };
-                R::backward(Backward { z: &mut z, weights, flows, activation, begins: first == 0, moves: true });
-            }
-            return;
+        for mut z in embeddings.iter_mut() {
+            let Panel { first, points, stride, .. } = z;
+            objective(Panel { rows: forward(&z, layers, flows, activation), first, points, stride });
+            let weights = if first + points == total { Weights::Moved(layers) } else { Weights::Kept(layers) };
+            R::backward(Backward { z: &mut z, weights, flows, activation, begins: first == 0, moves: true });
         }
-        let per_part = total.div_ceil(embeddings.width()).div_ceil(others.len() + 1);
-        let parts =
-            std::iter::once(&mut *flows).chain(&mut *others).zip(objectives).zip(embeddings.groups_mut(per_part));
-        let shared = &*layers;
-        team::each(parts, |((flows, mut objective), panels)| {
+    }
+
+    /// The same in the parts of [`Fused::divide`], with one of `objectives` for each: weights move by the sum over the parts.
+    pub(crate) fn update_in_parts<F: FnMut(Panel<'_, R>) + Send>(&mut self, objectives: impl Iterator<Item = F>) {
+        let Self { embeddings, layers, flows, others, activation } = self;
+        let activation = *activation;
+        let per_part = embeddings.points().div_ceil(embeddings.width()).div_ceil(others.len() + 1);
+        let kept = &*layers;
+        let parts = std::iter::once(&mut *flows).chain(&mut *others);
+        team::each(parts.zip(objectives).zip(embeddings.groups_mut(per_part)), |((flows, mut objective), panels)| {
             for (number, mut z) in panels.enumerate() {
                 let Panel { first, points, stride, .. } = z;
-                objective(Panel { rows: forward(&z, shared, flows, activation), first, points, stride });
-                let weights = Weights::Kept(shared);
+                objective(Panel { rows: forward(&z, kept, flows, activation), first, points, stride });
+                let weights = Weights::Kept(kept);
                 R::backward(Backward { z: &mut z, weights, flows, activation, begins: number == 0, moves: true });
             }
         });

@@ -318,7 +318,8 @@ pub(crate) fn shared<S: Simd, R: Real, L: Left<R> + Split + Send, T: Target<R> +
     columns: usize,
     target: T,
 ) {
-    if rows * columns * (right.len() / stride) < SHARED_FROM || team::threads() == 1 {
+    // No division, which would take a small product longer than a row of it.
+    if rows * columns * right.len() < SHARED_FROM * stride || team::threads() == 1 {
         return product(simd, left, rows, right, stride, columns, target);
     }
     in_tasks(simd, left, rows, right, stride, columns, target);

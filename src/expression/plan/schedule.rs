@@ -310,8 +310,11 @@ impl<'a> Planner<'a> {
             let graph = self.graph;
             match graph.op(id) {
                 Op::Concat(parts) => {
+                    let mut counts: HashMap<Id, usize> = HashMap::new();
+                    parts.iter().for_each(|&part| *counts.entry(part).or_default() += 1);
                     for &part in parts {
-                        if self.settles(part, id) && !self.within.contains_key(&part) {
+                        // A part that is there twice is copied to both places.
+                        if counts[&part] == 1 && self.settles(part, id) {
                             self.within.insert(part, (id, start));
                         }
                         start += self.len(part);
