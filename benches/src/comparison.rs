@@ -20,10 +20,12 @@ fn rate(case: &Case) -> f64 {
 
 /// The learning rate until all agree. Where a descent overshoots, rounding errors grow until no two programs have a digit in
 /// common: deep Michalewicz with the larger network does at 0.01 already, and rules that divide by the size of the gradient do on other
-/// functions, too. RMSprop's first steps are ten times its rate.
+/// functions, too. RMSprop's first steps are ten times its rate; the shallow one at a lower rate steps by signs of gradients that are
+/// rounding errors.
 fn agreement_rate(case: &Case) -> f64 {
     match case.rule {
-        Rule::RmsProp { .. } => 1e-4,
+        Rule::RmsProp { .. } if case.optimizer == Optimizer::Deep => 1e-4,
+        Rule::RmsProp { .. } => 1e-3,
         Rule::Adam { .. } | Rule::AdamW { .. } => 1e-3,
         Rule::Lbfgs { .. } => rate(case),
         _ if case.function == Function::Michalewicz && case.optimizer == Optimizer::Deep => 1e-3,
