@@ -62,7 +62,7 @@ pub enum Error {
     /// A mistake in the text of an [`Expression`](crate::Expression).
     #[error("{problem}{excerpt}")]
     Text {
-        /// What was expected, and what was found.
+        /// The expected text and the text that was found.
         problem: String,
         /// A line of the text and a line of carets under the place, each after the end of a line; nothing of an empty text.
         excerpt: String,

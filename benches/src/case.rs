@@ -4,7 +4,7 @@ use crate::objective::{EXPRESSIONS, Objective};
 use overparam::prelude::{Dimensions, Dtype, Function, Optimizer, Rule};
 use std::fmt;
 
-/// Who runs a descent.
+/// A program that runs a descent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Program {
     /// This crate, on one thread.

@@ -42,16 +42,16 @@ fn is_lbfgs(case: &Case) -> bool {
 const LBFGS_ITERATIONS: u64 = 300;
 const LBFGS_SEARCHES: u64 = 100;
 
-/// How long all programs descend before they are compared.
+/// The iterations that all programs take before they are compared.
 const AGREEMENT_ITERATIONS: u64 = 100;
 
-/// How far two programs may be apart then, relative or absolute.
+/// The largest difference between two programs then, relative or absolute.
 const TOLERANCE: f64 = 1e-9;
 
 /// A repeat takes at least this long, in microseconds.
 const REPEAT: f64 = 20_000.0;
 
-/// How often the programs take turns, and the repeats that each has in a turn.
+/// The number of turns, and of the repeats of each program in a turn.
 const TURNS: usize = 5;
 const REPEATS: usize = 2;
 
@@ -60,7 +60,7 @@ const REPEATS: usize = 2;
 pub struct Measurement {
     /// The case that was timed.
     pub case: Case,
-    /// Who did it.
+    /// The program that was timed.
     pub program: Program,
     /// Iterations of a repeat.
     pub iterations: u64,

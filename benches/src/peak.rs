@@ -8,7 +8,7 @@ use std::time::Instant;
 /// Sums that are built side by side: enough to hide the latency of an operation, few enough to stay in registers.
 const SUMS: usize = 12;
 
-/// How often a measurement adds to each sum.
+/// The number of additions to each sum in a measurement.
 const ROUNDS: usize = 200_000;
 
 macro_rules! fused {

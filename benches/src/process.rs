@@ -81,7 +81,7 @@ impl Process {
         }
     }
 
-    /// How it ended.
+    /// The status with which it ended.
     fn end(&mut self) -> String {
         let status = self.wait(GRACE).map_or("it closed its output".to_owned(), |status| format!("{status}"));
         let _ = self.errors_open.recv_timeout(GRACE);

@@ -148,7 +148,7 @@ impl Row {
 /// A shape of a series.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Shape {
-    /// What grows, with function and optimizer: `"n, rastrigin, shallow"`.
+    /// The size that grows, with function and optimizer: `"n, rastrigin, shallow"`.
     pub series: String,
     pub function: String,
     pub optimizer: String,

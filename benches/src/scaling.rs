@@ -168,7 +168,7 @@ fn data_bytes(function: Function, optimizer: Optimizer, dimensions: Dimensions, 
     (scalar * (n * d + dimensions.parameters(optimizer) + couplings)) as u64
 }
 
-/// What `overparam time` prints, as far as it is read here.
+/// The output of `overparam time`, as far as it is read here.
 #[derive(Deserialize)]
 struct Answer {
     us_per_iteration: f64,

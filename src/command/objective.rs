@@ -37,7 +37,7 @@ pub struct ExpressionOptions {
     data: Vec<(String, PathBuf)>,
 }
 
-/// What a command is about, and what the metadata of its files says of it.
+/// The objective of a command, and its description in the metadata of files.
 pub struct ChosenObjective {
     pub problem: Problem,
     /// The expression, if it is one.

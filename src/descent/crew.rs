@@ -1,4 +1,4 @@
-//! What the parts of a run work with that several threads take on.
+//! Workspaces for the parts of a run, which threads share.
 
 use crate::objective::{Best, Kernel, Workspace};
 use crate::simd::Real;
@@ -10,7 +10,7 @@ pub(super) struct Crew<R: Real> {
     points_per_part: usize,
 }
 
-/// What one part works with.
+/// The buffers and the results of one part.
 pub(super) struct Member<'a, R: Real> {
     /// The number of its first point.
     pub first: usize,

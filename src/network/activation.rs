@@ -59,7 +59,7 @@ impl Activation {
         }
     }
 
-    /// Whether the derivatives are kept from the forward pass for the backward pass.
+    /// True if the derivatives are kept from the forward pass for the backward pass.
     pub(crate) fn keeps_slopes(self) -> bool {
         !matches!(self, Self::Relu | Self::Identity)
     }

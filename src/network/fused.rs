@@ -14,7 +14,7 @@ pub struct Layer<R: Real> {
     inputs: usize,
 }
 
-/// What flows through a layer while panels pass it one after the other.
+/// The intermediate results of a layer while panels pass it one after the other.
 #[derive(Clone)]
 pub struct Flow<R: Real> {
     /// The change to be added to the weight.
@@ -34,7 +34,7 @@ pub struct Flow<R: Real> {
 pub(crate) struct Fused<R: Real> {
     embeddings: Panels<R>,
     layers: Vec<Layer<R>>,
-    /// What flows through the layers in the first part of the panels.
+    /// The intermediate results of the layers for the first part of the panels.
     flows: Vec<Flow<R>>,
     /// The same for the other parts, which other threads may work on.
     others: Vec<Vec<Flow<R>>>,
@@ -420,7 +420,7 @@ struct Finish<'a, R> {
     end: Through<'a, R>,
 }
 
-/// Where a gradient goes.
+/// The destination of a gradient.
 enum Through<'a, R> {
     /// Through an activation, with the derivatives that it keeps.
     Layer(Activation, &'a [R]),

@@ -10,9 +10,9 @@ use crate::squash::Map;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// What is evaluated between the squash and the step: values and gradients of a function of coordinates in a box.
+/// The evaluation between the squash and the step: values and gradients of a function of coordinates in a box.
 pub(crate) trait Evaluate<R: Real>: Send + Sync + 'static {
-    /// Whether the points of a panel are evaluated together, see [`Definition::TOGETHER`].
+    /// True if the points of a panel are evaluated together, see [`Definition::TOGETHER`].
     const TOGETHER: bool = false;
 
     /// The number of coordinates.
@@ -27,7 +27,7 @@ pub(crate) trait Evaluate<R: Real>: Send + Sync + 'static {
     /// The raw values that F = 0 and F = 1 stand for.
     fn raw_ends(&self) -> [f64; 2];
 
-    /// Whether a value below the range is one that rounding put there.
+    /// True if only rounding puts a value below the range.
     fn bounded(&self) -> bool {
         false
     }
@@ -37,7 +37,7 @@ pub(crate) trait Evaluate<R: Real>: Send + Sync + 'static {
         f64::INFINITY
     }
 
-    /// How many rows of scratch it needs.
+    /// The number of rows of scratch that it needs.
     fn scratch(&self) -> usize;
 
     /// Floating-point operations of one point.
@@ -145,7 +145,7 @@ impl<R: Real, F: Definition<R>> Evaluate<R> for Fused<F> {
     }
 }
 
-/// What is evaluated between the squash and the step, as a kernel.
+/// An [`Evaluate`] as a kernel.
 pub(crate) struct Fusion<E>(pub E);
 
 impl<R: Real, E: Evaluate<R>> Kernel<R> for Fusion<E> {

@@ -1,4 +1,4 @@
-//! What a problem is made of, and the scalars that kernels are compiled for.
+//! The sources of problems, and the scalars that kernels are compiled for.
 
 use super::Function;
 use super::bounds::Bounds;

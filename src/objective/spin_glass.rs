@@ -71,7 +71,7 @@ impl Iterator for Couplings {
     }
 }
 
-/// Where the sum of the couplings of the permutations of `triple` lies, the triples i ≤ j ≤ k of numbers below d being in order.
+/// The position of the sum of the couplings of the permutations of `triple`, the triples i ≤ j ≤ k of numbers below d being in order.
 fn place_of_triple(mut triple: [usize; 3], d: usize) -> usize {
     triple.sort_unstable();
     let [i, j, k] = triple;
@@ -343,7 +343,7 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
     }
 }
 
-/// What is kept of the points of a panel, in rows of one scalar per point.
+/// The intermediate results of a panel, in rows of one scalar per point.
 struct Scratch<'a, R> {
     /// σ, d rows.
     spins: &'a mut [R],

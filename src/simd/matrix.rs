@@ -68,7 +68,7 @@ impl<R: Real> Left<R> for ByColumns<'_, R> {
     }
 }
 
-/// How many rows a tile has, or half of them. Those from a multiple of this number on are in one tile, however wide it is: sums over
+/// The number of rows of a tile, or half of it. Those from a multiple of this number on are in one tile, however wide it is: sums over
 /// rows that are made of sums over such groups do not depend on the width.
 pub(crate) const GROUP: usize = 5;
 
@@ -110,10 +110,10 @@ impl<R: Real> Left<R> for Grouped<'_, R> {
     }
 }
 
-/// Where a product goes, in tiles of `ROWS` rows and `COLUMNS` registers, the first of them at row `first` and register
+/// The destination of a product, in tiles of `ROWS` rows and `COLUMNS` registers, the first of them at row `first` and register
 /// `column`.
 pub(crate) trait Target<R: Real> {
-    /// What a tile starts from: zeros, unless said otherwise.
+    /// The numbers that a tile starts from: zeros by default.
     #[inline(always)]
     fn start<S: Simd, const ROWS: usize, const COLUMNS: usize>(
         &self,
@@ -142,7 +142,7 @@ pub(crate) fn zeros<S: Simd, R: Real, const ROWS: usize, const COLUMNS: usize>(s
     [[Lanes::splat(simd, R::ZERO); COLUMNS]; ROWS]
 }
 
-/// Where a [`Target`]'s tile goes in `matrix`, which is in rows of `stride` scalars: from row `first` on, registers from `column` on.
+/// The place of a [`Target`]'s tile in `matrix`, which is in rows of `stride` scalars: from row `first` on, registers from `column` on.
 #[inline(always)]
 pub(crate) fn places<S: Simd, R: Real, const COLUMNS: usize>(
     matrix: &[R],
@@ -169,7 +169,7 @@ pub(crate) fn places_mut<S: Simd, R: Real, const COLUMNS: usize>(
     from.chunks_mut(stride / count).map_while(|row| row.first_chunk_mut())
 }
 
-/// What a `matrix` has at the [places] of a tile.
+/// The numbers of `matrix` at the [places] of a tile.
 #[inline(always)]
 pub(crate) fn held<S: Simd, R: Real, const ROWS: usize, const COLUMNS: usize>(
     simd: S,
@@ -185,7 +185,7 @@ pub(crate) fn held<S: Simd, R: Real, const ROWS: usize, const COLUMNS: usize>(
     tile
 }
 
-/// What a product is added to.
+/// The numbers that a product is added to.
 #[derive(Clone, Copy)]
 pub(crate) enum Onto<'a, R> {
     Zero,
@@ -194,7 +194,7 @@ pub(crate) enum Onto<'a, R> {
         data: &'a [R],
         stride: usize,
     },
-    /// What the result holds already.
+    /// The contents of the result.
     Result,
 }
 
@@ -269,7 +269,7 @@ pub(crate) fn product<S: Simd, R: Real, L: Left<R>, T: Target<R>>(
     }
 }
 
-/// What is cut between two rows for several threads.
+/// A factor or a result that is cut between two rows for several threads.
 pub(crate) trait Split: Sized {
     /// The first `rows` rows, and those that follow.
     fn split(self, rows: usize) -> (Self, Self);

@@ -14,7 +14,7 @@ pub trait Real: Dtype + Pod + Display + Neg<Output = Self> {
     /// 64 bytes of this scalar, aligned as such: what buffers are made of, whatever the instruction set.
     #[doc(hidden)]
     type Block: Debug + Send + Sync + Pod;
-    /// How many scalars a [`Real::Block`] holds: sixteen `f32` or eight `f64`.
+    /// The number of scalars in a [`Real::Block`]: sixteen `f32` or eight `f64`.
     #[doc(hidden)]
     const BLOCK: usize;
     /// A register of an instruction set, full of this scalar.
@@ -132,7 +132,7 @@ pub trait Real: Dtype + Pod + Display + Neg<Output = Self> {
     /// `x` without the lower half of its mantissa: products of two such numbers are exact.
     #[doc(hidden)]
     fn upper_half<S: Simd>(simd: S, x: Self::Register<S>) -> Self::Register<S>;
-    /// Whether a < b in any lane.
+    /// True if a < b in any lane.
     #[doc(hidden)]
     fn any_less<S: Simd>(simd: S, a: Self::Register<S>, b: Self::Register<S>) -> bool;
     /// 2^n, where the lowest bits of `rounded` hold the integer n (see [`Real::ROUNDER`]).

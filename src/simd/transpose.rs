@@ -4,7 +4,7 @@
 use super::real::avx2;
 use super::{Real, Simd};
 
-/// How many rows and how many columns are transposed at once, a divisor of [`Real::BLOCK`].
+/// The number of rows, and of columns, that are transposed at once: a divisor of [`Real::BLOCK`].
 const SIDE: usize = 4;
 
 /// Writes the first `points` scalars of each row of `rows`, which are `stride` long, as the first columns of `columns`, whose rows

@@ -229,7 +229,7 @@ fn lane_by_lane<R: Real>(x: &[R], values: &mut [R], function: fn(f64) -> f64) {
     }
 }
 
-/// Whether any lane is beyond [`WAVE_LIMIT`].
+/// True if any lane is beyond [`WAVE_LIMIT`].
 #[inline(always)]
 fn any_beyond<S: Simd, R: Real>(x: Lanes<S, R>) -> bool {
     (-x.abs()).any_less_than(R::of(-WAVE_LIMIT))
