@@ -100,7 +100,7 @@ fn expressions_are_run_swept_timed_and_listed() {
         }
     }
     let runs = folder.path().join("data/runs");
-    assert!(runs.join("own-deep-0-n-8-d-6-hidden-4-iterations-30.parquet").exists());
+    assert!(runs.join("own-deep-0-n-8-d-6-widths-4-iterations-30.parquet").exists());
     let swept = with(
         "sweep",
         &[&["--rates", "1,0.1", "--seeds", "2", "--iterations", "20", "--jobs", "1"][..], &SMALL].concat(),

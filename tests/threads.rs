@@ -31,7 +31,8 @@ fn runs_are_the_same_bits_on_any_number_of_threads() {
                 use_threads_per_run(threads).unwrap();
                 bits(&protocol, function, optimizer)
             });
-            assert!(found[0].iter().any(|&bits| bits != found[0][0]), "{function}, {optimizer}: nothing moves");
+            // The mean of the first and of the last of six iterations.
+            assert!(found[0][1] != found[0][16], "{function}, {optimizer}: nothing moves");
             for (bits, threads) in found.iter().zip([1, 2, 3, 4, 7]) {
                 assert!(*bits == found[0], "{function}, {optimizer}, {dtype:?}, {dimensions}: {threads} threads");
             }

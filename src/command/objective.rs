@@ -8,6 +8,7 @@ use overparam::expression::Data;
 use overparam::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 
 /// An objective of your own, in place of a function's name.
@@ -102,12 +103,23 @@ impl ExpressionOptions {
             return wrong("--box", "given as LO,HI with an --expression", given("left out"));
         };
         ordered("--box", bounds)?;
-        let mut expression = Expression::parse(text, bounds, self.read()?)?;
+        let numbers = self.read()?;
+        // Another file of the same name makes another expression.
+        let mark = |numbers: &Data| {
+            let mut hasher = DefaultHasher::new();
+            numbers.hash(&mut hasher);
+            format!("{:016x}", hasher.finish())
+        };
+        let marks: Vec<String> = numbers.iter().map(|(_, numbers)| mark(numbers)).collect();
+        let mut expression = Expression::parse(text, bounds, numbers)?;
         if let Some(Pair([lo, hi])) = self.range {
             ordered("--range", [lo, hi])?;
             expression = expression.range(lo, hi);
         }
-        let data: BTreeMap<_, _> = self.data.iter().map(|(name, path)| (name, path.display().to_string())).collect();
+        let described = |((name, path), mark): (&(String, PathBuf), String)| {
+            (name.clone(), json!({ "file": path.display().to_string(), "hash": mark }))
+        };
+        let data: BTreeMap<_, _> = self.data.iter().zip(marks).map(described).collect();
         let description =
             json!({ "text": text, "box": bounds, "range": self.range.map(|Pair(range)| range), "data": data });
         let name = match &self.name {

@@ -3,6 +3,7 @@
 use super::{Array, Shape};
 use crate::error::Error;
 use crate::points;
+use std::hash::{Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,6 +22,14 @@ use std::sync::Arc;
 pub struct Data {
     shape: Shape,
     values: Arc<[f64]>,
+}
+
+impl Hash for Data {
+    /// Shape and numbers, bit by bit.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.shape.hash(state);
+        self.values.iter().for_each(|value| value.to_bits().hash(state));
+    }
 }
 
 impl Data {

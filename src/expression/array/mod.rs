@@ -25,7 +25,7 @@ const MOST_CONSTANTS: usize = 1 << 26;
 const MOST_OPERATIONS: usize = 1 << 22;
 
 /// The shape of an array.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Shape {
     /// A single number.
     Scalar,

@@ -238,6 +238,11 @@ impl Evaluation<'_> {
             (Shape::Matrix(..), Subscript::At(at)) if self.array(at)?.shape() == Shape::Scalar => {
                 self.subscripted(rows, second)
             }
+            (Shape::Matrix(..), Subscript::At(_)) if matches!(second, Subscript::At(at) if self.array(at)?.shape() != Shape::Scalar) =>
+            {
+                let text = "expected a list of places for rows or for columns, found two: numpy pairs them; take rows, then columns";
+                Err(Mistake::new(self.span(second), text.to_owned()))
+            }
             (Shape::Matrix(..), _) => {
                 let columns = self.subscripted(checked(rows, &self.span(first))?.transpose(), second)?;
                 Ok(columns.transpose())
@@ -284,6 +289,9 @@ impl Evaluation<'_> {
                     _ => return Err(Mistake::new(piece.span.clone(), format!("expected {expected}, found {number}"))),
                 }
             }
+        }
+        if extents.iter().filter(|extent| **extent < 0).count() > 1 {
+            return Err(Mistake::new(place.clone(), "expected at most one -1 among the extents".to_owned()));
         }
         let len = array.len();
         let known = extents.iter().filter(|extent| **extent > 0);

@@ -401,7 +401,9 @@ fn unknown_name<T>(input: &Input<'_>, name: &str, span: Range<usize>) -> Parsed<
                 names.iter().filter(|name| FUNCTIONS.iter().all(|known| known.name != **name)).collect();
             own.sort_unstable();
             own.dedup();
-            let own = own.into_iter().copied().collect::<Vec<_>>().join(", ");
+            const SHOWN: usize = 20;
+            let more = if own.len() > SHOWN { ", …" } else { "" };
+            let own = own.into_iter().copied().take(SHOWN).collect::<Vec<_>>().join(", ") + more;
             format!("unknown name '{}': there are {own} and functions", super::shortened(name))
         }
     };
@@ -413,7 +415,7 @@ fn call<'a>(input: &mut Input<'a>, name: &'a str, span: Range<usize>) -> Parsed<
     let Some(function) = FUNCTIONS.iter().find(|function| function.name == name) else {
         let state = &input.state;
         if GIVEN.contains(&name) || state.names.contains_key(name) || state.data.contains(&name) {
-            let problem = format!("'{name}' is no function: {name}[0] takes a part, {name} * (…) multiplies");
+            let problem = format!("'{name}' is not a function: {name}[0] takes a part, {name} * (…) multiplies");
             return mistake(span, problem);
         }
         let names: Vec<_> = FUNCTIONS.iter().map(|function| function.name).collect();
@@ -447,8 +449,8 @@ fn call<'a>(input: &mut Input<'a>, name: &'a str, span: Range<usize>) -> Parsed<
     }
     let end = expect(input, ")", "an operator, ',' or ')'")?.end;
     input.state.depth -= 1;
-    // numpy's second argument.
-    if function.has_axis() && arguments.len() == 2 && axis.is_none() {
+    // numpy's second argument, which of a norm is not the axis.
+    if function.has_axis() && function.name != "norm" && arguments.len() == 2 && axis.is_none() {
         axis = arguments.pop();
     }
     if !function.arguments.contains(&arguments.len()) {

@@ -151,7 +151,7 @@ const MISTAKES: [(&str, &str, std::ops::Range<usize>); 72] = [
     ("sume(u)", "unknown function 'sume': did you mean 'sum'?", 0..4),
     ("sin", "expected the arguments of a function, sin(v)", 0..3),
     ("sin + 1", "expected the arguments of a function, sin(v)", 0..3),
-    ("u(1)", "'u' is no function: u[0] takes a part, u * (…) multiplies", 0..1),
+    ("u(1)", "'u' is not a function: u[0] takes a part, u * (…) multiplies", 0..1),
     ("ln(u)", "unknown function 'ln': did you mean 'log'?", 0..2),
     ("sum(u) + q_q", "unknown name 'q_q': there are d, e, i, m, pi, u, v, w, x and functions", 9..12),
     ("1e400", "expected a number of double precision, at most 1.8e308", 0..5),
