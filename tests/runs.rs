@@ -68,6 +68,47 @@ fn a_run_can_be_stopped_and_steered() {
 }
 
 #[test]
+fn a_run_that_is_left_early_has_its_last_iteration() {
+    let protocol = protocol();
+    for iterations in [1, 50, 777] {
+        // Its trace is thinned, so that most iterations are not recorded.
+        let settings = protocol.settings(Function::Levy).iterations(10_000);
+        let mut descent = protocol.start(Function::Levy, Optimizer::Deep, 0, &settings).unwrap();
+        let last = descent.by_ref().take(iterations).last().unwrap();
+        let run = descent.finish();
+        assert_eq!((run.iterations, run.outcome), (iterations as u64, Outcome::Stopped));
+        assert_eq!(run.samples.last(), Some(&last));
+        assert_eq!((run.seconds, run.best), (last.seconds, last.best));
+    }
+}
+
+#[test]
+fn a_steered_run_does_not_settle() {
+    let protocol = protocol();
+    let settings = protocol.settings(Function::Sphere).iterations(1_000);
+    let mut descent = protocol.start(Function::Sphere, Optimizer::Deep, 0, &settings).unwrap();
+    let (mut count, mut first) = (0, f64::NAN);
+    while let Some(sample) = {
+        // Nothing moves for a while; then it does.
+        descent.set_step_size(if count < 400 { 0.0 } else { 1.0 }).unwrap();
+        descent.next()
+    } {
+        if count == 0 {
+            first = sample.mean;
+        }
+        count += 1;
+    }
+    let run = descent.finish();
+    assert_eq!((count, run.iterations, run.settled_at), (1_000, 1_000, None));
+    assert!(run.samples.last().unwrap().mean < 0.5 * first);
+    let mut descent = protocol.start(Function::Sphere, Optimizer::Deep, 0, &settings).unwrap();
+    for step_size in [-1.0, f64::NAN, f64::INFINITY] {
+        let error = descent.set_step_size(step_size).unwrap_err().to_string();
+        assert!(error.contains("the step size") && error.contains(&step_size.to_string()), "{error}");
+    }
+}
+
+#[test]
 fn the_end_is_the_state_after_the_last_step() {
     let protocol = protocol();
     for (optimizer, residual) in [(Optimizer::Shallow, false), (Optimizer::Deep, false), (Optimizer::Deep, true)] {
@@ -163,6 +204,36 @@ fn a_saved_run_comes_back_to_the_bit() {
     .unwrap();
     assert!(Run::load(&path).unwrap_err().to_string().contains("Run::save"));
     assert!(Run::load(folder.path().join("none.parquet")).is_err());
+}
+
+/// A file whose columns do not fit together is refused, not made up.
+#[test]
+fn a_saved_run_that_was_changed_is_refused() {
+    let protocol = protocol();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.parquet");
+    let settings = protocol.settings(Function::Sphere).iterations(30);
+    protocol.run(Function::Sphere, Optimizer::Deep, 0, &settings).unwrap().save(&path).unwrap();
+    let table = trace::read(&path).unwrap();
+    for (column, change) in [
+        ("sample_mean", "0.5 0.25"),
+        ("sample_mean", "a b c"),
+        ("x", "0.5"),
+        ("end_parameters", "1 2 3"),
+        ("device", "abacus"),
+        ("settings", "{}"),
+    ] {
+        let mut changed = table.clone();
+        changed.with_column(overparam::polars::prelude::Column::new(column.into(), [change])).unwrap();
+        trace::write(&changed, &path, "null").unwrap();
+        let error = Run::load(&path).unwrap_err().to_string();
+        assert!(error.contains("`Run::save`"), "{column}: {error}");
+    }
+    // One from a GPU comes back.
+    let mut changed = table.clone();
+    changed.with_column(overparam::polars::prelude::Column::new("device".into(), ["cuda"])).unwrap();
+    trace::write(&changed, &path, "null").unwrap();
+    assert_eq!(Run::load(&path).unwrap().device, "cuda");
 }
 
 #[test]
