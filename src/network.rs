@@ -302,7 +302,8 @@ mod tests {
                     for _ in 0..layers {
                         let sum = |index| row(index).iter().zip(&input).fold(1.0, |sum, (w, x)| sum + w.wide() * x);
                         let sums: Vec<f64> = (0..SIZE).map(sum).collect();
-                        let (value, slope): (fn(f64) -> f64, fn(f64) -> f64) = match activation {
+                        type Map = fn(f64) -> f64;
+                        let (value, slope): (Map, Map) = match activation {
                             Activation::Relu => (|sum| sum.max(0.0), |sum| f64::from(sum > 0.0)),
                             _ => (f64::tanh, |sum| 1.0 - sum.tanh().powi(2)),
                         };

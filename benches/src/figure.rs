@@ -272,7 +272,7 @@ mod tests {
     fn a_series_is_a_line_in_both_panels() {
         let point = |series: &str, flop: u64, time: f64, peak: u64, data: u64| Point {
             series: series.to_owned(),
-            function: Function::Sphere.into(),
+            function: Function::Sphere,
             optimizer: Optimizer::Shallow,
             dimensions: Dimensions::PAPER,
             dtype: Dtype::F64,

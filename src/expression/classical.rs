@@ -77,8 +77,7 @@ mod tests {
                 let kernel = expression.kernel::<f64>(d).unwrap();
                 let found = crate::objective::evaluate(&*kernel, &x, d).unwrap();
                 let (values, gradients) = (found.scaled, found.gradient);
-                for point in 0..points {
-                    let (found, expected) = (values[point], built_in.scaled[point]);
+                for (point, (&found, &expected)) in values.iter().zip(&built_in.scaled).enumerate() {
                     let error = (found - expected).abs();
                     assert!(error <= 1e-12 * expected.abs() + 1e-14, "{function} of {d}: {found}, expected {expected}");
                     let place = point * d..(point + 1) * d;

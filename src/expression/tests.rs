@@ -1,5 +1,7 @@
 //! Expressions held to a plain interpreter of their graphs, to central differences and to the built-in functions.
 
+#![expect(clippy::reversed_empty_ranges, reason = "ends below 0 count from the end")]
+
 use super::graph::{Graph, Id, Op};
 use super::plan::Program;
 use super::*;
@@ -403,7 +405,8 @@ fn operations_with_steps_agree_with_the_interpreter() {
 #[test]
 fn slopes_that_are_constant_or_the_coordinates_are_found() {
     let weights = [0.5, -1.0, 2.0];
-    let all: [(&str, fn(Array) -> Array); 6] = [
+    type Closure = fn(Array) -> Array;
+    let all: [(&str, Closure); 6] = [
         ("sum", |u| u.sum()),
         ("nothing", |u| u.len() as f64 * Array::scalar(2.0)),
         ("parabola", |u| 0.5 * u.square().sum()),

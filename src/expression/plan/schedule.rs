@@ -320,10 +320,10 @@ impl<'a> Planner<'a> {
                         start += self.len(part);
                     }
                 }
-                Op::Scatter { base: Some(base), parts } => {
-                    if self.settles(*base, id) && parts.iter().all(|(part, _)| part != base) {
-                        self.within.insert(*base, (id, 0));
-                    }
+                Op::Scatter { base: Some(base), parts }
+                    if self.settles(*base, id) && parts.iter().all(|(part, _)| part != base) =>
+                {
+                    self.within.insert(*base, (id, 0));
                 }
                 Op::Scatter { base: None, parts } => {
                     let mut times: HashMap<Id, usize> = HashMap::new();

@@ -279,8 +279,7 @@ impl Writer<'_, '_> {
             }
             Kind::Constants => {
                 let place = Value::Memory { node: id, start: 0, one: false };
-                if !self.found.contains_key(&id) {
-                    self.found.insert(id, place);
+                if self.found.insert(id, place).is_none() {
                     self.constants(id, place);
                 }
                 place
