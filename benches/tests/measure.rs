@@ -139,7 +139,7 @@ fn a_peer_that_agrees_is_compared_with() {
     for row in rows {
         let ours = rows.iter().find(|ours| {
             let same = |column: &&str| ours[*column] == row[*column];
-            ours["program"] == "overparam" && ["function", "optimizer", "rule", "dtype"].iter().all(|c| same(c))
+            ours["program"] == "overparam" && ["function", "optimizer", "rule", "dtype"].iter().all(same)
         });
         let number = |row: &Value, column: &str| row[column].as_f64().unwrap();
         if row["program"] == "overparam" {

@@ -1,6 +1,6 @@
 //! Descent: the two optimizers, shallow and deep, and the loop that they share: descent on the mean objective of `N` points in the unit cube, by gradient descent or another [update rule](crate::rule).
 //!
-//! They differ in one thing, how parameters become x: the shallow optimizer moves y and x = S(y) ([`Shallow`]); the deep
+//! They differ in one thing, how parameters become x: the shallow optimizer moves y, and x = S(y); the deep
 //! optimizer moves the weights and the inputs of a network whose output is y ([`EmbeddingPerceptron`](crate::network::EmbeddingPerceptron)). They share the
 //! descent loop, the update rules and the schedules of the step size, and a run of one starts at the same x as the run of the other with the same seed
 //! unless it starts [elsewhere](ShallowStart::Own).

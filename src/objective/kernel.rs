@@ -64,7 +64,7 @@ pub trait Kernel<R: Real>: Send + Sync {
     /// The smallest and the largest raw value: F = (f - min) / (max - min).
     fn range(&self) -> [f64; 2];
 
-    /// True if [`Kernel::apply`] knows [`Update::Step`]. Without, it is for gradients alone.
+    /// True if [`Kernel::apply`] takes steps itself. Without, it is for gradients alone.
     fn steps(&self) -> bool {
         true
     }
