@@ -92,7 +92,7 @@ impl FromStr for Backend {
 }
 
 /// A dfdx device that closures over dfdx operations run on.
-pub trait Compute<E: Dtype>: Device<E> + Send + Sync {
+pub trait Compute<E: Dtype>: Device<E> {
     /// The backend of the device.
     const BACKEND: Backend;
 }

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::objective::Kernel;
 use crate::simd::Real;
 use crate::team::Team;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 /// A run under way: an iterator over its iterations, made by [`Protocol::start`](super::Protocol::start) or
@@ -37,6 +38,8 @@ use std::sync::Arc;
 pub struct Descent<'a> {
     descent: Box<dyn Advance + Send + 'a>,
     team: Team,
+    /// A run on dfdx's tape stays on its thread.
+    here: PhantomData<*const ()>,
 }
 
 impl<'a> Descent<'a> {
@@ -64,6 +67,7 @@ impl<'a> Descent<'a> {
         let progress = Progress::new(dimensions.n, dimensions.d, settings);
         Ok(Self {
             team: Team::new(threads)?,
+            here: PhantomData,
             descent: Box::new(Typed { name: name.to_owned(), settings: *settings, origin, progress, step }),
         })
     }
@@ -127,7 +131,7 @@ impl<'a> Descent<'a> {
     }
 
     fn advance(&mut self) {
-        let Self { descent, team } = self;
+        let Self { descent, team, .. } = self;
         team.run(|| descent.advance());
     }
 
@@ -142,7 +146,7 @@ impl Iterator for Descent<'_> {
 
     /// Takes an iteration. When a run of gradient descent settles, this is the last one; the result has the extrapolated ones, too.
     fn next(&mut self) -> Option<Sample> {
-        let Self { descent, team } = self;
+        let Self { descent, team, .. } = self;
         team.run(|| descent.next())
     }
 }

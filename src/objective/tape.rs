@@ -6,27 +6,29 @@ use crate::error::Error;
 use crate::simd::{Panel, Panels, Real};
 use crate::squash::{squash_panel, squash_slope};
 use dfdx::prelude::*;
+use send_wrapper::SendWrapper;
 
 /// An objective on `N` points of `D` coordinates: the tape begins at x, so that everything before it is the same as for other kernels.
 ///
 /// All points are in one panel. Tensors are allocated by dfdx in every iteration.
 pub(crate) struct OnTape<'a, const N: usize, const D: usize, O, Dev> {
     objective: &'a O,
-    device: Dev,
+    /// Those of dfdx for a GPU belong to one thread. A run on the tape has no other.
+    device: SendWrapper<Dev>,
     range: [f64; 2],
 }
 
 impl<'a, const N: usize, const D: usize, O, Dev> OnTape<'a, N, D, O, Dev> {
     /// The kernel of `objective` on `device`, where F = 0 and F = 1 stand for the raw values `range`.
     pub(crate) fn new(objective: &'a O, device: Dev, range: [f64; 2]) -> Self {
-        Self { objective, device, range }
+        Self { objective, device: SendWrapper::new(device), range }
     }
 }
 
 impl<const N: usize, const D: usize, R, O, Dev> Kernel<R> for OnTape<'_, N, D, O, Dev>
 where
     R: Kernels,
-    Dev: Device<R> + Send + Sync,
+    Dev: Device<R>,
     O: Objective<N, D, R, Dev>,
 {
     fn workspace(&self, _: usize) -> Workspace<R> {
