@@ -1,7 +1,7 @@
 //! A program on the coordinates, as operations on arrays.
 
 use super::function::{Function, Meaning};
-use super::syntax::{Operation, Operator, Piece, Program, Subscript};
+use super::program::{Operation, Operator, Piece, Program, Subscript};
 use super::{Data, Mistake};
 use crate::expression::array::{Array, Shape, pairs, take_mistake};
 use std::ops::Range;
@@ -19,7 +19,7 @@ enum Value {
     Pairs([Array; 2]),
 }
 
-/// A scalar's number or a vector's numbers, where no coordinate takes part.
+/// An evaluation under way.
 struct Evaluation<'a> {
     program: &'a Program,
     values: Vec<Value>,

@@ -18,6 +18,7 @@
 
 mod evaluate;
 mod function;
+mod program;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -26,8 +27,8 @@ mod token;
 use super::data::Data;
 use super::{Array, Bounds, Expression};
 use crate::error::Error;
+use program::GIVEN;
 use std::ops::Range;
-use syntax::GIVEN;
 
 /// The widest part of a text that is shown around a mistake, in characters.
 const WINDOW: usize = 72;

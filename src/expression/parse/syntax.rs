@@ -1,6 +1,7 @@
 //! The grammar: from words to a [`Program`].
 
-use super::function::{FUNCTIONS, Function};
+use super::function::FUNCTIONS;
+use super::program::{GIVEN, Node, Operation, Operator, Piece, Program, Subscript};
 use super::token::{Kind, Token, tokens};
 use super::{Mistake, spell};
 use std::collections::HashMap;
@@ -16,85 +17,17 @@ const LONGEST: usize = 1 << 20;
 /// The deepest nesting.
 const DEEPEST: usize = 200;
 
-/// Names that mean something without having been defined.
-pub(super) const GIVEN: [&str; 6] = ["u", "x", "d", "i", "pi", "e"];
-
-/// A part of the text and the node that has its value.
-#[derive(Clone, Debug)]
-pub(super) struct Piece {
-    pub node: usize,
-    pub span: Range<usize>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Operator {
-    Add,
-    Subtract,
-    Multiply,
-    Divide,
-    MatrixMultiply,
-    Power,
-    Less,
-    LessEqual,
-    Greater,
-    GreaterEqual,
-    Equal,
-    NotEqual,
-}
-
-/// What stands between brackets, for one axis.
-#[derive(Clone, Debug)]
-pub(super) enum Subscript {
-    At(Piece),
-    Slice([Option<Piece>; 3]),
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum Operation {
-    Number(f64),
-    /// The coordinates in the box.
-    U,
-    /// The coordinates in the unit cube.
-    X,
-    /// Their number.
-    D,
-    /// The vector 0, 1, …
-    I,
-    /// Data by number.
-    Data(usize),
-    Negate(Piece),
-    Binary(Operator, [Piece; 2]),
-    Call {
-        function: &'static Function,
-        arguments: Vec<Piece>,
-        axis: Option<Piece>,
-    },
-    List(Vec<Piece>),
-    Part(Piece, Vec<Subscript>),
-    Transpose(Piece),
-}
-
-/// An operation and where a mistake in it is shown.
-#[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub operation: Operation,
-    pub place: Range<usize>,
-}
-
-/// Operations, each after those that it takes its operands from.
-#[derive(Clone, Debug)]
-pub(super) struct Program {
-    pub nodes: Vec<Node>,
-    pub result: Piece,
-}
-
+/// What is known while a text is read.
 #[derive(Debug)]
 struct State<'a> {
     text: &'a str,
     tokens: &'a [Token<'a>],
+    /// The names of the data.
     data: &'a [&'a str],
     nodes: Vec<Node>,
+    /// The nodes of names that have been met.
     names: HashMap<&'a str, usize>,
+    /// How many parentheses, signs and powers are open.
     depth: usize,
 }
 
@@ -124,6 +57,11 @@ const OTHER: Failure = ErrMode::Backtrack(Failed(None));
 
 fn mistake<T>(span: Range<usize>, text: impl Into<String>) -> Parsed<T> {
     Err(ErrMode::Cut(Failed(Some(Mistake::new(span, text)))))
+}
+
+/// Refuses the next word.
+fn refuse<T>(input: &Input<'_>, expected: &str) -> Parsed<T> {
+    Err(ErrMode::Cut(Failed(Some(unexpected(input, expected)))))
 }
 
 /// The program that `text` is, with data of these names.
@@ -175,7 +113,7 @@ fn unexpected(input: &Input<'_>, expected: &str) -> Mistake {
 fn expect(input: &mut Input<'_>, sign: &str, expected: &str) -> Parsed<Range<usize>> {
     match take(input, sign) {
         Some(span) => Ok(span),
-        None => Err(ErrMode::Cut(Failed(Some(unexpected(input, expected))))),
+        None => refuse(input, expected),
     }
 }
 
@@ -218,7 +156,7 @@ fn parts(input: &mut Input<'_>) -> Parsed<Piece> {
         return mistake(result.span.start..end.end, "expected a name for each part before the last: name = …;");
     }
     if peek(input).is_some() {
-        return Err(ErrMode::Cut(Failed(Some(unexpected(input, "an operator or the end")))));
+        return refuse(input, "an operator or the end");
     }
     Ok(result)
 }
@@ -332,7 +270,7 @@ fn operand(input: &mut Input<'_>) -> Parsed<Piece> {
             let Some(Token { kind: Kind::Name("T"), span }) = peek(input) else {
                 let expected =
                     "T for the transposed matrix after '.' (a function is written before its argument, sum(u))";
-                return Err(ErrMode::Cut(Failed(Some(unexpected(input, expected)))));
+                return refuse(input, expected);
             };
             input.next_token();
             let whole = piece.span.start..span.end;
@@ -487,7 +425,7 @@ fn subscript(input: &mut Input<'_>) -> Parsed<Subscript> {
     let mut colons = 0;
     loop {
         if colons == 2 && is_sign(peek(input), ":") {
-            return Err(ErrMode::Cut(Failed(Some(unexpected(input, "at most first:end:step")))));
+            return refuse(input, "at most first:end:step");
         } else if take(input, ":").is_some() {
             colons += 1;
         } else if ends[colons].is_some() || is_sign(peek(input), ",") || is_sign(peek(input), "]") {
@@ -498,7 +436,7 @@ fn subscript(input: &mut Input<'_>) -> Parsed<Subscript> {
     }
     match (colons, ends) {
         (0, [Some(at), ..]) => Ok(Subscript::At(at)),
-        (0, _) => Err(ErrMode::Cut(Failed(Some(unexpected(input, "a place or a slice such as 1:"))))),
+        (0, _) => refuse(input, "a place or a slice such as 1:"),
         (_, ends) => Ok(Subscript::Slice(ends)),
     }
 }

@@ -327,7 +327,8 @@ fn deep_and_long_texts_are_refused_quickly_or_work() {
     assert!(message(&"x".repeat(1 << 20)).starts_with("unknown name 'xxxxxxxxxxxxxxxxxxxx…': there are "));
     let longer = message(&" ".repeat((1 << 20) + 1));
     assert_eq!(longer, "expected a text of at most 1048576 bytes, found one of 1048577");
-    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+    // Less than a second alone; what grows with the square of the length takes hours.
+    assert!(begun.elapsed().as_secs() < 300, "{:?}", begun.elapsed());
 }
 
 #[test]
