@@ -50,6 +50,14 @@ $(PEERS)/ready: benches/peers/requirements.txt
 	$(PEERS)/bin/pip install --quiet --no-deps -r $<
 	touch $@
 
+# Where `make results` reads from: what `make figures` and `make bench` have written.
+RESULTS ?=
+
+.PHONY: results
+results: set-up ## Write docs/results.md from the data that make figures and make bench have left in data/
+	$(CARGO) build $(RELEASE) --workspace
+	target/release/overparam-bench results $(RESULTS)
+
 .PHONY: kernels
 kernels: set-up ## Time the kernels alone, with Criterion (about 3 minutes after the build)
 	$(CARGO) bench --locked --package overparam-bench --bench kernels
@@ -57,6 +65,7 @@ kernels: set-up ## Time the kernels alone, with Criterion (about 3 minutes after
 .PHONY: test
 test: set-up lint ## Format, clippy, rustdoc, every test and the notebooks (about 40 minutes on 2 cores the first time, then 8)
 	$(CARGO) test $(RELEASE) --workspace
+	$(MAKE) examples
 	@if [ "$$(id -u)" = 0 ]; then $(MAKE) test-root; else echo "test: not root: files of other users, mount points and limits on" \
 		"threads were NOT TESTED"; fi
 	@if [ "$(SANITIZERS)" = yes ]; then $(MAKE) test-sanitizers; else echo "test: the C compiler's sanitizers do not work here:" \
@@ -67,6 +76,13 @@ ifneq ($(HAVE_VENV),)
 else
 	@echo "test: passed, but the NOTEBOOKS WERE NOT TESTED; for them, on Debian: apt-get install python3-venv"
 endif
+
+.PHONY: examples
+examples: set-up ## Run all programs in examples/, each of which checks what it shows (seconds after the build)
+	$(CARGO) build $(RELEASE) --examples
+	@mkdir -p .lab
+	@for example in examples/*.rs; do name=$$(basename $$example .rs); echo "examples: $$name"; \
+		target/release/examples/$$name >.lab/example.log 2>&1 || { cat .lab/example.log; exit 1; }; done
 
 .PHONY: test-root
 test-root: set-up ## Run the tests that only root can: files of other users, mount points, limits on threads (seconds after the build)
@@ -91,10 +107,11 @@ test-sanitizers: set-up ## Run the GPU kernels' source on the CPU under the C co
 	$(CARGO) test $(RELEASE) --lib sanitizers_find -- --ignored
 
 .PHONY: lint
-lint: set-up ## Format, clippy and rustdoc, warnings being errors
+lint: set-up ## Format, clippy with and without the program, rustdoc, warnings being errors
 	@echo "lint: checking (about 4 minutes on 2 cores the first time, then seconds)"
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(RELEASE) --workspace --all-targets -- -D warnings
+	$(CARGO) clippy $(RELEASE) --no-default-features --lib --examples -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(RELEASE) --workspace --no-deps
 
 .PHONY: check-cuda

@@ -9,7 +9,7 @@ pub enum Error {
     /// A name that is not one of the valid ones.
     #[error("unknown {kind} '{given}'{}; the valid ones are {valid}", suggestion(.nearest))]
     Unknown {
-        /// What was to be named, such as "function".
+        /// The kind of the thing that was to be named, such as "function".
         kind: &'static str,
         /// The name given.
         given: String,
@@ -48,6 +48,24 @@ pub enum Error {
         expected: usize,
         /// Coordinates given.
         given: usize,
+    },
+
+    /// An [`Expression`](crate::Expression) that cannot be evaluated.
+    #[error("the expression '{name}': {problem}")]
+    Expression {
+        /// The name of the expression.
+        name: String,
+        /// The problem, with its place in the source where it has one.
+        problem: String,
+    },
+
+    /// A mistake in the text of an [`Expression`](crate::Expression).
+    #[error("{problem}{excerpt}")]
+    Text {
+        /// What was expected, and what was found.
+        problem: String,
+        /// A line of the text and a line of carets under the place, each after the end of a line; nothing of an empty text.
+        excerpt: String,
     },
 
     /// Input data that cannot be used.

@@ -17,6 +17,7 @@
 //!
 //! # Where things are
 //! - [`objective`]: the functions to minimize, nine and your own
+//! - [`expression`]: objectives of your own, written as array expressions
 //! - [`network`]: the network of the deep optimizer and its activations
 //! - [`descent`]: the two optimizers, settings, the descent loop; [`rule`]: the update rules and the schedules of the step size
 //! - [`experiment`]: single runs, sweeps over learning rates and seeds, the paper's protocol
@@ -37,6 +38,7 @@ mod device;
 mod element;
 pub mod error;
 pub mod experiment;
+pub mod expression;
 pub mod figure;
 pub mod interrupt;
 mod memory;
@@ -57,6 +59,7 @@ pub mod trace;
 pub use device::{Backend, Compute};
 pub use element::Element;
 pub use error::Error;
+pub use expression::{Array, Expression};
 pub use objective::{Couplings, Function, Problem};
 pub use simd::{Real, instruction_set, instruction_sets, use_instruction_set};
 pub use team::use_threads_per_run;
@@ -67,12 +70,14 @@ pub use {dfdx, plotly, polars};
 
 /// The names that programs and notebooks need.
 pub mod prelude {
-    pub use crate::descent::{Budget, Optimizer, Outcome, Settings, ShallowStart, Squash};
+    pub use crate::descent::{Budget, Optimizer, Outcome, Sample, Settings, ShallowStart, Squash, Tolerance};
     pub use crate::device::Backend;
     pub use crate::error::Error;
     pub use crate::experiment::{
-        Candidate, Choice, Comparison, Dimensions, Dtype, PaperShape, Protocol, Run, Shape, Stage, Sweep, Units,
+        Candidate, Choice, Comparison, Descent, Dimensions, Dtype, End, PaperShape, Protocol, Run, Shape, Stage, Sweep,
+        Units, Widths,
     };
+    pub use crate::expression::{Array, Expression};
     pub use crate::figure::{Figure, Plot, figure1, figure2, figure3};
     pub use crate::network::{Activation, EmbeddingPerceptron, Initialization};
     pub use crate::notebook::{Display as _, DisplayFigure as _, show};

@@ -148,7 +148,7 @@ impl Version {
 #[derive(Debug, PartialEq, Eq)]
 struct Group {
     version: Version,
-    /// Where the groups are mounted, relative to the root.
+    /// The folder at which the groups are mounted, relative to the root.
     mount: PathBuf,
     /// The group's folder, relative to the mount.
     path: PathBuf,

@@ -116,6 +116,19 @@ impl<const N: usize, const K: usize, const H: usize, const L: usize, const D: us
         })
     }
 
+    /// The network with these parameters, [`PARAMETERS`](Self::PARAMETERS) of them in the order of
+    /// [`Dimensions::start`](crate::experiment::Dimensions::start).
+    pub(crate) fn from_parameters(device: &Dev, parameters: &[f64]) -> Result<Self, Dev::Err> {
+        let mut numbers = parameters.iter().map(|&parameter| E::of(parameter));
+        let embeddings = numbers.by_ref().take(N * K).collect();
+        Ok(Self {
+            embeddings: device.try_tensor_from_vec(embeddings, (Const::<N>, Const::<K>))?,
+            input: take_layer(device, &mut numbers)?,
+            hidden: (1..L).map(|_| take_layer(device, &mut numbers)).collect::<Result<_, _>>()?,
+            output: take_layer(device, &mut numbers)?,
+        })
+    }
+
     /// y = net(z), N×D, as a chain of ordinary dfdx operations whose gradients go into `gradients`.
     ///
     /// # Errors
@@ -164,6 +177,19 @@ impl Draws {
             Initialization::PytorchUniform => Uniform::new_inclusive(-deviation, deviation).sample(&mut self.generator),
         })
     }
+}
+
+/// The layer of the next numbers.
+fn take_layer<const I: usize, const O: usize, E: Kernels, Dev: Device<E>>(
+    device: &Dev,
+    numbers: &mut impl Iterator<Item = E>,
+) -> Result<Linear<I, O, E, Dev>, Dev::Err> {
+    let weight = numbers.by_ref().take(O * I).collect();
+    let bias = numbers.by_ref().take(O).collect();
+    Ok(Linear {
+        weight: device.try_tensor_from_vec(weight, (Const::<O>, Const::<I>))?,
+        bias: device.try_tensor_from_vec(bias, (Const::<O>,))?,
+    })
 }
 
 fn draw_layer<const I: usize, const O: usize, E: Kernels, Dev: Device<E>>(

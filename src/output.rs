@@ -17,7 +17,7 @@ use std::sync::{Mutex, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::Duration;
 use tempfile::{NamedTempFile, TempDir};
 
-/// What the names of temporary files begin with, and how many letters and digits follow.
+/// The prefix of the names of temporary files, and the number of letters and digits that follow.
 const PREFIX: &str = ".overparam-";
 const RANDOM: usize = 6;
 
@@ -96,7 +96,7 @@ impl Output {
         &self.path
     }
 
-    /// Whether `path` is the file that this output writes, by whatever links it is reached.
+    /// True if `path` is the file that this output writes, by whatever links it is reached.
     pub fn leads_to(&self, path: &Path) -> bool {
         target_of(path).and_then(|target| resolved(&target)).is_ok_and(|target| target == self.target)
     }
@@ -254,7 +254,7 @@ fn refused(path: &Path, found: &str) -> Error {
     Error::Data { path: path.to_owned(), problem }
 }
 
-/// Where links lead that a rename would replace, whether or not there is a file already.
+/// The target of links that a rename would replace, whether or not there is a file already.
 fn target_of(path: &Path) -> io::Result<PathBuf> {
     let mut target = path.to_owned();
     for _ in 0..MOST_LINKS {
@@ -276,14 +276,14 @@ fn resolved(target: &Path) -> io::Result<PathBuf> {
     Ok(folder_of(target).canonicalize()?.join(target.file_name().unwrap_or_default()))
 }
 
-/// Whether `path` ends as no name of a file does: `folder/`, `.`, `..`, or nothing at all.
+/// True if `path` ends as no name of a file does: `folder/`, `.`, `..`, or nothing at all.
 fn names_a_folder(path: &Path) -> bool {
     let name = path.as_os_str().as_encoded_bytes();
     let last = name.rsplit(|&byte| std::path::is_separator(char::from(byte))).next();
     matches!(last, None | Some(b"" | b"." | b".."))
 }
 
-/// Whether `path` is one of the names in /dev and /proc of a file that some process has open, such as /dev/stdout: others write to
+/// True if `path` is one of the names in /dev and /proc of a file that some process has open, such as /dev/stdout: others write to
 /// it still, and it is not to be replaced under their hands.
 fn leads_out_of_devices(path: &Path, target: &Path) -> bool {
     let path = std::path::absolute(path).unwrap_or_default();
@@ -344,7 +344,7 @@ fn remove_stale(folder: &Path) {
     }
 }
 
-/// Whether the owner of a file made it read-only, which root's rights and a rename would pass over.
+/// True if the owner of a file made it read-only, which root's rights and a rename would pass over.
 fn is_read_only(metadata: &Metadata) -> bool {
     #[cfg(unix)]
     return std::os::unix::fs::MetadataExt::mode(metadata) & 0o200 == 0;
@@ -352,7 +352,7 @@ fn is_read_only(metadata: &Metadata) -> bool {
     metadata.permissions().readonly()
 }
 
-/// Whether something is mounted on the file `path`, as far as Linux reports it: it cannot be renamed onto.
+/// True if something is mounted on the file `path`, as far as Linux reports it: it cannot be renamed onto.
 fn is_mount_point(path: &Path) -> bool {
     let mounts = fs::read("/proc/self/mountinfo").unwrap_or_default();
     let name = path.as_os_str().as_encoded_bytes();

@@ -9,7 +9,7 @@ use crate::descent::{Optimizer, Outcome, Settings};
 use crate::device::Backend;
 use crate::element::Element;
 use crate::error::Error;
-use crate::experiment::{Comparison, Dimensions, Dtype, Protocol, Run, Stage, Sweep};
+use crate::experiment::{Comparison, Dimensions, Dtype, End, Protocol, Run, Stage, Sweep, Widths};
 use crate::objective::Problem;
 use crate::trace;
 use crate::{interrupt, progress, simd};
@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long finished runs may be lost for, should the process be killed.
+/// The longest time that a finished run is not in the file.
 const EVERY: Duration = Duration::from_secs(2);
 
 /// The environment variable that says where data goes, instead of to `data` below the current folder.
@@ -36,7 +36,7 @@ impl Protocol {
     pub fn compare_with_progress(&self, problem: impl Into<Problem>) -> Result<Comparison, Error> {
         self.validate()?;
         let problem = &problem.into();
-        let unfinished = Unfinished::open(problem, &format!("{self:?} {problem:?}"));
+        let unfinished = Unfinished::open(problem, &format!("{self:?} {}", problem.fingerprint(self.dimensions.d)));
         let watch = Watch::new(problem, self.runs(problem), &unfinished);
         let known = |stage, optimizer, rate, seed| unfinished.find(stage, optimizer, rate, seed);
         let comparison = self.compare_beyond(Backend::Cpu, problem, &known, &|stage, run| {
@@ -62,7 +62,10 @@ impl Sweep {
     }
 
     fn watched<R: Element>(&self) -> Result<Vec<Run>, Error> {
-        let unfinished = Unfinished::open(&self.problem, &format!("{self:?} {}", R::NAME));
+        let unfinished = Unfinished::open(
+            &self.problem,
+            &format!("{self:?} {} {}", self.problem.fingerprint(self.dimensions.d), R::NAME),
+        );
         let watch = Watch::new(&self.problem, self.len(), &unfinished);
         let known = |optimizer, rate, seed| unfinished.find(Stage::Sweep, optimizer, rate, seed);
         let runs = self.run_beyond::<R>(&known, &|run| {
@@ -72,6 +75,32 @@ impl Sweep {
         watch.end();
         unfinished.close();
         Ok(runs)
+    }
+}
+
+impl Run {
+    /// Writes the run to a Parquet file that [`Run::load`] reads: settings, result, samples, and the [end](Run::end). Numbers are kept to the
+    /// last bit.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        write(&[(Stage::Timed, self.clone())], path.as_ref())
+    }
+
+    /// The run that [`Run::save`] wrote.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is not one that [`Run::save`] of this version wrote.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let problem = || {
+            let problem = "expected a run that `Run::save` of this version wrote".to_owned();
+            Error::Data { path: path.to_owned(), problem }
+        };
+        let table = trace::read(path)?;
+        let run = if table.height() == 1 { read_row(&table, 0).map_err(|_| problem())? } else { None };
+        run.map(|(_, run)| run).ok_or_else(problem)
     }
 }
 
@@ -121,9 +150,9 @@ impl<'a> Watch<'a> {
 /// The finished runs of a computation that is not finished.
 struct Unfinished {
     path: PathBuf,
-    /// How many the file had.
+    /// The number of runs that the file had.
     found: usize,
-    /// How long finished runs may be lost for.
+    /// The longest time that a finished run is not in the file.
     every: Duration,
     runs: Mutex<Runs>,
 }
@@ -211,12 +240,20 @@ fn write(runs: &[(Stage, Run)], path: &Path) -> Result<(), Error> {
         let text = |values: Vec<f64>| values.iter().map(f64::to_string).collect::<Vec<_>>().join(" ");
         Column::new(name.into(), runs.iter().map(|(_, run)| text(value(run))).collect::<Vec<_>>())
     };
+    let end = |name: &str, value: fn(&End) -> &[f64]| {
+        list(name, &|run| run.end.as_ref().map(|end| value(end).to_vec()).unwrap_or_default())
+    };
+    let norms: Vec<Option<f64>> = runs.iter().map(|(_, run)| run.end.as_ref().map(|end| end.gradient_norm)).collect();
     let samples = |name: &str, value: fn(&Sample) -> f64| list(name, &|run| run.samples.iter().map(value).collect());
     let columns = [
         Column::new("settings".into(), settings),
         Column::new("thinned_from".into(), runs.iter().map(|(_, run)| run.thinned_from).collect::<Vec<_>>()),
         list("x", &|run| run.x.clone()),
         list("range", &|run| run.scale.to_vec()),
+        end("end_points", |end| &end.points),
+        end("end_values", |end| &end.values),
+        end("end_parameters", |end| &end.parameters),
+        Column::new("end_gradient_norm".into(), norms),
         samples("sample_iteration", |sample| sample.iteration as f64),
         samples("sample_seconds", |sample| sample.seconds),
         samples("sample_min", |sample| sample.min),
@@ -251,8 +288,7 @@ fn read_row(table: &DataFrame, row: usize) -> PolarsResult<Option<(Stage, Run)>>
         Ok(text(name)?.split_whitespace().map(|number| number.parse().unwrap_or(f64::NAN)).collect())
     };
     let stage = [Stage::Sweep, Stage::Timed].into_iter().find(|stage| text("stage").is_ok_and(|s| s == stage.name()));
-    let outcome =
-        [Outcome::Finished, Outcome::Diverged].into_iter().find(|o| text("outcome").is_ok_and(|s| s == o.name()));
+    let outcome = Outcome::ALL.into_iter().find(|o| text("outcome").is_ok_and(|s| s == o.name()));
     let dtype = ["f32", "f64"].into_iter().find(|dtype| text("dtype").is_ok_and(|s| s == *dtype));
     let optimizer: Option<Optimizer> = text("optimizer")?.parse().ok();
     let settings: Option<Settings> = serde_json::from_str(&text("settings")?).ok();
@@ -266,8 +302,12 @@ fn read_row(table: &DataFrame, row: usize) -> PolarsResult<Option<(Stage, Run)>>
         return Ok(None);
     }
     let size = |name: &str| Ok::<_, PolarsError>(count(name)? as usize);
-    let dimensions =
-        Dimensions { n: size("n")?, k: size("k")?, hidden: size("hidden")?, layers: size("layers")?, d: size("d")? };
+    let widths = table.column("widths")?.str()?.get(row).and_then(|widths| match widths {
+        "" => Some(Widths::of(&[])),
+        widths => widths.parse().ok(),
+    });
+    let Some(widths) = widths else { return Ok(None) };
+    let dimensions = Dimensions { n: size("n")?, k: size("k")?, widths, d: size("d")? };
     let columns = ["iteration", "seconds", "min", "mean", "best", "step_size"];
     let columns = columns.map(|name| list(&format!("sample_{name}")));
     let [iterations, seconds, minima, means, bests, steps] = columns;
@@ -281,6 +321,16 @@ fn read_row(table: &DataFrame, row: usize) -> PolarsResult<Option<(Stage, Run)>>
         best,
         step_size,
     });
+    let end_numbers = |name: &str| list(&format!("end_{name}"));
+    let end = match table.column("end_gradient_norm")?.f64()?.get(row) {
+        Some(gradient_norm) => Some(End {
+            points: end_numbers("points")?,
+            values: end_numbers("values")?,
+            parameters: end_numbers("parameters")?,
+            gradient_norm,
+        }),
+        None => None,
+    };
     let run = Run {
         function: text("function")?,
         optimizer,
@@ -298,6 +348,7 @@ fn read_row(table: &DataFrame, row: usize) -> PolarsResult<Option<(Stage, Run)>>
         settled_at: table.column("settled_at")?.u64()?.get(row),
         thinned_from: table.column("thinned_from")?.u64()?.get(row),
         samples: samples.collect(),
+        end,
         scale,
     };
     Ok(Some((stage, run)))
@@ -326,6 +377,7 @@ mod tests {
             .chain(comparison.timed.into_iter().map(|run| (Stage::Timed, run)))
             .collect();
         (runs[0].1.settled_at, runs[0].1.thinned_from) = (Some(127), None);
+        (runs[1].1.dimensions.widths, runs[2].1.dimensions.widths) = (Widths::of(&[]), Widths::of(&[2, 9, 4]));
         write(&runs, &path).unwrap();
         let again = read(&path).unwrap();
         assert_eq!(format!("{runs:?}"), format!("{again:?}"));
@@ -399,10 +451,24 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_file_is_as_good_as_none() {
+    fn a_broken_file_and_one_without_widths_are_as_good_as_none() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("runs.parquet");
         std::fs::write(&path, "PAR1 and no more").unwrap();
-        assert_eq!(Unfinished::at(path, EVERY).found, 0);
+        assert_eq!(Unfinished::at(path.clone(), EVERY).found, 0);
+        let run =
+            Protocol::paper().run(Function::Sphere, Optimizer::Deep, 0, &Settings::default().iterations(3)).unwrap();
+        write(&[(Stage::Sweep, run)], &path).unwrap();
+        assert_eq!(Unfinished::at(path.clone(), EVERY).found, 1);
+        let table = trace::read(&path).unwrap();
+        let with = |widths: &str| {
+            let mut table = table.clone();
+            table.with_column(Column::new("widths".into(), [widths])).unwrap();
+            table
+        };
+        for other in [table.drop("widths").unwrap(), with("10,0"), with("ten")] {
+            trace::write(&other, &path, "null").unwrap();
+            assert_eq!(Unfinished::at(path.clone(), EVERY).found, 0);
+        }
     }
 }

@@ -57,19 +57,29 @@ pub(crate) fn threads() -> usize {
     if MEMBER.get() { rayon::current_num_threads() } else { 1 }
 }
 
-/// Runs `run` with `threads` threads for its kernels; with one, on this thread.
-///
-/// # Errors
-/// If the threads cannot be started.
-pub(crate) fn with<T: Send>(threads: usize, run: impl FnOnce() -> T + Send) -> Result<T, Error> {
-    if threads <= 1 {
-        return Ok(run());
+/// The threads of a run.
+pub(crate) struct Team(Option<rayon::ThreadPool>);
+
+impl Team {
+    /// `threads` threads; with one, work is done by the thread that asks for it.
+    ///
+    /// # Errors
+    /// If the threads cannot be started.
+    pub(crate) fn new(threads: usize) -> Result<Self, Error> {
+        if threads <= 1 {
+            return Ok(Self(None));
+        }
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).start_handler(|_| MEMBER.set(true)).build();
+        pool.map(|pool| Self(Some(pool))).map_err(|error| Error::Threads { threads, reason: error.to_string() })
     }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).start_handler(|_| MEMBER.set(true)).build();
-    let pool = pool.map_err(|error| Error::Threads { threads, reason: error.to_string() })?;
-    // Not installed from here: a thread of another pool would take up further runs while it waits.
-    let result = std::thread::scope(|scope| scope.spawn(|| pool.install(run)).join());
-    Ok(result.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+
+    /// Does `work`, in which [`each`] uses these threads.
+    pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let Some(pool) = &self.0 else { return work() };
+        // Not installed from here: a thread of another pool would take up further runs while it waits.
+        let result = std::thread::scope(|scope| scope.spawn(|| pool.install(work)).join());
+        result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
 }
 
 /// Does `work` with every one of `tasks`, in any order, on all threads of this run.
@@ -88,12 +98,11 @@ mod tests {
     #[test]
     fn every_task_is_done_once_on_any_number_of_threads() {
         for threads in [1, 2, 3, 4, 7] {
-            let (found, members) = with(threads, || {
+            let (found, members) = Team::new(threads).unwrap().run(|| {
                 let mut done = vec![0; 100];
                 each(done.iter_mut().enumerate(), |(i, place)| *place += i);
                 (done, super::threads())
-            })
-            .unwrap();
+            });
             assert_eq!((found, members), ((0..100).collect::<Vec<_>>(), threads));
         }
         assert_eq!(threads(), 1, "this thread has joined no team");

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::time::Instant;
 
 /// 10 points of 10 dimensions: compiled in, so that single runs take the same steps.
-const SMALL: Dimensions = Dimensions { n: 10, k: 5, hidden: 5, layers: 1, d: 10 };
+const SMALL: Dimensions = Dimensions { n: 10, k: 5, widths: Widths::of(&[5]), d: 10 };
 
 fn sweep(function: Function, dimensions: Dimensions, iterations: u64) -> Sweep {
     Sweep {
@@ -134,7 +134,7 @@ fn a_settled_run_ends_early_and_its_trace_goes_on() {
 
 #[test]
 fn a_shape_that_is_not_compiled_in_and_a_budget_of_time() {
-    let mut sweep = sweep(Function::Ackley, Dimensions { n: 3, k: 2, hidden: 4, layers: 3, d: 7 }, 1);
+    let mut sweep = sweep(Function::Ackley, Dimensions { n: 3, k: 2, widths: Widths::of(&[4, 4, 4]), d: 7 }, 1);
     sweep.settings = sweep.settings.seconds(0.2);
     let runs = sweep.run_batched::<f64>(Backend::Cpu, &|_| {}).unwrap();
     assert!(runs.iter().all(|run| run.seconds >= 0.2 && run.iterations > 1), "{runs:?}");

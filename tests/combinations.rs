@@ -4,10 +4,11 @@ use overparam::prelude::*;
 use overparam::trace;
 use std::process::Command;
 
-const DIMENSIONS: Dimensions = Dimensions { n: 9, k: 4, hidden: 6, layers: 2, d: 7 };
+const DIMENSIONS: Dimensions = Dimensions { n: 9, k: 4, widths: Widths::of(&[6, 6]), d: 7 };
 
-fn run(optimizer: Optimizer, layers: usize, settings: Settings) -> Run {
-    let protocol = Protocol { dimensions: Dimensions { layers, ..DIMENSIONS }, ..Protocol::paper() };
+fn run(optimizer: Optimizer, widths: &'static [usize], settings: Settings) -> Run {
+    let dimensions = Dimensions { widths: Widths::of(widths), ..DIMENSIONS };
+    let protocol = Protocol { dimensions, ..Protocol::paper() };
     protocol.run(Function::StyblinskiTang, optimizer, 3, &settings).unwrap()
 }
 
@@ -23,14 +24,19 @@ fn rate(rule: Rule) -> f64 {
 fn every_rule_descends_in_every_parametrization() {
     for rule in Rule::ALL {
         let settings = Settings::default().rule(rule).learning_rate(rate(rule)).iterations(300);
-        let mut runs = vec![("shallow".to_owned(), run(Optimizer::Shallow, 2, settings))];
+        let mut runs = vec![("shallow".to_owned(), run(Optimizer::Shallow, &[6], settings))];
         for activation in Activation::ALL {
-            for (residual, frozen_embeddings, layers) in
-                [(false, false, 2), (true, false, 2), (false, true, 1), (true, true, 1), (false, false, 0)]
-            {
+            for (residual, frozen_embeddings, widths) in [
+                (false, false, &[6, 6][..]),
+                (false, false, &[2, 9, 4]),
+                (true, false, &[6, 3]),
+                (false, true, &[6]),
+                (true, true, &[3, 6]),
+                (false, false, &[]),
+            ] {
                 let settings = Settings { activation, residual, frozen_embeddings, ..settings };
-                let name = format!("{activation}, residual {residual}, frozen {frozen_embeddings}, {layers} layers");
-                runs.push((name, run(Optimizer::Deep, layers, settings)));
+                let name = format!("{activation}, residual {residual}, frozen {frozen_embeddings}, widths {widths:?}");
+                runs.push((name, run(Optimizer::Deep, widths, settings)));
             }
         }
         for (name, run) in runs {
@@ -48,7 +54,7 @@ fn a_residual_network_starts_at_the_shallow_start_and_differs_later() {
     let settings = Settings { residual: true, ..Settings::default().iterations(50) };
     for rule in Rule::ALL {
         let settings = settings.rule(rule).learning_rate(rate(rule));
-        let [shallow, deep] = Optimizer::ALL.map(|optimizer| run(optimizer, 1, settings));
+        let [shallow, deep] = Optimizer::ALL.map(|optimizer| run(optimizer, &[6], settings));
         let first = |run: &Run| [run.samples[0].min, run.samples[0].mean];
         assert_eq!(first(&shallow), first(&deep), "{rule}");
         assert_ne!(shallow.samples[40].mean, deep.samples[40].mean, "{rule}");
@@ -63,12 +69,75 @@ fn a_residual_network_starts_at_the_shallow_optimizer_s_own_start() {
         squash: Squash::ScaledTanh,
         ..Settings::default()
     };
-    let [shallow, deep] = Optimizer::ALL.map(|optimizer| run(optimizer, 1, settings.iterations(2)));
+    let [shallow, deep] = Optimizer::ALL.map(|optimizer| run(optimizer, &[6, 3], settings.iterations(2)));
     assert_eq!(shallow.samples[0].mean, deep.samples[0].mean);
     // The parameters that it starts from are those that are said to be.
-    let dimensions = Dimensions { layers: 1, ..DIMENSIONS };
+    let dimensions = Dimensions { widths: Widths::of(&[6, 3]), ..DIMENSIONS };
     let start = dimensions.start(Optimizer::Deep, 3, &settings);
-    assert!(start[start.len() - (dimensions.hidden + 1) * dimensions.d..].iter().all(|&weight| weight == 0.0));
+    assert!(start[start.len() - (3 + 1) * dimensions.d..].iter().all(|&weight| weight == 0.0));
+}
+
+/// The mean over the points of a run on the sphere, F = Σ (2x - 1)² / d, by formula: `parameters` are z, then weight and bias of every
+/// layer.
+fn mean(dimensions: Dimensions, activation: Activation, parameters: &[f64]) -> f64 {
+    let Dimensions { n, k, widths, d } = dimensions;
+    let (embeddings, weights) = parameters.split_at(n * k);
+    let sizes: Vec<usize> = [&[k], widths.as_slice(), &[d]].concat();
+    let activate = |s: f64| match activation {
+        Activation::Tanh => s.tanh(),
+        _ => s.max(0.0),
+    };
+    let value = |z: &[f64]| -> f64 {
+        let (mut y, mut rest) = (z.to_vec(), weights);
+        for (layer, pair) in sizes.windows(2).enumerate() {
+            if layer > 0 {
+                y.iter_mut().for_each(|y| *y = activate(*y));
+            }
+            let (weight, after) = rest.split_at(pair[0] * pair[1]);
+            let (bias, after) = after.split_at(pair[1]);
+            let rows = weight.chunks_exact(pair[0]).zip(bias);
+            y = rows.map(|(row, bias)| row.iter().zip(&y).map(|(w, y)| w * y).sum::<f64>() + bias).collect();
+            rest = after;
+        }
+        assert!(rest.is_empty());
+        y.iter().map(|y| (2.0 / (1.0 + (-y).exp()) - 1.0).powi(2)).sum::<f64>() / d as f64
+    };
+    embeddings.chunks_exact(k).map(value).sum::<f64>() / n as f64
+}
+
+/// Layers of any widths descend along the gradient, which is found here by differences of the formula.
+#[test]
+fn networks_of_different_widths_descend_along_the_gradient() {
+    const RATE: f64 = 2.0;
+    for widths in [&[6, 3][..], &[2, 9, 4], &[1], &[17, 5, 33], &[]] {
+        let dimensions = Dimensions { widths: Widths::of(widths), ..DIMENSIONS };
+        for activation in [Activation::Relu, Activation::Tanh] {
+            let learning_rate = LearningRate { initial: RATE, schedule: Schedule::Constant };
+            let settings = Settings { activation, learning_rate, ..Settings::default() }.iterations(20);
+            let protocol = Protocol { dimensions, ..Protocol::paper() };
+            let run = protocol.run(Function::Sphere, Optimizer::Deep, 5, &settings).unwrap();
+            let mut parameters = dimensions.start(Optimizer::Deep, 5, &settings);
+            assert_eq!(parameters.len(), dimensions.parameters(Optimizer::Deep), "{widths:?}");
+            for sample in &run.samples {
+                let expected = mean(dimensions, activation, &parameters);
+                let name = format!("{widths:?}, {activation}, iteration {}", sample.iteration);
+                assert!((sample.mean - expected).abs() < 1e-9, "{name}: {}, not {expected}", sample.mean);
+                let slope = |index: usize| {
+                    const STEP: f64 = 1e-5;
+                    let at = |step: f64| {
+                        let mut moved = parameters.clone();
+                        moved[index] += step;
+                        mean(dimensions, activation, &moved)
+                    };
+                    (8.0 * (at(STEP) - at(-STEP)) - (at(2.0 * STEP) - at(-2.0 * STEP))) / (12.0 * STEP)
+                };
+                let slopes: Vec<f64> = (0..parameters.len()).map(slope).collect();
+                parameters.iter_mut().zip(slopes).for_each(|(parameter, slope)| *parameter -= RATE * slope);
+            }
+            let means = [&run.samples[0], &run.samples[19]].map(|sample| sample.mean);
+            assert!(means[1] < 0.9 * means[0], "{widths:?}, {activation}: {means:?}");
+        }
+    }
 }
 
 /// A shape that is a type makes the same run as one of numbers, whatever the settings.
@@ -85,30 +154,13 @@ fn typed_and_other_shapes_make_the_same_runs() {
     }
 }
 
-/// What an objective on dfdx's tape cannot be minimized with is an error, not another run than the one asked for.
-#[test]
-fn the_tape_refuses_what_it_does_not_know() {
-    let bowl = |x: Taped<4, 3, f64>| -> TapedValues<4, f64> { (x - 0.3).square().sum::<_, Axis<1>>() };
-    let run = |optimizer, settings: Settings| Shape::<4, 2, 2, 1, 3>::run(&bowl, optimizer, 0, &settings.iterations(5));
-    let plain = Settings::default();
-    for settings in [
-        plain.rule(Rule::ALL[4]),
-        Settings { activation: Activation::Tanh, ..plain },
-        Settings { residual: true, ..plain },
-        Settings { frozen_embeddings: true, ..plain },
-    ] {
-        let error = run(Optimizer::Deep, settings).unwrap_err().to_string();
-        assert!(error.contains("dfdx's tape must be gradient-descent"), "{error}");
-    }
-    run(Optimizer::Deep, plain).unwrap();
-    // The coordinates have no network.
-    run(Optimizer::Shallow, Settings { activation: Activation::Tanh, ..plain }).unwrap();
-    run(Optimizer::Shallow, plain.rule(Rule::ALL[1])).unwrap_err();
-}
-
 #[test]
 fn a_gpu_refuses_what_has_not_been_written_for_it_before_it_is_opened() {
     let mut sweep = Protocol::paper().sweep(Function::Sphere);
+    sweep.dimensions.widths = Widths::of(&[6, 3]);
+    let error = sweep.plan::<f64>(Backend::Cuda).unwrap_err().to_string();
+    assert!(error.contains("hidden layers have one width") && error.contains("use the device cpu"), "{error}");
+    sweep.dimensions = Dimensions::PAPER;
     for settings in [
         sweep.settings.rule(Rule::ALL[4]),
         Settings { residual: true, ..sweep.settings },
@@ -136,7 +188,7 @@ fn momentum_of_zero_is_gradient_descent() {
                 continue;
             }
             let [descent, momentum] =
-                [descent, momentum].map(|settings| run(optimizer, 2, Settings { squash, ..settings }));
+                [descent, momentum].map(|settings| run(optimizer, &[6, 6], Settings { squash, ..settings }));
             for (a, b) in descent.samples.iter().zip(&momentum.samples) {
                 assert!((a.mean - b.mean).abs() < 1e-9, "{optimizer}, {squash:?}: {a:?}, {b:?}");
             }
@@ -157,6 +209,23 @@ fn the_command_line_has_them_and_files_name_them() {
         "sweep levy --d 30 --hidden 24 --layers 3 --rule adam --schedule cosine --activation tanh --residual \
          --rates 0.1 --seeds 2 --iterations 200 --output s.parquet",
     );
+    // Equal widths are the same run in all three ways to say them, to the last bit.
+    let run = |shape: &str| {
+        overparam(&format!(
+            "run sphere --d 7 --n 9 --k 4 --rate 0.5 --seed 3 --iterations 40 --every --output r.parquet {shape}"
+        ));
+        let table = trace::read(&folder.path().join("r.parquet")).unwrap();
+        let means = table.column("objective_mean").unwrap().f64().unwrap();
+        means.iter().map(|mean| mean.unwrap().to_bits()).collect::<Vec<_>>()
+    };
+    let settings = Settings { thinned: false, ..Settings::default().learning_rate(0.5).iterations(40) };
+    let sphere = Function::Sphere.objective::<7, f64>(0);
+    let typed = Shape::<9, 4, 6, 2, 7>::run(&sphere, Optimizer::Deep, 3, &settings).unwrap();
+    let typed: Vec<u64> = typed.samples.iter().map(|sample| sample.mean.to_bits()).collect();
+    assert_eq!(run("--widths 6,6"), typed);
+    assert_eq!(run("--hidden 6 --layers 2"), typed);
+    assert_ne!(run("--widths 6,7"), typed);
+    assert_eq!(run("--widths none"), run("--layers 0"));
     overparam("run levy --rule lbfgs --layers 0 --frozen-embeddings --iterations 50 --output r.parquet");
     let table = trace::read(&folder.path().join("s.parquet")).unwrap();
     for (column, expected) in [("rule", "adam"), ("schedule", "cosine"), ("activation", "tanh")] {

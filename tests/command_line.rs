@@ -74,14 +74,26 @@ fn help_teaches_and_list_lists() {
 #[test]
 fn bad_usage_is_one_line_and_exit_code_2() {
     let folder = folder();
-    let run = |rest: &[&'static str]| [&["run", "sphere"], rest].concat();
+    fn run<'a>(rest: &[&'a str]) -> Vec<&'a str> {
+        [&["run", "sphere"], rest].concat()
+    }
     refuses(&folder, &["run", "rastrgin"], 2, &["rastrgin", "did you mean 'rastrigin'", "spin-glass"]);
     refuses(&folder, &["run", "glass"], 2, &["did you mean 'spin-glass'"]);
     refuses(&folder, &["run", "nothing-like-it"], 2, &["nothing-like-it", "valid ones are ackley"]);
     refuses(&folder, &["evaluate", "spher", "--points", "a", "--output", "b"], 2, &["did you mean 'sphere'"]);
     refuses(&folder, &["figures", "--functions", "sphere,levi"], 2, &["did you mean 'levy'"]);
     refuses(&folder, &run(&["--optimizer", "depe"]), 2, &["did you mean 'deep'", "shallow, deep"]);
-    refuses(&folder, &run(&["--hidden", "0"]), 2, &["hidden=0", "1 or more"]);
+    refuses(&folder, &run(&["--hidden", "0"]), 2, &["widths of the hidden layers", "1 or more", "not '0'"]);
+    refuses(&folder, &run(&["--layers", "1e12"]), 2, &["hidden layers", "at most 10000, not 1000000000000"]);
+    for widths in ["", "0", "4,0", "4,,2", "ten", "8;4", "-1"] {
+        let parts =
+            ["widths of the hidden layers", "1 or more", "such as 32,16,8, or none", &format!("not '{widths}'")];
+        refuses(&folder, &run(&[&format!("--widths={widths}")]), 2, &parts);
+    }
+    refuses(&folder, &run(&["--widths", &["9"; 20_000].join(",")]), 2, &["at most 10000, not 20000"]);
+    refuses(&folder, &run(&["--widths", "4,1000000000000"]), 2, &["widths=4,1000000000000", "memory can hold"]);
+    refuses(&folder, &run(&["--widths", "4,2", "--layers", "2"]), 2, &["--widths", "--layers"]);
+    refuses(&folder, &run(&["--widths", "4,2", "--hidden", "2"]), 2, &["--widths", "--hidden"]);
     refuses(&folder, &run(&["--schedule", "cosin"]), 2, &["did you mean 'cosine'", "plateau"]);
     refuses(&folder, &run(&["--schedule", "cosine", "--seconds", "1"]), 2, &["cosine", "budget of time"]);
     refuses(&folder, &run(&["--rule", "adan"]), 2, &["did you mean 'adam'", "lbfgs"]);
@@ -135,6 +147,29 @@ fn a_run_writes_its_trace_with_metadata() {
     let again = trace::read(&folder.path().join("again.parquet")).unwrap();
     assert_eq!(again.height(), 500);
     assert_eq!(column(&again, "best").last(), best.last());
+}
+
+#[test]
+fn runs_and_sweeps_end_at_a_target_and_by_a_tolerance() {
+    let folder = folder();
+    let ran = |arguments: &[&str]| {
+        let output = overparam(&folder, arguments);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let said = ran(&["run", "levy", "--target", "0.05", "--optimizer", "shallow"]);
+    assert!(said.contains("reached"), "{said}");
+    assert!(folder.path().join("data/runs/levy-shallow-0-target-0.05.parquet").exists(), "{said}");
+    let said = ran(&["run", "rastrigin", "--tolerance", "0", "--patience", "200"]);
+    assert!(said.contains("converged"), "{said}");
+    ran(&["sweep", "levy", "--target", "0.05", "--rates", "1", "--seeds", "2", "--output", "s.parquet"]);
+    let summary = trace::read(&folder.path().join("s.parquet")).unwrap();
+    let outcomes = summary.columns().iter().find(|column| column.name() == "outcome").unwrap();
+    assert!(outcomes.str().unwrap().iter().all(|outcome| outcome == Some("reached")), "{outcomes:?}");
+    refuses(&folder, &["run", "levy", "--target", "inf"], 2, &["target", "finite number"]);
+    refuses(&folder, &["run", "levy", "--tolerance", "-1"], 2, &["tolerance", "0 or more"]);
+    refuses(&folder, &["run", "levy", "--patience", "3"], 2, &["--tolerance"]);
+    refuses(&folder, &["sweep", "levy", "--tolerance", "0", "--patience", "0"], 2, &["1 or more"]);
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn time_prints_one_line_of_json() {
         ("function", json!("levy")),
         ("optimizer", json!("deep")),
         ("dtype", json!("f64")),
-        ("dimensions", json!({"n": 10, "k": 5, "hidden": 5, "layers": 1, "d": 10})),
+        ("dimensions", json!({"n": 10, "k": 5, "widths": [5], "d": 10})),
         ("iterations", json!(200)),
         ("repeats", json!(3)),
         ("instruction_set", json!(overparam::instruction_set())),

@@ -47,7 +47,7 @@ where
 #[test]
 #[ignore = "needs a GPU: make test-cuda"]
 fn every_function_optimizer_and_dtype() {
-    let small = Dimensions { n: 7, k: 6, hidden: 5, layers: 2, d: 9 };
+    let small = Dimensions { n: 7, k: 6, widths: Widths::of(&[5, 5]), d: 9 };
     for dimensions in [small, Dimensions::PAPER] {
         for function in Function::ALL {
             agree::<f32>(&sweep(function, dimensions, 150), 1e-4);
@@ -61,7 +61,10 @@ fn every_function_optimizer_and_dtype() {
 fn shapes_that_outgrow_shared_memory() {
     let wide = Dimensions { d: 1_000, ..Dimensions::PAPER };
     agree::<f64>(&sweep(Function::Sphere, wide, 50), 1e-12);
-    agree::<f64>(&sweep(Function::Levy, Dimensions { layers: 4, ..Dimensions::DEEP_CONVEXITY }, 50), 1e-12);
+    agree::<f64>(
+        &sweep(Function::Levy, Dimensions { widths: Widths::of(&[50; 4]), ..Dimensions::DEEP_CONVEXITY }, 50),
+        1e-12,
+    );
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn subcommands() -> Vec<String> {
 
 #[test]
 fn every_subcommand_has_a_short_and_a_whole_help() {
-    let whole_words: [(&str, &[&str]); 7] = [
+    let whole_words: [(&str, &[&str]); 9] = [
         ("list", &["box", "minimum", "source"]),
         ("run", &["extrapolated", "raw_best", "x0", "-point.parquet", "unfinished"]),
         ("sweep", &["settled_at", "outcome", "diverged", "-points.parquet", "unfinished"]),
@@ -29,6 +29,8 @@ fn every_subcommand_has_a_short_and_a_whole_help() {
         ("evaluate", &["x0", "raw", "scaled", "g0"]),
         ("time", &["us_per_iteration", "flop_per_iteration", "peak_memory_bytes", "JSON"]),
         ("couplings", &["i", "j", "k", "coupling", "d³"]),
+        ("completions", &["bash", "zsh", "fish", ".bashrc"]),
+        ("manual", &["man", "folder"]),
     ];
     let found = subcommands();
     assert_eq!(found, whole_words.map(|(name, _)| name), "a new subcommand needs its words here");
@@ -55,7 +57,8 @@ fn defaults_are_those_of_the_protocol() {
     let quick = paper.clone().quick();
     assert_eq!((quick.seeds, quick.glass_seeds), (3, 2));
     let words = |name: &str| overparam(&[name, "--help"]).split_whitespace().collect::<Vec<_>>().join(" ");
-    let Dimensions { n, d, hidden, layers, .. } = paper.dimensions;
+    let Dimensions { n, d, widths, .. } = paper.dimensions;
+    let (hidden, layers) = (widths.uniform().unwrap(), widths.layers());
     let (run, sweep, figures) = (words("run"), words("sweep"), words("figures"));
     for help in [&run, &sweep] {
         for (option, value) in [("--n", n), ("--d", d), ("--hidden", hidden), ("--layers", layers)] {
@@ -82,4 +85,24 @@ fn nobody_says_a_row_a_run() {
             assert!(!help.contains(word), "{name}: '{word}' in\n{help}");
         }
     }
+}
+
+#[test]
+fn completions_and_pages_of_the_manual_know_every_command_and_option() {
+    let script = overparam(&["completions", "bash"]);
+    for name in subcommands() {
+        assert!(script.contains(&format!("overparam,{name})")), "{name}");
+    }
+    assert!(script.contains("--frozen-embeddings"), "{script}");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("man1");
+    let said = overparam(&["manual", path.to_str().unwrap()]);
+    let pages = subcommands().len() + 1;
+    assert!(said.starts_with(&format!("{pages} pages in ")), "{said}");
+    assert_eq!(std::fs::read_dir(&path).unwrap().count(), pages);
+    for name in subcommands() {
+        let page = std::fs::read_to_string(path.join(format!("overparam-{name}.1"))).unwrap();
+        assert!(page.contains(".SH NAME") && page.contains(".SH OPTIONS"), "{name}: {page}");
+    }
+    assert!(std::fs::read_to_string(path.join("overparam-run.1")).unwrap().contains("frozen"), "options are explained");
 }

@@ -287,7 +287,7 @@ fn modules_and_what_they_use_are_found() {
     }
     assert!(!library.0.contains_key(&["rule".to_owned(), "tests".to_owned()][..]), "a test counts as a module");
     let uses = library.uses(&[]);
-    for (from, to) in [("experiment", "rule"), ("figure", "output"), ("optimizer", "rule"), ("trace", "error")] {
+    for (from, to) in [("experiment", "rule"), ("figure", "output"), ("descent", "rule"), ("trace", "error")] {
         assert!(uses[from].contains_key(to), "{from} -> {to}: {uses:?}");
     }
     let inside = library.uses(&["rule".to_owned()]);

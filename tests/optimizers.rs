@@ -195,7 +195,7 @@ fn sweeps_are_the_same_on_any_number_of_threads() {
     for function in [Function::Rastrigin, Function::SpinGlass] {
         let sweep = Sweep {
             problem: function.into(),
-            dimensions: Dimensions { n: 10, k: 5, hidden: 5, layers: 1, d: 10 },
+            dimensions: Dimensions { n: 10, k: 5, widths: Widths::of(&[5]), d: 10 },
             rates: vec![1.0, 0.1, 0.01],
             seeds: vec![0, 1, 2],
             optimizers: Optimizer::ALL.to_vec(),

@@ -85,6 +85,12 @@ fn different_experiments_go_to_different_files_and_the_same_to_the_same() {
         &["--frozen-embeddings"],
         &["--residual", "--frozen-embeddings"],
         &["--layers", "0"],
+        &["--layers", "0", "--hidden", "24"],
+        &["--widths", "32,16,8"],
+        &["--widths", "32,8,16"],
+        &["--widths", "32,16,8", "--k", "10"],
+        &["--widths", "10,9,8,7,6,5,4,3,2,10,9,8,7,6,5,4,3,2,10,9,8,7,6,5,4,3,2,1"],
+        &["--widths", "10,9,8,7,6,5,4,3,2,10,9,8,7,6,5,4,3,2,10,9,8,7,6,5,4,3,2,2"],
     ];
     let folder = folder();
     for (count, more) in different.iter().enumerate() {
@@ -98,6 +104,9 @@ fn different_experiments_go_to_different_files_and_the_same_to_the_same() {
     }
     let before = names(&folder.path().join("data/runs"));
     succeeds(&folder, &["run", "sphere", "--iterations", "20", "--rate", "0.1", "--dtype", "f64", "--k", "10"]);
+    succeeds(&folder, &["run", "sphere", "--iterations", "20", "--widths", "10"]);
+    succeeds(&folder, &["run", "sphere", "--iterations", "20", "--widths", "50,50,50,50"]);
+    succeeds(&folder, &["run", "sphere", "--iterations", "20", "--widths", "none"]);
     assert_eq!(names(&folder.path().join("data/runs")), before, "defaults that are spelled out are the same");
     for words in [
         "rate-0.1",
@@ -110,7 +119,12 @@ fn different_experiments_go_to_different_files_and_the_same_to_the_same() {
         "residual",
         "frozen-embeddings",
         "residual-frozen-embeddings",
-        "layers-0",
+        "widths-50",
+        "widths-50,50,50,50",
+        "widths-none",
+        "k-24-widths-none",
+        "widths-32,16,8",
+        "k-10-widths-32,16,8",
         "deep-convexity-schedule-paper",
     ] {
         let name = format!("sphere-deep-0-{words}-iterations-20.parquet");
@@ -227,6 +241,12 @@ fn results_with_the_settings_of_another_version_are_told_by_their_version() {
     trace::write(&table(1), &path, &settings).unwrap();
     let figures = ["figures", "--quick", "--functions", "sphere"];
     let version = format!("with the settings of another version (overparam {})", env!("CARGO_PKG_VERSION"));
+    refuses(&folder, &figures, &version);
+    // One of before hidden layers could have different widths.
+    let mut protocol = serde_json::to_value(Protocol::paper().quick()).unwrap();
+    protocol["dimensions"] = serde_json::json!({ "n": 50, "k": 10, "hidden": 10, "layers": 1, "d": 50 });
+    let settings = serde_json::json!({ "functions": ["sphere"], "protocol": protocol }).to_string();
+    trace::write(&table(1), &path, &settings).unwrap();
     refuses(&folder, &figures, &version);
     trace::write(&table(1), &path, r#"{"functions":["sphere"]}"#).unwrap();
     refuses(&folder, &figures, "by another command");

@@ -13,7 +13,7 @@ fn bits(protocol: &Protocol, function: Function, optimizer: Optimizer) -> Vec<u6
 
 #[test]
 fn runs_are_the_same_bits_on_any_number_of_threads() {
-    let shape = |n, hidden, layers, d| Dimensions { n, k: hidden, hidden, layers, d };
+    let shape = |n, hidden, layers, d| Dimensions { n, k: hidden, widths: Widths::same(hidden, layers).unwrap(), d };
     let cases = [
         // Many points: parts of the panels.
         (Function::Rastrigin, Optimizer::Shallow, shape(2_100, 10, 1, 7)),

@@ -58,6 +58,19 @@ fn tables_hold_what_the_runs_found() {
     assert_eq!(summary.height(), 2);
     let parameters = summary.column("parameters").unwrap().u64().unwrap().into_no_null_iter().collect::<Vec<_>>();
     assert_eq!(parameters, [30, 6 * 3 + (3 + 1) * 4 + (4 + 1) * 4 + (4 + 1) * 5]);
+    let widths = |widths| {
+        let dimensions = Dimensions { widths, ..Dimensions::PAPER };
+        Protocol { dimensions, ..Protocol::paper() }
+            .run(Function::Sphere, Optimizer::Deep, 0, &Settings::default().iterations(3))
+            .unwrap()
+    };
+    let others = [Widths::of(&[7]), Widths::of(&[32, 16, 8]), Widths::of(&[])].map(widths);
+    let shapes = trace::summary(runs.iter().chain(&others).map(|run| ("sweep", run))).unwrap();
+    let widths = shapes.column("widths").unwrap().str().unwrap().iter().collect::<Vec<_>>();
+    assert_eq!(widths, ["4,4", "4,4", "7", "32,16,8", ""].map(Some));
+    let count = |name: &str| shapes.column(name).unwrap().u64().unwrap().iter().collect::<Vec<_>>();
+    assert_eq!(count("hidden"), [Some(4), Some(4), Some(7), None, None]);
+    assert_eq!(count("layers"), [2, 2, 1, 3, 0].map(Some));
     let dtype = summary.column("dtype").unwrap().str().unwrap().iter().flatten().collect::<Vec<_>>();
     assert_eq!(dtype, ["f32", "f64"]);
 }

@@ -63,7 +63,7 @@ def raw(function: str, u: list[float], couplings: np.ndarray | None) -> float:
 
 def plain_descent(request: dict, iterations: int, learning_rate: float) -> dict:
     """What a peer answers, from the formulas alone."""
-    function, n, d, k, hidden = (request[key] for key in ("function", "n", "d", "k", "hidden"))
+    function, n, d, k, widths = (request[key] for key in ("function", "n", "d", "k", "widths"))
     low, high = BOXES[function]
     couplings = np.fromfile(request["couplings"]).reshape(d, d, d) if request["couplings"] else None
     parameters = np.fromfile(request["start"])
@@ -74,7 +74,7 @@ def plain_descent(request: dict, iterations: int, learning_rate: float) -> dict:
         if request["optimizer"] == "shallow":
             return take(n, d)
         y = take(n, k)
-        sizes = [k] + [hidden] * request["layers"] + [d]
+        sizes = [k, *widths, d]
         for layer, (inputs, outputs) in enumerate(zip(sizes, sizes[1:])):
             weight, bias = take(outputs, inputs), take(1, outputs)[0]
             if layer:
@@ -113,7 +113,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         starts = Starts(folder)
         for function, optimizer in product(FUNCTIONS, ("shallow", "deep")):
-            small = starts.request(function, optimizer, n=3, d=4, k=2, hidden=3, layers=2)
+            small = starts.request(function, optimizer, n=3, d=4, k=2, widths=(3, 5))
             # A rate large enough to overshoot exercises the rule as well.
             for rate in (0.1, 3.0):
                 plain = plain_descent(small, 4, rate)

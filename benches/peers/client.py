@@ -47,13 +47,13 @@ class Starts:
     def __init__(self, folder: str) -> None:
         self.folder = Path(folder)
 
-    def request(self, function: str, optimizer: str, *, n=50, d=50, k=10, hidden=10, layers=1) -> dict:
+    def request(self, function: str, optimizer: str, *, n=50, d=50, k=10, widths=(10,)) -> dict:
         """The fields of a request that say what is minimised, and from where.
 
         The shallow start is the deep one's y0 = net(z0).
         """
         generator = np.random.default_rng(0)
-        sizes = [k] + [hidden] * layers + [d]
+        sizes = [k, *widths, d]
         z0 = generator.normal(size=(n, k))
         layer_list = [
             (generator.normal(size=(o, i)) / np.sqrt(i), generator.normal(size=o) / np.sqrt(i))
@@ -78,5 +78,5 @@ class Starts:
             "start": str(start),
             "couplings": couplings and str(couplings),
             "scale": {"offset": low, "width": high - low},
-            **{"n": n, "d": d, "k": k, "hidden": hidden, "layers": layers},
+            **{"n": n, "d": d, "k": k, "widths": list(widths)},
         }

@@ -1,4 +1,4 @@
-"""The JAX peer: all iterations in one compiled `lax.scan`, buffers donated, gradients by `value_and_grad`.
+"""The JAX peer: all iterations in one compiled `lax.scan`, buffers donated, gradients by `value_and_grad`, update rules of optax.
 
     python jax_peer.py [--threads T]
 
@@ -6,6 +6,7 @@ The protocol is in protocol.py; what was tried to make this fast, with numbers, 
 """
 
 import argparse
+import json
 import os
 import time
 from functools import cache
@@ -24,6 +25,7 @@ os.environ["XLA_FLAGS"] = (
 
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
+import optax  # noqa: E402
 from jax import Array, lax  # noqa: E402
 
 jax.config.update("jax_enable_x64", True)
@@ -103,9 +105,73 @@ def network(parameters: list[Array]) -> Array:
     return y
 
 
+def plateau(objective, learning_rate: float):
+    """Gradient descent as in the paper: the start and an iteration of its state (parameters, best, step size, best mean)."""
+
+    def start(parameters):
+        dtype = parameters[0].dtype
+        return parameters, *(jnp.asarray(value, dtype) for value in (jnp.inf, learning_rate, jnp.inf))
+
+    def iterate(state, *data):
+        parameters, best, step_size, best_mean = state
+        (mean, least), gradient = jax.value_and_grad(objective, has_aux=True)(parameters, *data)
+        parameters = jax.tree.map(lambda p, g: p - step_size * g, parameters, gradient)
+        step_size = jnp.where(mean < best_mean, step_size, 0.9 * step_size)
+        return (parameters, jnp.minimum(best, least), step_size, jnp.minimum(best_mean, mean)), (least, mean, 1)
+
+    return start, iterate
+
+
+def by_optax(objective, rule: dict, learning_rate: float):
+    """A rule of optax with the constants of PyTorch: the start and an iteration of its state (parameters, best, optax's state)."""
+    match rule:
+        case {"name": "momentum" | "nesterov" as name, "momentum": momentum}:
+            transformation = optax.sgd(learning_rate, momentum=momentum, nesterov=name == "nesterov")
+        case {"name": "rms-prop", "smoothing": smoothing, "epsilon": epsilon}:
+            transformation = optax.rmsprop(learning_rate, decay=smoothing, eps=epsilon, eps_in_sqrt=False)
+        case {"name": "adam", "betas": betas, "epsilon": epsilon}:
+            transformation = optax.adam(learning_rate, *betas, eps=epsilon)
+        case {"name": "adam-w", "betas": betas, "epsilon": epsilon, "decay": decay}:
+            transformation = optax.adamw(learning_rate, *betas, eps=epsilon, weight_decay=decay)
+        case _:
+            raise ValueError(f"no such update rule here: {rule}")
+
+    def start(parameters):
+        return parameters, jnp.asarray(jnp.inf, parameters[0].dtype), transformation.init(parameters)
+
+    def iterate(state, *data):
+        parameters, best, inner = state
+        (mean, least), gradient = jax.value_and_grad(objective, has_aux=True)(parameters, *data)
+        updates, inner = transformation.update(gradient, inner, parameters)
+        return (optax.apply_updates(parameters, updates), jnp.minimum(best, least), inner), (least, mean, 1)
+
+    return start, iterate
+
+
+def lbfgs(objective, history: int):
+    """optax's L-BFGS with its zoom line search: as `by_optax`. Minima are not known, as the line search has the means alone."""
+    transformation = optax.lbfgs(memory_size=history)
+
+    def start(parameters):
+        return parameters, jnp.asarray(jnp.nan, parameters[0].dtype), transformation.init(parameters)
+
+    def iterate(state, *data):
+        parameters, best, inner = state
+        mean_of = lambda parameters: objective(parameters, *data)[0]  # noqa: E731
+        mean, gradient = optax.value_and_grad_from_state(mean_of)(parameters, state=inner)
+        updates, inner = transformation.update(
+            gradient, inner, parameters, value=mean, grad=gradient, value_fn=mean_of
+        )
+        # Every step of the line search evaluates value and gradient once, and hands the last of them on.
+        evaluations = inner[-1].info.num_linesearch_steps
+        return (optax.apply_updates(parameters, updates), best, inner), (best, mean, evaluations)
+
+    return start, iterate
+
+
 @cache
-def compile_descent(function: str, iterations: int, *shapes: jax.ShapeDtypeStruct, couplings=None):
-    """The descent, compiled for these parameters, and the seconds it took."""
+def compile_descent(function: str, iterations: int, rule: str, learning_rate: float, shapes: tuple, couplings=None):
+    """The start of a descent; the descent, compiled for parameters of `shapes`; and the seconds that took."""
     low, high, raw = OBJECTIVES[function]
 
     def objective(parameters, scale, couplings):
@@ -113,59 +179,66 @@ def compile_descent(function: str, iterations: int, *shapes: jax.ShapeDtypeStruc
         values = (raw(u, *couplings) - scale["offset"]) / scale["width"]
         return jnp.mean(values), jnp.min(values)
 
-    def descend(state, scale, couplings):
-        def iterate(state, _):
-            parameters, step_size, best_mean, best = state
-            (mean, least), gradient = jax.value_and_grad(objective, has_aux=True)(parameters, scale, couplings)
-            parameters = jax.tree.map(lambda p, g: p - step_size * g, parameters, gradient)
-            step_size = jnp.where(mean < best_mean, step_size, 0.9 * step_size)
-            return (parameters, step_size, jnp.minimum(best_mean, mean), jnp.minimum(best, least)), (least, mean)
+    match json.loads(rule):
+        case {"name": "gradient-descent"}:
+            start, iterate = plateau(objective, learning_rate)
+        case {"name": "lbfgs", "history": history}:
+            start, iterate = lbfgs(objective, history)
+        case other:
+            start, iterate = by_optax(objective, other, learning_rate)
 
-        return lax.scan(iterate, state, length=iterations)
+    def descend(state, *data):
+        return lax.scan(lambda state, _: iterate(state, *data), state, length=iterations)
 
     scalar = jax.ShapeDtypeStruct((), shapes[0].dtype)
     started = time.perf_counter()
     compiled = (
         jax.jit(descend, donate_argnums=0)
         .lower(
-            (list(shapes), scalar, scalar, scalar),
+            jax.eval_shape(start, list(shapes)),
             {"offset": scalar, "width": scalar},
             [couplings] if couplings else [],
         )
         .compile()
     )
-    return compiled, time.perf_counter() - started
+    return start, compiled, time.perf_counter() - started
 
 
 def answer(request: Request) -> dict:
     dtype = {"f32": np.float32, "f64": np.float64}[request.dtype]
-    start = [array.astype(dtype) for array in request.parameters()]
+    parameters = [jnp.asarray(array, dtype) for array in request.parameters()]
     scale = {key: dtype(value) for key, value in request.scale.items()}
     couplings = [jnp.asarray(request.paired_couplings(), dtype)] if request.function == "spin-glass" else []
-    descend, compile_seconds = compile_descent(
+    start, descend, compile_seconds = compile_descent(
         request.function,
         request.iterations,
-        *(jax.ShapeDtypeStruct(array.shape, dtype) for array in start),
+        json.dumps(request.rule),
+        request.learning_rate,
+        tuple(jax.ShapeDtypeStruct(array.shape, dtype) for array in parameters),
         couplings=jax.ShapeDtypeStruct(couplings[0].shape, dtype) if couplings else None,
     )
 
     def timed() -> tuple[float, tuple, tuple]:
-        state = ([jnp.array(p) for p in start], dtype(request.learning_rate), dtype(np.inf), dtype(np.inf))
-        state = jax.block_until_ready(jax.device_put(state))
+        # Copies, as the buffers are donated.
+        state = jax.block_until_ready(jax.tree.map(jnp.array, start(parameters)))
         started = time.perf_counter()
         state, trace = jax.block_until_ready(descend(state, scale, couplings))
-        return (time.perf_counter() - started) / request.iterations * 1e6, state, trace
+        seconds = time.perf_counter() - started
+        # L-BFGS evaluates its start once more than its line searches do.
+        evaluations = int(trace[2].sum()) + (request.rule["name"] == "lbfgs")
+        return seconds / evaluations * 1e6, state, trace
 
     timed()  # warm
     runs = [timed() for _ in range(request.repeats)]
-    _, (_, step_size, _, best), (minima, means) = runs[-1]
+    _, (_, best, *rest), (minima, means, _) = runs[-1]
     return {
         "us_per_iteration": [microseconds for microseconds, *_ in runs],
         "compile_seconds": compile_seconds,
         "best": float(best),
         "min_last": float(minima[-1]),
+        "mean_first": float(means[0]),
         "mean_last": float(means[-1]),
-        "step_size_last": float(step_size),
+        "step_size_last": float(rest[0]) if request.rule["name"] == "gradient-descent" else request.learning_rate,
     }
 
 

@@ -15,7 +15,7 @@ PEERS = {
     "PyTorch eager": ("torch_peer.py",),
     "PyTorch compiled": ("torch_peer.py", "--compile"),
 }
-DEEP = {"n_h = 10, n_l = 1": {}, "n_h = 50, n_l = 1": {"k": 50, "hidden": 50}}
+DEEP = {"n_h = 10, n_l = 1": {}, "n_h = 50, n_l = 1": {"k": 50, "widths": (50,)}}
 
 
 def cases():

@@ -10,7 +10,7 @@ import math
 import resource
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from itertools import permutations
 
@@ -32,9 +32,11 @@ class Request:
     d: int  # dimensions of the objective
     scale: dict[str, float]  # F = (raw - offset) / width
     k: int = 10  # dimensions of an embedding
-    hidden: int = 10  # neurons of a hidden layer
-    layers: int = 1  # hidden layers
+    widths: tuple[int, ...] = (10,)  # neurons of the hidden layers, from the input on
     couplings: str | None = None  # J (d×d×d) of the spin glass
+    # The update rule with its constants, such as {"name": "momentum", "momentum": 0.9}. Gradient descent shrinks its step by 0.9 after
+    # each iteration without improvement; the other rules keep theirs.
+    rule: dict = field(default_factory=lambda: {"name": "gradient-descent"})
 
     def __post_init__(self) -> None:
         if self.optimizer not in ("shallow", "deep") or self.dtype not in ("f32", "f64"):
@@ -44,7 +46,7 @@ class Request:
         """The shapes of the parameters, in the order of the file `start`."""
         if self.optimizer == "shallow":
             return [(self.n, self.d)]
-        sizes = [self.k] + [self.hidden] * self.layers + [self.d]
+        sizes = [self.k, *self.widths, self.d]
         layers = [shape for i, o in zip(sizes, sizes[1:]) for shape in ((o, i), (o,))]
         return [(self.n, self.k), *layers]
 
@@ -80,7 +82,7 @@ def serve(answer: Callable[[Request], dict]) -> None:
             if request == {"quit": True}:
                 return
             reply = answer(Request(**request))
-            reply["versions"] = {name: version(name) for name in ("jax", "jaxlib", "torch") if name in sys.modules}
+            reply["versions"] = {name: version(name) for name in ("jax", "jaxlib", "optax", "torch") if name in sys.modules}
             reply["peak_memory_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         except Exception as error:  # the process outlives a bad request
             reply = {"error": f"{type(error).__name__}: {error}"}

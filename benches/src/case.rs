@@ -1,6 +1,6 @@
 //! The cases that are timed, and the programs.
 
-use overparam::prelude::{Dimensions, Dtype, Function, Optimizer};
+use overparam::prelude::{Dimensions, Dtype, Function, Optimizer, Rule};
 use std::fmt;
 
 /// Who runs a descent.
@@ -35,12 +35,14 @@ impl Program {
 }
 
 /// A descent to time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Case {
     /// The function to minimize.
     pub function: Function,
     /// The optimizer.
     pub optimizer: Optimizer,
+    /// The update rule.
+    pub rule: Rule,
     /// The shape.
     pub dimensions: Dimensions,
     /// The scalar.
@@ -48,37 +50,43 @@ pub struct Case {
 }
 
 impl Case {
-    /// Every function in the paper's dimension, shallow and with a small and a larger network, and the spin glass in 200
-    /// dimensions; both scalars. `quick` keeps three functions and the small network.
-    pub fn all(quick: bool) -> Vec<Self> {
+    /// Every function by each of `rules`, shallow and with the paper's network; by gradient descent also with a larger network, and the
+    /// spin glass in 200 dimensions; both scalars. `quick` keeps three functions and the paper's shape.
+    pub fn all(quick: bool, rules: &[Rule]) -> Vec<Self> {
         let mut shapes = Vec::new();
         let (shallow, deep) = (Optimizer::Shallow, Optimizer::Deep);
-        for function in Function::ALL {
-            if quick && ![Function::Rastrigin, Function::Sphere, Function::SpinGlass].contains(&function) {
-                continue;
+        for &rule in rules {
+            let whole = !quick && rule == Rule::GradientDescent;
+            for function in Function::ALL {
+                if quick && ![Function::Rastrigin, Function::Sphere, Function::SpinGlass].contains(&function) {
+                    continue;
+                }
+                shapes.push((function, shallow, rule, Dimensions::PAPER));
+                shapes.push((function, deep, rule, Dimensions::PAPER));
+                if whole {
+                    shapes.push((function, deep, rule, Dimensions::DEEP_CONVEXITY));
+                }
             }
-            shapes.push((function, shallow, Dimensions::PAPER));
-            shapes.push((function, deep, Dimensions::PAPER));
-            if !quick {
-                shapes.push((function, deep, Dimensions::DEEP_CONVEXITY));
+            if whole {
+                let large = Dimensions { d: 200, ..Dimensions::PAPER };
+                shapes.extend([shallow, deep].map(|optimizer| (Function::SpinGlass, optimizer, rule, large)));
             }
         }
-        if !quick {
-            let large = Dimensions { d: 200, ..Dimensions::PAPER };
-            shapes.extend([(Function::SpinGlass, shallow, large), (Function::SpinGlass, deep, large)]);
-        }
-        let both = |(function, optimizer, dimensions)| {
-            [Dtype::F32, Dtype::F64].map(|dtype| Self { function, optimizer, dimensions, dtype })
+        let both = |(function, optimizer, rule, dimensions)| {
+            [Dtype::F32, Dtype::F64].map(|dtype| Self { function, optimizer, rule, dimensions, dtype })
         };
         shapes.into_iter().flat_map(both).collect()
     }
 
-    /// The shape in words: `"shallow"`, `"deep 10x1"` for one layer of ten neurons; with the dimension where it is not 50.
+    /// The shape in words: `"shallow"`, `"deep 10x1"` for one layer of ten neurons, `"deep 32,16"` where widths differ; with the dimension where it is not 50.
     pub fn shape(&self) -> String {
-        let Dimensions { hidden, layers, d, .. } = self.dimensions;
+        let Dimensions { widths, d, .. } = self.dimensions;
         let optimizer = match self.optimizer {
             Optimizer::Shallow => "shallow".to_owned(),
-            Optimizer::Deep => format!("deep {hidden}x{layers}"),
+            Optimizer::Deep => match widths.uniform() {
+                Some(width) => format!("deep {width}x{}", widths.layers()),
+                None => format!("deep {widths}"),
+            },
         };
         if d == Dimensions::PAPER.d { optimizer } else { format!("{optimizer} d={d}") }
     }
@@ -86,21 +94,30 @@ impl Case {
 
 impl fmt::Display for Case {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}, {}, {}", self.function, self.shape(), self.dtype.name())
+        write!(formatter, "{}, {}, {}, {}", self.function, self.shape(), self.rule, self.dtype.name())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use overparam::prelude::Widths;
 
     #[test]
     fn cases_cover_every_function_once_and_quick_ones_are_among_them() {
-        let (cases, quick) = (Case::all(false), Case::all(true));
-        for function in Function::ALL {
-            let of = |dtype| cases.iter().filter(move |case| case.function == function && case.dtype == dtype);
+        let (cases, quick) = (Case::all(false, &Rule::ALL), Case::all(true, &Rule::ALL));
+        for (function, rule) in Function::ALL.into_iter().flat_map(|of| Rule::ALL.map(|by| (of, by))) {
+            let of = |dtype| {
+                let with = move |case: &&Case| (case.function, case.rule, case.dtype) == (function, rule, dtype);
+                cases.iter().filter(with)
+            };
             let shapes: Vec<String> = of(Dtype::F64).map(Case::shape).collect();
-            assert_eq!(shapes[..3], ["shallow", "deep 10x1", "deep 50x1"], "{function}");
+            let expected = ["shallow", "deep 10x1", "deep 50x1"];
+            let expected = if rule == Rule::GradientDescent { &expected[..] } else { &expected[..2] };
+            assert!(
+                shapes.starts_with(&expected.iter().map(|&shape| shape.to_owned()).collect::<Vec<_>>()),
+                "{function}, {rule}"
+            );
             assert_eq!(shapes, of(Dtype::F32).map(Case::shape).collect::<Vec<_>>(), "{function}");
         }
         for (index, case) in cases.iter().enumerate() {
@@ -117,10 +134,18 @@ mod tests {
     #[test]
     fn a_shape_names_the_dimension_where_it_is_another() {
         let large = Dimensions { d: 200, ..Dimensions::DEEP_CONVEXITY };
-        let case =
-            Case { function: Function::SpinGlass, optimizer: Optimizer::Deep, dimensions: large, dtype: Dtype::F32 };
-        assert_eq!(case.to_string(), "spin-glass, deep 50x1 d=200, f32");
+        let case = Case {
+            function: Function::SpinGlass,
+            optimizer: Optimizer::Deep,
+            rule: Rule::GradientDescent,
+            dimensions: large,
+            dtype: Dtype::F32,
+        };
+        assert_eq!(case.to_string(), "spin-glass, deep 50x1 d=200, gradient-descent, f32");
         let shallow = Case { optimizer: Optimizer::Shallow, dimensions: Dimensions::PAPER, ..case };
-        assert_eq!(shallow.to_string(), "spin-glass, shallow, f32");
+        assert_eq!(shallow.to_string(), "spin-glass, shallow, gradient-descent, f32");
+        let widths = Widths::of(&[32, 16]);
+        let other = Case { dimensions: Dimensions { widths, ..Dimensions::PAPER }, ..case };
+        assert_eq!(other.to_string(), "spin-glass, deep 32,16, gradient-descent, f32");
     }
 }

@@ -7,19 +7,37 @@ use anyhow::{Context, Result, bail};
 use overparam::Couplings;
 use overparam::internals::peak_memory;
 use overparam::output::TemporaryFolder;
-use overparam::prelude::{Dtype, Function, Optimizer, Protocol, Settings};
+use overparam::prelude::{Dtype, Function, Optimizer, Protocol, Rule, Run, Settings};
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// The learning rate of all descents that are timed.
-const RATE: f64 = 0.01;
+/// The learning rate of the descents that are timed. L-BFGS finds the lengths of its steps itself.
+fn rate(case: &Case) -> f64 {
+    if is_lbfgs(case) { 1.0 } else { 0.01 }
+}
 
 /// The learning rate until all agree. Where a descent overshoots, rounding errors grow until no two programs have a digit in
-/// common: deep Michalewicz with the larger network does at 0.01 already.
+/// common: deep Michalewicz with the larger network does at 0.01 already, and rules that divide by the size of the gradient do on other
+/// functions, too. RMSprop's first steps are ten times its rate.
 fn agreement_rate(case: &Case) -> f64 {
-    if case.function == Function::Michalewicz && case.optimizer == Optimizer::Deep { 0.001 } else { RATE }
+    match case.rule {
+        Rule::RmsProp { .. } => 1e-4,
+        Rule::Adam { .. } | Rule::AdamW { .. } => 1e-3,
+        Rule::Lbfgs { .. } => rate(case),
+        _ if case.function == Function::Michalewicz && case.optimizer == Optimizer::Deep => 1e-3,
+        _ => rate(case),
+    }
 }
+
+fn is_lbfgs(case: &Case) -> bool {
+    matches!(case.rule, Rule::Lbfgs { .. })
+}
+
+/// The iterations of L-BFGS: each is one evaluation here, and a line search of several in JAX, whose times are per evaluation, too.
+/// So many that both do what they do far from a minimum.
+const LBFGS_ITERATIONS: u64 = 300;
+const LBFGS_SEARCHES: u64 = 100;
 
 /// How long all programs descend before they are compared.
 const AGREEMENT_ITERATIONS: u64 = 100;
@@ -43,7 +61,7 @@ pub struct Measurement {
     pub program: Program,
     /// Iterations of a repeat.
     pub iterations: u64,
-    /// Microseconds an iteration.
+    /// Microseconds per iteration; of L-BFGS per evaluation of the gradient.
     pub times: Times,
     /// Operations of an iteration by formula, an elementary function being one.
     pub flop_per_iteration: u64,
@@ -78,14 +96,19 @@ impl Comparison {
             && case.dimensions.d == Protocol::paper().dimensions.d;
         let takes_part = |program: &Program| match program {
             Program::Overparam => true,
+            Program::Torch | Program::TorchCompiled | Program::TorchNaive if case.rule != Rule::GradientDescent => {
+                false
+            }
             Program::TorchNaive => naive && self.peers.contains_key(&Program::Torch),
             program => self.peers.contains_key(program),
         };
         Program::ALL.into_iter().filter(takes_part).collect()
     }
 
-    /// Makes sure that all programs find the same from the start of `case`, in double precision, and returns what
-    /// they found and the microseconds per iteration that each took, this crate first.
+    /// Makes sure that all programs find the same from the start of `case`, in double precision, and returns the microseconds per
+    /// iteration that each took, this crate first.
+    ///
+    /// By L-BFGS, whose line searches differ, they have to find the same objective at the start, and a lower one in the end.
     ///
     /// # Errors
     /// If a program disagrees with this crate, or fails.
@@ -95,24 +118,14 @@ impl Comparison {
         let rate = agreement_rate(&case);
         let settings = settings(&protocol, &case, AGREEMENT_ITERATIONS).learning_rate(rate);
         let run = protocol.run(case.function, case.optimizer, 0, &Settings { thinned: false, ..settings })?;
-        let last = run.samples.last().expect("a run records its last iteration");
         let pace = run.seconds / run.iterations as f64 * 1e6;
         let files = self.write_start(&case)?;
         let mut found = vec![(Program::Overparam, pace)];
         for program in self.programs(&case).into_iter().skip(1) {
-            let reply = self.ask(program, &case, &files, rate, AGREEMENT_ITERATIONS, 1)?;
-            for (number, ours, theirs) in [
-                ("best", last.best, reply.best),
-                ("minimum", last.min, reply.min_last),
-                ("mean", last.mean, reply.mean_last),
-            ] {
-                if !theirs.is_some_and(|theirs| close(ours, theirs)) {
-                    let theirs = theirs.map_or("no finite number".to_owned(), |theirs| format!("{theirs:e}"));
-                    bail!(
-                        "{}: after {AGREEMENT_ITERATIONS} iterations of {case} its {number} is {theirs}, expected {ours:e} to {TOLERANCE:e}",
-                        program.name()
-                    );
-                }
+            let iterations = if is_lbfgs(&case) { LBFGS_SEARCHES } else { AGREEMENT_ITERATIONS };
+            let reply = self.ask(program, &case, &files, rate, iterations, 1)?;
+            if let Some(problem) = disagreement(&case, &run, &reply) {
+                bail!("{}: after {AGREEMENT_ITERATIONS} iterations of {case} {problem}", program.name());
             }
             found.push((program, reply.us_per_iteration[0]));
         }
@@ -130,20 +143,23 @@ impl Comparison {
         // Measured again: a first run of so few iterations says little of one that takes microseconds.
         let warm = settings(&protocol, case, count(paces[0].1).max(AGREEMENT_ITERATIONS));
         let warm = protocol.time(case.function, case.optimizer, &warm, 1)?.least_us_per_iteration;
-        let ours = count(warm);
+        let [ours, theirs] = if is_lbfgs(case) { [LBFGS_ITERATIONS, LBFGS_SEARCHES] } else { [count(warm); 2] };
         let mut measurements: Vec<(Measurement, Vec<f64>)> = Vec::new();
         for turn in 0..TURNS {
             for (index, &(program, pace)) in paces.iter().enumerate() {
                 // Eager programs cost the same in every iteration, so a few are enough; a compiled loop does as many as ours.
-                let iterations =
-                    if matches!(program, Program::Overparam | Program::Jax) { ours } else { count(pace).min(ours) };
+                let iterations = match program {
+                    Program::Overparam => ours,
+                    Program::Jax => theirs,
+                    Program::Torch | Program::TorchCompiled | Program::TorchNaive => count(pace).min(ours),
+                };
                 let (times, memory, version, flop) = if program == Program::Overparam {
                     let settings = settings(&protocol, case, iterations);
                     let timing = protocol.time(case.function, case.optimizer, &settings, REPEATS)?;
                     let version = env!("CARGO_PKG_VERSION").to_owned();
                     (timing.us_per_repeat, peak_memory(), version, timing.flop_per_iteration)
                 } else {
-                    let reply = self.ask(program, case, &files, RATE, iterations, REPEATS)?;
+                    let reply = self.ask(program, case, &files, rate(case), iterations, REPEATS)?;
                     let versions: Vec<String> = reply.versions.iter().map(|(name, v)| format!("{name} {v}")).collect();
                     let flop = measurements[0].0.flop_per_iteration;
                     (reply.us_per_iteration, Some(reply.peak_memory_bytes), versions.join(", "), flop)
@@ -194,8 +210,8 @@ impl Comparison {
             n: case.dimensions.n,
             d: case.dimensions.d,
             k: case.dimensions.k,
-            hidden: case.dimensions.hidden,
-            layers: case.dimensions.layers,
+            widths: case.dimensions.widths,
+            rule: case.rule,
         };
         let process = if naive { Program::Torch } else { program };
         self.peers.get_mut(&process).expect("programs without a process take no part").ask(&request)
@@ -237,7 +253,30 @@ fn protocol(case: &Case) -> Protocol {
 }
 
 fn settings(protocol: &Protocol, case: &Case, iterations: u64) -> Settings {
-    protocol.settings(case.function).learning_rate(RATE).iterations(iterations)
+    protocol.settings(case.function).rule(case.rule).learning_rate(rate(case)).iterations(iterations)
+}
+
+/// The difference between `run` and the reply of another program to the same request, in words, if there is one.
+fn disagreement(case: &Case, run: &Run, reply: &Reply) -> Option<String> {
+    let first = run.samples.first().expect("a run records its first iteration");
+    let last = run.samples.last().expect("a run records its last iteration");
+    let mut numbers = vec![("best", last.best, reply.best), ("minimum", last.min, reply.min_last)];
+    numbers.push(("mean", last.mean, reply.mean_last));
+    if is_lbfgs(case) {
+        numbers = vec![("first mean", first.mean, reply.mean_first)];
+        if !reply.mean_last.is_some_and(|mean| mean < first.mean) || last.mean >= first.mean {
+            return Some(format!(
+                "its mean is {:?}, and that of overparam {}: no descent from {}",
+                reply.mean_last, last.mean, first.mean
+            ));
+        }
+    }
+    numbers.into_iter().find(|&(_, ours, theirs)| !theirs.is_some_and(|theirs| close(ours, theirs))).map(
+        |(number, ours, theirs)| {
+            let theirs = theirs.map_or("no finite number".to_owned(), |theirs| format!("{theirs:e}"));
+            format!("its {number} is {theirs}, expected {ours:e} to {TOLERANCE:e}")
+        },
+    )
 }
 
 fn close(a: f64, b: f64) -> bool {
@@ -247,7 +286,7 @@ fn close(a: f64, b: f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use overparam::prelude::Dimensions;
+    use overparam::prelude::{Dimensions, Widths};
 
     #[test]
     fn closeness_is_relative_or_absolute() {
@@ -259,8 +298,14 @@ mod tests {
     #[test]
     fn files_hold_what_the_runs_of_seed_0_start_from() {
         let mut comparison = Comparison::new(BTreeMap::new()).unwrap();
-        let dimensions = Dimensions { n: 10, k: 5, hidden: 5, layers: 1, d: 10 };
-        let case = Case { function: Function::SpinGlass, optimizer: Optimizer::Shallow, dimensions, dtype: Dtype::F64 };
+        let dimensions = Dimensions { n: 10, k: 5, widths: Widths::of(&[5]), d: 10 };
+        let case = Case {
+            function: Function::SpinGlass,
+            optimizer: Optimizer::Shallow,
+            rule: Rule::GradientDescent,
+            dimensions,
+            dtype: Dtype::F64,
+        };
         let files = comparison.write_start(&case).unwrap();
         let numbers = |path: &Path| -> Vec<f64> {
             let bytes = std::fs::read(path).unwrap();
@@ -280,7 +325,7 @@ mod tests {
     #[test]
     fn without_peers_only_this_crate_is_timed() {
         let mut comparison = Comparison::new(BTreeMap::new()).unwrap();
-        let case = Case::all(true)[0];
+        let case = Case::all(true, &Rule::ALL)[0];
         let paces = comparison.agree(&case).unwrap();
         assert!(paces.len() == 1 && paces[0].0 == Program::Overparam);
         let found = comparison.time(&case, &paces).unwrap();

@@ -10,7 +10,7 @@ use overparam::plotly::layout::{
     Annotation, GridPattern, LayoutGrid, LayoutTemplate, Legend, Shape, ShapeLine, ShapeType, Template,
 };
 use overparam::plotly::{Layout, Plot, Scatter};
-use overparam::prelude::Dtype;
+use overparam::prelude::{Dtype, Rule};
 
 /// The columns and the rows of panels of [`ratios`].
 const SHAPES: [&str; 3] = ["shallow", "deep 10x1", "deep 50x1"];
@@ -41,7 +41,7 @@ struct Ratio {
     ratio: f64,
 }
 
-/// Draws how many times longer other programs take (log), one row per function, one panel per shape and dtype.
+/// Draws how many times longer other programs take for gradient descent (log), one row per function, one panel per shape and dtype.
 pub fn ratios(measurements: &[Measurement]) -> Figure {
     let rows = ratio_rows(measurements);
     let mut labels: Vec<&str> = Vec::new();
@@ -117,6 +117,9 @@ pub fn ratios(measurements: &[Measurement]) -> Figure {
 fn ratio_rows(measurements: &[Measurement]) -> Vec<Ratio> {
     let [medians, _] = Measurement::ratios(measurements);
     let row = |(case, program, ratio): (Case, Program, f64)| {
+        if case.rule != Rule::GradientDescent {
+            return None;
+        }
         let words = case.shape();
         let (shape, dimension) = words
             .split_once(" d=")
@@ -238,6 +241,7 @@ mod tests {
         let small = Case {
             function: Function::Sphere,
             optimizer: Optimizer::Shallow,
+            rule: Rule::GradientDescent,
             dimensions: Dimensions::PAPER,
             dtype: Dtype::F32,
         };

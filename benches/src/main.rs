@@ -1,7 +1,7 @@
 //! overparam beside the programs that a user could pick instead, beside the peak of a processor, and at growing sizes.
 //!
 //! [`comparison`] times the same descents here and in other frameworks, in turns, after it has seen them agree. [`roofline`] measures
-//! the peak of a core. [`scaling`] times growing shapes, each in a process of its own. The results are tables and figures.
+//! the peak of a core. [`scaling`] times growing shapes, each in a process of its own. [`record`] has the results as files, [`figure`] draws them.
 
 /// Prints a line, and returns from the function with the error if standard output cannot take it.
 macro_rules! say {
@@ -15,11 +15,12 @@ mod measure;
 mod peak;
 mod peer;
 mod process;
+mod record;
+mod results;
 mod roofline;
 mod scaling;
 mod signals;
 mod statistics;
-mod table;
 mod target;
 
 use anyhow::{Context, Result};
@@ -43,6 +44,7 @@ struct CommandLine {
 #[derive(Subcommand)]
 enum Command {
     Measure(measure::Measure),
+    Results(results::Results),
 }
 
 fn main() -> ExitCode {
@@ -62,6 +64,7 @@ fn execute(arguments: CommandLine) -> Result<()> {
     }
     match arguments.command {
         Command::Measure(measure) => measure.execute(),
+        Command::Results(results) => results.execute(),
     }
 }
 

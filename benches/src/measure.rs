@@ -3,18 +3,17 @@
 use crate::case::{Case, Program};
 use crate::comparison::{Comparison, Measurement};
 use crate::peer::Peer;
+use crate::record::{Machine, Record, Row, Shape};
 use crate::roofline::Peak;
 use crate::scaling::{self, Point, Series, idle_memory};
 use crate::target::Target;
-use crate::{figure, signals, table};
+use crate::{figure, signals};
 use anyhow::Result;
 use clap::Args;
 use overparam::Error;
 use overparam::figure::Exporter;
 use overparam::output::Output;
-use overparam::prelude::Dtype;
-use overparam::trace::{self, Provenance};
-use serde_json::json;
+use overparam::prelude::{Dtype, Rule};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -22,8 +21,9 @@ use std::time::{Duration, Instant};
 /// Time this crate beside JAX and PyTorch, beside the peak of a core, and at growing shapes.
 ///
 /// All programs make the same descents from the same start. They must agree after 100 iterations in f64 before they are timed, in
-/// turns. A program whose command is not given is left out. Writes OUT/bench.parquet, OUT/scaling.parquet and figures of both; with
-/// --quick, or without a peer, the name of the former says so, as in OUT/bench-quick-jax.parquet.
+/// turns. L-BFGS, whose line searches differ, is timed per evaluation of the gradient. PyTorch takes part in gradient descent alone. A
+/// program whose command is not given is left out. Writes OUT/bench.json, OUT/scaling.json and figures of both; with --quick, with
+/// --rule or without a peer, the name of the former says so, as in OUT/bench-quick-jax.json.
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Measure {
@@ -39,14 +39,20 @@ pub struct Measure {
     /// Seconds that a peer may take for an answer, compiling included
     #[arg(long, default_value_t = 600.0, allow_negative_numbers = true)]
     peer_timeout: f64,
-    /// Three functions and the small network only
+    /// Update rules, separated by commas [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    rule: Vec<String>,
+    /// Three functions and the paper's shape only
     #[arg(long)]
     quick: bool,
+    /// Only find out whether all programs agree; nothing is timed or written
+    #[arg(long, conflicts_with_all = ["scaling", "only_scaling", "out"])]
+    check: bool,
     /// Measure how cost grows, too: minutes
     #[arg(long)]
     scaling: bool,
     /// Measure only how cost grows
-    #[arg(long, conflicts_with_all = ["scaling", "quick", "jax", "torch", "torch_compiled"])]
+    #[arg(long, conflicts_with_all = ["scaling", "rule", "quick", "jax", "torch", "torch_compiled"])]
     only_scaling: bool,
     /// The folder to write to
     #[arg(long, default_value = "data")]
@@ -62,17 +68,23 @@ impl Measure {
             expected: "a positive finite number of seconds",
             given: self.peer_timeout.to_string(),
         })?;
+        let rules = self.rules()?;
+        signals::leave_nothing()?;
+        if self.check {
+            return self.agree(&rules, limit);
+        }
         // A missing browser or an unwritable folder is an error now, not after minutes of timing.
         let mut exporter = Exporter::new(self.out.join("figures"))?;
         let prepare = |wanted: bool, name: &str| {
             let figures = ["html", "svg", "png"].map(|kind| self.out.join(format!("figures/{name}.{kind}")));
-            let files = figures.into_iter().chain([self.out.join(format!("{name}.parquet"))]);
+            let files = figures.into_iter().chain([self.out.join(format!("{name}.json"))]);
             files.filter(|_| wanted).map(Output::prepare).collect::<Result<Vec<_>, _>>().map(|mut files| files.pop())
         };
-        signals::leave_nothing()?;
-        let compared = prepare(!self.only_scaling, &self.name())?;
+        let name = self.name(&rules);
+        let compared = prepare(!self.only_scaling, &name)?;
         let scaled = prepare(self.scaling || self.only_scaling, "scaling")?;
         let peak = Peak::measure();
+        let machine = Machine::now(peak);
         say!(
             "one core at its peak ({}): {:.1} GFLOP/s f32, {:.1} GFLOP/s f64, memory copy {:.1} GB/s",
             overparam::instruction_set(),
@@ -81,25 +93,21 @@ impl Measure {
             peak.copy_gb_per_s
         );
         if let Some(output) = compared {
-            let measurements = self.compare(&peak, limit)?;
-            let table = table::ratios(&measurements, &peak)?;
-            let settings = json!({ "quick": self.quick, "peak_gflop_per_s": [peak.f32_gflop_per_s, peak.f64_gflop_per_s],
-                "copy_gb_per_s": peak.copy_gb_per_s });
-            let written = trace::write_to(&output, &table, &Provenance::new(settings.to_string()));
-            let printed = judge(&measurements);
-            written?;
-            printed?;
-            say!("table: {}", output.path().display());
-            if measurements.iter().any(|measurement| measurement.program != Program::Overparam) {
-                exporter.add(figure::ratios(&measurements), &self.name())?;
+            let measurements = self.compare(&rules, &peak, limit)?;
+            let rows = Row::of(&measurements, &peak);
+            Record { machine: machine.clone(), quick: self.quick, rows }.write(&output)?;
+            judge(&measurements)?;
+            say!("measurements: {}", output.path().display());
+            let drawn =
+                |other: &Measurement| other.program != Program::Overparam && other.case.rule == Rule::GradientDescent;
+            if measurements.iter().any(drawn) {
+                exporter.add(figure::ratios(&measurements), &name)?;
             }
         }
         if let Some(output) = scaled {
             let points = scale(&peak)?;
-            let table = table::scalings(&points)?;
-            let settings = json!({ "copy_gb_per_s": peak.copy_gb_per_s }).to_string();
-            trace::write_to(&output, &table, &Provenance::new(settings))?;
-            say!("table: {}", output.path().display());
+            Record { machine, quick: false, rows: points.iter().map(Shape::from).collect() }.write(&output)?;
+            say!("measurements: {}", output.path().display());
             exporter.add(figure::scaling(&points), "scaling")?;
         }
         draw(exporter)?;
@@ -108,7 +116,7 @@ impl Measure {
     }
 
     /// The name of the comparison: one with fewer cases or fewer peers does not take the place of the whole.
-    fn name(&self) -> String {
+    fn name(&self, rules: &[Rule]) -> String {
         let peers = [("jax", &self.jax), ("torch", &self.torch), ("torch-compiled", &self.torch_compiled)];
         let given: Vec<&str> = peers.iter().filter(|(_, command)| command.is_some()).map(|&(name, _)| name).collect();
         let mut name = "bench".to_owned();
@@ -120,11 +128,20 @@ impl Measure {
             all if all == peers.len() => {}
             _ => name.push_str(&format!("-{}", given.join("-"))),
         }
+        if *rules != Rule::ALL {
+            rules.iter().for_each(|rule| name.push_str(&format!("-{rule}")));
+        }
         name
     }
 
-    /// Starts the peers, makes them agree and times every case.
-    fn compare(&self, peak: &Peak, limit: Duration) -> Result<Vec<Measurement>> {
+    /// The rules asked for, in their own order.
+    fn rules(&self) -> Result<Vec<Rule>, Error> {
+        let asked = self.rule.iter().map(|name| name.parse()).collect::<Result<Vec<Rule>, Error>>()?;
+        Ok(Rule::ALL.into_iter().filter(|rule| asked.is_empty() || asked.contains(rule)).collect())
+    }
+
+    /// Starts the peers.
+    fn start(&self, limit: Duration) -> Result<Comparison> {
         let mut peers = BTreeMap::new();
         let commands = [
             (Program::Jax, "jax", &self.jax),
@@ -139,12 +156,27 @@ impl Measure {
                 None => say!("{} is left out: --{option} does not say how to start it", program.name()),
             }
         }
-        let mut comparison = Comparison::new(peers)?;
+        Comparison::new(peers)
+    }
+
+    /// Makes all programs agree on every case.
+    fn agree(&self, rules: &[Rule], limit: Duration) -> Result<()> {
+        let mut comparison = self.start(limit)?;
+        for case in Case::all(self.quick, rules).into_iter().filter(|case| case.dtype == Dtype::F64) {
+            let programs: Vec<&str> = comparison.agree(&case)?.iter().map(|(program, _)| program.name()).collect();
+            say!("{case}: {} agree", programs.join(", "));
+        }
+        Ok(())
+    }
+
+    /// Makes all programs agree on every case and times them.
+    fn compare(&self, rules: &[Rule], peak: &Peak, limit: Duration) -> Result<Vec<Measurement>> {
+        let mut comparison = self.start(limit)?;
         say!("\nmicroseconds per iteration, medians; in brackets the ratio to ours of medians, of fastest repeats");
-        say!("{:<16} {:<16} {:<5} {:>10}  others", "function", "shape", "dtype", "ours");
+        say!("{:<16} {:<16} {:<16} {:<5} {:>10}  others", "rule", "function", "shape", "dtype", "ours");
         let mut measurements = Vec::new();
         let mut paces = Vec::new();
-        for case in Case::all(self.quick) {
+        for case in Case::all(self.quick, rules) {
             // Both scalars of a shape follow each other, and agreement is a matter of f64.
             if case.dtype == Dtype::F32 {
                 paces = comparison.agree(&case)?;
@@ -164,7 +196,8 @@ fn print(measurements: &[Measurement], peak: &Peak) -> Result<()> {
     let speed = ours.flop_per_iteration as f64 / ours.times.median * 1e-3;
     let share = 100.0 * speed / peak.gflop_per_s(ours.case.dtype);
     let mut line = format!(
-        "{:<16} {:<16} {:<5} {:>10.2}  {speed:.1} GFLOP/s, {share:.0} % of peak",
+        "{:<16} {:<16} {:<16} {:<5} {:>10.2}  {speed:.1} GFLOP/s, {share:.0} % of peak",
+        ours.case.rule.name(),
         ours.case.function.name(),
         ours.case.shape(),
         ours.case.dtype.name(),
@@ -215,12 +248,11 @@ fn scale(peak: &Peak) -> Result<Vec<Point>> {
     );
     say!("parameters and couplings of triples; two: how much more two processes side by side do than one");
     say!(
-        "{:<36} {:>8} {:>8} {:>7} {:>7} {:>12} {:>8} {:>7} {:>5} {:>10} {:>8}",
+        "{:<36} {:>8} {:>8} {:>12} {:>12} {:>8} {:>7} {:>5} {:>10} {:>8}",
         "series",
         "n",
         "d",
-        "hidden",
-        "layers",
+        "widths",
         "us/iteration",
         "GFLOP/s",
         "% peak",
@@ -234,12 +266,11 @@ fn scale(peak: &Peak) -> Result<Vec<Point>> {
         let points = series.measure(&overparam, Dtype::F64, &mut |point| {
             let speed = point.flop_per_iteration as f64 / point.times.least * 1e-3;
             let line = crate::print(format_args!(
-                "{:<36} {:>8} {:>8} {:>7} {:>7} {:>12.1} {speed:>8.1} {:>7.0} {:>5.2} {:>10.3} {:>8}",
+                "{:<36} {:>8} {:>8} {:>12} {:>12.1} {speed:>8.1} {:>7.0} {:>5.2} {:>10.3} {:>8}",
                 point.series,
                 point.dimensions.n,
                 point.dimensions.d,
-                point.dimensions.hidden,
-                point.dimensions.layers,
+                point.dimensions.widths.to_string(),
                 point.times.least,
                 100.0 * speed / peak.f64_gflop_per_s,
                 point.times.median / point.us_side_by_side,

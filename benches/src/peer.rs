@@ -2,6 +2,7 @@
 
 use crate::process::{Process, quote};
 use anyhow::{Result, anyhow, bail};
+use overparam::prelude::{Rule, Widths};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -23,8 +24,8 @@ pub struct Request<'a> {
     pub n: usize,
     pub d: usize,
     pub k: usize,
-    pub hidden: usize,
-    pub layers: usize,
+    pub widths: Widths,
+    pub rule: Rule,
 }
 
 /// F = (raw - offset) / width.
@@ -37,10 +38,11 @@ pub struct Scale {
 /// The answer of a peer. A number that is not finite is absent.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Reply {
-    /// One a repeat.
+    /// One per repeat.
     pub us_per_iteration: Vec<f64>,
     pub best: Option<f64>,
     pub min_last: Option<f64>,
+    pub mean_first: Option<f64>,
     pub mean_last: Option<f64>,
     pub peak_memory_bytes: u64,
     #[serde(default)]
@@ -166,8 +168,8 @@ mod tests {
             n: 1,
             d: 1,
             k: 1,
-            hidden: 1,
-            layers: 1,
+            widths: Widths::of(&[1]),
+            rule: Rule::GradientDescent,
         };
         let limit = Duration::from_secs(60);
         let start = |command: &str| Peer::start("a peer", command, limit);

@@ -2,12 +2,13 @@
 
 use crate::peak;
 use overparam::prelude::Dtype;
+use serde::{Deserialize, Serialize};
 
 /// Bytes that are copied: more than the caches hold.
 const COPIED: usize = 256 << 20;
 
 /// The peak of one core.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Peak {
     /// Billions of single-precision operations per second, in fused multiplications and additions.
     pub f32_gflop_per_s: f64,

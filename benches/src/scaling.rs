@@ -5,7 +5,7 @@
 
 use crate::statistics::{Line, Times};
 use anyhow::{Context, Result, bail};
-use overparam::prelude::{Dimensions, Dtype, Function, Optimizer};
+use overparam::prelude::{Dimensions, Dtype, Function, Optimizer, Widths};
 use serde::Deserialize;
 use std::env::consts::EXE_SUFFIX;
 use std::path::{Path, PathBuf};
@@ -71,10 +71,10 @@ impl Series {
         };
         let points = |n: &[usize]| n.iter().map(|&n| Dimensions { n, ..paper }).collect::<Vec<_>>();
         let dimensions = |d: &[usize]| d.iter().map(|&d| Dimensions { d, ..paper }).collect::<Vec<_>>();
-        let network = |hidden, layers| Dimensions { k: hidden, hidden, layers, ..paper };
+        let network = |widths: &'static [usize]| Dimensions { k: widths[0], widths: Widths::of(widths), ..paper };
         let (n, d) = (points(&[50, 1_000, 10_000]), dimensions(&[50, 1_000, 10_000, 100_000]));
-        let neurons = [10, 50, 128, 512].map(|hidden| network(hidden, 1)).to_vec();
-        let layers = [1, 2, 4].map(|layers| network(50, layers)).to_vec();
+        let neurons = [&[10], &[50], &[128], &[512]].map(|widths| network(widths)).to_vec();
+        let layers = [&[50; 1][..], &[50; 2], &[50; 4]].map(network).to_vec();
         let (separable, glass) = (Function::Rastrigin, Function::SpinGlass);
         vec![
             series("n", separable, shallow, n.clone()),
@@ -153,7 +153,7 @@ pub fn program() -> Result<PathBuf> {
 /// # Errors
 /// As [`Series::measure`].
 pub fn idle_memory(overparam: &Path) -> Result<Option<u64>> {
-    let smallest = Dimensions { n: 10, k: 5, hidden: 5, layers: 1, d: 10 };
+    let smallest = Dimensions { n: 10, k: 5, widths: Widths::of(&[5]), d: 10 };
     let process = start(overparam, Function::Sphere, Optimizer::Shallow, smallest, Dtype::F32, 1)?;
     Ok(answer(process)?.peak_memory_bytes)
 }
@@ -185,14 +185,15 @@ fn start(
     dtype: Dtype,
     iterations: u64,
 ) -> Result<Child> {
-    let Dimensions { n, k, hidden, layers, d } = dimensions;
+    let Dimensions { n, k, widths, d } = dimensions;
     let repeats = if iterations == 1 { 1 } else { REPEATS };
     Command::new(overparam)
         .args(["time", "--function", function.name(), "--optimizer", optimizer.name(), "--dtype", dtype.name()])
         .args(
-            [("--n", n), ("--k", k), ("--hidden", hidden), ("--layers", layers), ("--d", d), ("--repeats", repeats)]
+            [("--n", n), ("--k", k), ("--d", d), ("--repeats", repeats)]
                 .map(|(option, value)| format!("{option}={value}")),
         )
+        .arg(format!("--widths={widths}"))
         .arg(format!("--iterations={iterations}"))
         .stdout(Stdio::piped())
         .spawn()

@@ -2,7 +2,7 @@
 
 use crate::case::{Case, Program};
 use crate::comparison::Measurement;
-use overparam::prelude::{Dimensions, Dtype, Function, Optimizer};
+use overparam::prelude::{Dimensions, Dtype, Function, Optimizer, Rule};
 
 /// A ratio of times, theirs by ours, that all of some cases are to reach.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,14 @@ fn is_glass(case: &Case) -> bool {
     case.function == Function::SpinGlass
 }
 
+fn is_descent(case: &Case) -> bool {
+    case.rule == Rule::GradientDescent
+}
+
+fn is_lbfgs(case: &Case) -> bool {
+    matches!(case.rule, Rule::Lbfgs { .. })
+}
+
 fn is_small(case: &Case) -> bool {
     case.dimensions == Dimensions::PAPER
 }
@@ -41,56 +49,72 @@ fn is_deep(case: &Case) -> bool {
 
 impl Target {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self {
             cases: "test functions, shallow",
             program: Program::Jax,
             ratio: 3.0,
-            applies: |case| !is_glass(case) && !is_deep(case),
+            applies: |case| is_descent(case) && !is_glass(case) && !is_deep(case),
         },
         Self {
             cases: "test functions, deep 10x1, f32",
             program: Program::Jax,
             ratio: 2.5,
-            applies: |case| !is_glass(case) && is_deep(case) && is_small(case) && case.dtype == Dtype::F32,
+            applies: |case| {
+                is_descent(case) && !is_glass(case) && is_deep(case) && is_small(case) && case.dtype == Dtype::F32
+            },
         },
         Self {
             cases: "test functions, deep 10x1, f64",
             program: Program::Jax,
             ratio: 3.0,
-            applies: |case| !is_glass(case) && is_deep(case) && is_small(case) && case.dtype == Dtype::F64,
+            applies: |case| {
+                is_descent(case) && !is_glass(case) && is_deep(case) && is_small(case) && case.dtype == Dtype::F64
+            },
         },
         Self {
             cases: "test functions, deep 50x1",
             program: Program::Jax,
             ratio: 1.5,
-            applies: |case| !is_glass(case) && is_deep(case) && !is_small(case),
+            applies: |case| is_descent(case) && !is_glass(case) && is_deep(case) && !is_small(case),
         },
         Self {
             cases: "spin glass, d=50",
             program: Program::Jax,
             ratio: 2.0,
-            applies: |case| is_glass(case) && case.dimensions.d == 50,
+            applies: |case| is_descent(case) && is_glass(case) && case.dimensions.d == 50,
         },
         Self {
             cases: "spin glass, d=200",
             program: Program::Jax,
             ratio: 1.0,
-            applies: |case| is_glass(case) && case.dimensions.d == 200,
+            applies: |case| is_descent(case) && is_glass(case) && case.dimensions.d == 200,
         },
         Self {
             cases: "test functions, shallow and deep 10x1",
             program: Program::Torch,
             ratio: 30.0,
-            applies: |case| !is_glass(case) && is_small(case),
+            applies: |case| is_descent(case) && !is_glass(case) && is_small(case),
         },
         Self {
             cases: "test functions, deep 50x1",
             program: Program::Torch,
             ratio: 30.0,
-            applies: |case| !is_glass(case) && !is_small(case),
+            applies: |case| is_descent(case) && !is_glass(case) && !is_small(case),
         },
-        Self { cases: "spin glass, d=50", program: Program::TorchNaive, ratio: 300.0, applies: is_glass },
+        Self {
+            cases: "spin glass, d=50",
+            program: Program::TorchNaive,
+            ratio: 300.0,
+            applies: |case| is_descent(case) && is_glass(case),
+        },
+        Self {
+            cases: "other rules but L-BFGS",
+            program: Program::Jax,
+            ratio: 3.0,
+            applies: |case| !is_descent(case) && !is_lbfgs(case),
+        },
+        Self { cases: "L-BFGS, per evaluation", program: Program::Jax, ratio: 3.0, applies: is_lbfgs },
     ];
 
     /// Judges by `ratios`: for a case and a program, its time by ours.
@@ -129,7 +153,7 @@ mod tests {
 
     #[test]
     fn every_case_has_a_target() {
-        for case in Case::all(false) {
+        for case in Case::all(false, &Rule::ALL) {
             let targets = Target::ALL.iter().filter(|target| target.program == Program::Jax && (target.applies)(&case));
             assert_eq!(targets.count(), 1, "{case}");
         }
@@ -138,18 +162,17 @@ mod tests {
     #[test]
     fn every_target_has_a_case_in_its_words() {
         for target in Target::ALL {
-            let cases: Vec<Case> = Case::all(false).into_iter().filter(target.applies).collect();
+            let cases: Vec<Case> = Case::all(false, &Rule::ALL).into_iter().filter(target.applies).collect();
             assert!(!cases.is_empty(), "{} has no case", target.cases);
-            for case in cases {
+            for case in cases.into_iter().filter(is_descent) {
                 assert_eq!(target.cases.starts_with("spin glass"), case.function == Function::SpinGlass, "{case}");
                 for dtype in [Dtype::F32, Dtype::F64] {
                     let other = target.cases.ends_with(dtype.name()) && case.dtype != dtype;
                     assert!(!other, "{}: {case}", target.cases);
                 }
-                let network = format!("deep {}x{}", case.dimensions.hidden, case.dimensions.layers);
-                let shape = if case.optimizer == Optimizer::Deep { &network } else { "shallow" };
+                let shape = case.shape();
                 assert!(
-                    case.function == Function::SpinGlass || target.cases.contains(shape),
+                    case.function == Function::SpinGlass || target.cases.contains(&shape),
                     "{}: {case}",
                     target.cases
                 );
@@ -159,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_target_is_missed_by_the_cases_below_it() {
-        let cases = Case::all(true);
+        let cases = Case::all(true, &[Rule::GradientDescent]);
         let shallow = Target::ALL[0];
         let ratios = [(cases[0], Program::Jax, 3.5), (cases[1], Program::Jax, 2.0), (cases[2], Program::Jax, 1.0)];
         let verdict = shallow.judge(&ratios);

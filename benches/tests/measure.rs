@@ -3,8 +3,7 @@
 #![cfg(unix)]
 
 use overparam::prelude::*;
-use overparam::trace;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -55,6 +54,8 @@ fn bad_settings_are_refused() {
         let error = refused(&folder, &["measure", "--peer-timeout", seconds], 2);
         assert!(error.contains("the peer timeout must be a positive finite number of seconds"), "{error}");
     }
+    let error = refused(&folder, &["measure", "--rule", "adams"], 2);
+    assert!(error.contains("unknown rule 'adams' (did you mean 'adam'?)"), "{error}");
     let error = refused(&folder, &["measure", "--instruction-set", "avx3"], 2);
     assert!(error.contains("unknown instruction set of this processor 'avx3'"), "{error}");
 }
@@ -63,14 +64,15 @@ fn bad_settings_are_refused() {
 fn the_name_of_a_file_says_what_is_compared() {
     let folder = tempfile::tempdir().unwrap();
     for (file, more) in [
-        ("scaling.parquet", &["--only-scaling"][..]),
+        ("scaling.json", &["--only-scaling"][..]),
         ("figures/scaling.svg", &["--only-scaling"]),
-        ("scaling.parquet", &["--quick", "--scaling"]),
-        ("bench-alone.parquet", &[]),
-        ("bench-quick-alone.parquet", &["--quick"]),
-        ("bench-quick-jax.parquet", &["--quick", "--jax", "true"]),
+        ("scaling.json", &["--quick", "--scaling"]),
+        ("bench-alone.json", &[]),
+        ("bench-alone-adam-lbfgs.json", &["--rule", "lbfgs,adam"]),
+        ("bench-quick-alone.json", &["--quick"]),
+        ("bench-quick-jax.json", &["--quick", "--jax", "true"]),
         ("figures/bench-torch-torch-compiled.png", &["--torch", "true", "--torch-compiled", "true"]),
-        ("bench.parquet", &["--jax", "true", "--torch", "true", "--torch-compiled", "true"]),
+        ("bench.json", &["--jax", "true", "--torch", "true", "--torch-compiled", "true"]),
     ] {
         // A folder of this name is in the way, which is found out before anything is timed.
         fs::create_dir_all(folder.path().join("out").join(file)).unwrap();
@@ -80,18 +82,22 @@ fn the_name_of_a_file_says_what_is_compared() {
     }
 }
 
-/// A peer with prepared answers: the results of this crate, the mean moved by `error`, and times of 1 and 2 ms an iteration.
+/// A peer with prepared answers by gradient descent and momentum: the results of this crate, the mean moved by `error`, and times of 1 and
+/// 2 ms per iteration.
 fn peer(folder: &Path, error: f64) -> String {
     let protocol = Protocol { dtype: Dtype::F64, ..Protocol::paper() };
     let mut cases = String::new();
     for function in [Function::Rastrigin, Function::Sphere, Function::SpinGlass] {
-        for optimizer in Optimizer::ALL {
-            let settings = protocol.settings(function).learning_rate(0.01).iterations(100);
+        for (optimizer, rule) in
+            Optimizer::ALL.into_iter().flat_map(|by| [Rule::ALL[0], Rule::ALL[1]].map(|rule| (by, rule)))
+        {
+            let settings = protocol.settings(function).rule(rule).learning_rate(0.01).iterations(100);
             let run = protocol.run(function, optimizer, 0, &Settings { thinned: false, ..settings }).unwrap();
             let last = run.samples.last().unwrap();
             let found = json!({"best": last.best, "min_last": last.min, "mean_last": last.mean + error,
                 "peak_memory_bytes": 4096, "versions": {"fake": "1.0"}});
-            let pattern = format!(r#"*'"function":"{function}","optimizer":"{optimizer}"'*)"#);
+            let pattern =
+                format!(r#"*'"function":"{function}","optimizer":"{optimizer}"'*'"rule":{{"name":"{rule}"'*)"#);
             cases.push_str(&format!("    {pattern} rest='{}' ;;\n", found.to_string().trim_start_matches('{')));
         }
     }
@@ -100,35 +106,53 @@ fn peer(folder: &Path, error: f64) -> String {
         "while read -r line; do\n  case $line in *'\"repeats\":1,'*) times=1000.0 ;; *) times=1000.0,2000.0 ;; esac\n  \
          case $line in\n{cases}  esac\n  echo \"{{\\\"us_per_iteration\\\":[$times],$rest\"\ndone\n"
     );
-    std::fs::write(&path, script).unwrap();
+    fs::write(&path, script).unwrap();
     format!("sh '{}'", path.display())
 }
 
 #[test]
 fn a_peer_that_agrees_is_compared_with() {
     let folder = tempfile::tempdir().unwrap();
-    let output = bench(&folder, &["measure", "--quick", "--jax", &peer(folder.path(), 0.0), "--out", "out"]);
+    let peer = peer(folder.path(), 0.0);
+    let given = ["measure", "--quick", "--rule", "momentum,gradient-descent", "--jax", &peer, "--torch", &peer];
+    let output = bench(&folder, &[&given[..], &["--out", "out"]].concat());
     let printed = text(&output.stdout);
     assert!(output.status.success(), "{printed}{}", text(&output.stderr));
-    assert!(printed.contains("PyTorch eager is left out: --torch does not say how to start it"), "{printed}");
-    assert_eq!(printed.matches("| JAX 1500.0 (").count(), 12, "{printed}");
-    let table = trace::read(&folder.path().join("out/bench-quick-jax.parquet")).unwrap();
-    assert_eq!(table.height(), 24, "three functions, two optimizers, two dtypes, two programs");
-    let words = |name: &str| -> Vec<String> {
-        table.column(name).unwrap().str().unwrap().iter().map(|word| word.unwrap().to_owned()).collect()
-    };
-    let numbers =
-        |name: &str| -> Vec<f64> { table.column(name).unwrap().f64().unwrap().iter().map(Option::unwrap).collect() };
-    let (programs, versions) = (words("program"), words("version"));
-    let (times, least) = (numbers("us_per_iteration"), numbers("least_us_per_iteration"));
-    let (ratios, least_ratios) = (numbers("ratio"), numbers("least_ratio"));
-    for row in (0..24).step_by(2) {
-        assert_eq!(programs[row..row + 2], ["overparam", "JAX"]);
-        assert_eq!(versions[row..row + 2], [env!("CARGO_PKG_VERSION"), "fake 1.0"]);
-        assert_eq!((times[row + 1], least[row + 1], ratios[row]), (1500.0, 1000.0, 1.0));
-        assert_eq!((ratios[row + 1], least_ratios[row + 1]), (1500.0 / times[row], 1000.0 / least[row]));
+    assert!(
+        printed.contains("PyTorch compiled is left out: --torch-compiled does not say how to start it"),
+        "{printed}"
+    );
+    assert_eq!(printed.matches("| JAX 1500.0 (").count(), 24, "{printed}");
+    assert_eq!(
+        printed.matches("| PyTorch eager 1500.0 (").count(),
+        12,
+        "PyTorch knows gradient descent alone: {printed}"
+    );
+    let name = "out/bench-quick-jax-torch-gradient-descent-momentum.json";
+    let record: Value = serde_json::from_slice(&fs::read(folder.path().join(name)).unwrap()).unwrap();
+    let machine = &record["machine"];
+    assert_eq!(machine["version"], env!("CARGO_PKG_VERSION"));
+    assert!(machine["cpu"].is_string() && machine["date"].as_str().unwrap().starts_with("20"), "{machine}");
+    let rows = record["rows"].as_array().unwrap();
+    // Three functions, two optimizers, two dtypes; two rules, of which one by a third program; and one more of the glass.
+    assert_eq!(rows.len(), 12 * (3 + 2) + 2, "{rows:?}");
+    for row in rows {
+        let ours = rows.iter().find(|ours| {
+            let same = |column: &&str| ours[*column] == row[*column];
+            ours["program"] == "overparam" && ["function", "optimizer", "rule", "dtype"].iter().all(|c| same(c))
+        });
+        let number = |row: &Value, column: &str| row[column].as_f64().unwrap();
+        if row["program"] == "overparam" {
+            assert_eq!((&row["version"], number(row, "ratio")), (&json!(env!("CARGO_PKG_VERSION")), 1.0), "{row}");
+        } else {
+            assert_eq!((&row["version"], number(row, "us_per_iteration")), (&json!("fake 1.0"), 1500.0), "{row}");
+            let ratio = 1500.0 / number(ours.unwrap(), "us_per_iteration");
+            let least_ratio = 1000.0 / number(ours.unwrap(), "least_us_per_iteration");
+            assert!((number(row, "ratio") / ratio - 1.0).abs() < 1e-12, "{row}");
+            assert!((number(row, "least_ratio") / least_ratio - 1.0).abs() < 1e-12, "{row}");
+        }
     }
-    assert!(folder.path().join("out/figures/bench-quick-jax.html").exists());
+    assert!(folder.path().join(name.replace("out/", "out/figures/").replace(".json", ".html")).exists());
 }
 
 #[test]
@@ -140,8 +164,16 @@ fn a_peer_that_does_not_do_its_task_is_refused() {
         assert!(clock.elapsed() < Duration::from_secs(60), "{:?}", clock.elapsed());
         error
     };
+    let near = peer(folder.path(), 1e-10);
+    let check = ["measure", "--quick", "--check", "--rule", "momentum", "--jax", &near];
+    let check = text(&Command::new(PROGRAM).current_dir(&folder).args(check).output().unwrap().stdout);
+    assert_eq!(check.lines().filter(|line| line.ends_with(": overparam, JAX agree")).count(), 6, "{check}");
+    assert!(!folder.path().join("data").exists());
     let error = bench(&peer(folder.path(), 1e-6), "600");
-    assert!(error.contains("PyTorch eager: after 100 iterations of rastrigin, shallow, f64 its mean is"), "{error}");
+    assert!(
+        error.contains("PyTorch eager: after 100 iterations of rastrigin, shallow, gradient-descent, f64 its mean is"),
+        "{error}"
+    );
     let error = bench("read -r _; tr '\\0' '\\33' </dev/zero", "600");
     assert_eq!(error, "error: PyTorch eager: it wrote more than 65536 bytes without the end of a line\n");
     let error = bench("yes warning >&2", "1");
@@ -190,7 +222,7 @@ fn a_comparison_that_waits_for_a_peer_ends_at_a_signal_and_leaves_no_folder() {
 fn the_help_names_the_files() {
     let folder = tempfile::tempdir().unwrap();
     let help = text(&bench(&folder, &["measure", "--help"]).stdout);
-    for word in ["bench.parquet", "scaling.parquet", "--only-scaling"] {
+    for word in ["bench.json", "scaling.json", "--only-scaling"] {
         assert!(help.contains(word), "'{word}' is missing in\n{help}");
     }
 }

@@ -1,5 +1,6 @@
 //! `overparam evaluate`
 
+use super::objective::ExpressionOptions;
 use super::settings::{self, DtypeName};
 use super::signals;
 use anyhow::{Result, bail};
@@ -29,8 +30,10 @@ const BLOCK: usize = 1 << 21;
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Evaluate {
-    /// The objective, see `overparam list`
-    function: String,
+    /// The objective, see `overparam list`; or an --expression in its place
+    function: Option<String>,
+    #[command(flatten)]
+    expression: ExpressionOptions,
     /// The points: a .parquet or a .csv file
     #[arg(long)]
     points: PathBuf,
@@ -47,7 +50,8 @@ pub struct Evaluate {
 
 impl Evaluate {
     pub fn execute(self) -> Result<()> {
-        let problem = settings::problem(&self.function)?;
+        let objective = self.expression.objective(self.function.as_deref())?;
+        let problem = objective.problem.clone();
         signals::leave_nothing()?;
         let output = Output::prepare(&self.output)?;
         if output.leads_to(&self.points) {
@@ -64,7 +68,8 @@ impl Evaluate {
             DtypeName::F64 => evaluate::<f64>(&problem, self.seed, points)?,
         };
         let dtype = Dtype::from(self.dtype).name();
-        let settings = serde_json::json!({ "function": problem.name(), "seed": self.seed, "dtype": dtype }).to_string();
+        let settings = serde_json::json!({ "function": problem.name(), "seed": self.seed, "dtype": dtype });
+        let settings = objective.described(settings).to_string();
         let rows = table.height();
         trace::write_parts(&output, [Ok(table)], &Provenance::new(settings))?;
         say!("{rows} points of {problem} in {}", self.output.display());

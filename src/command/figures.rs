@@ -28,13 +28,13 @@ use std::time::Instant;
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Figures {
-    /// What is compared and how
+    /// The protocol of the comparison
     #[arg(long, value_enum, default_value_t)]
     protocol: ProtocolName,
     /// A tenth of the iterations and three seeds, of spin-glass two: a first look in seconds
     #[arg(long)]
     quick: bool,
-    /// How many seeds, counted from 0 [default: 10, of spin-glass 3]
+    /// The number of seeds, counted from 0 [default: 10, of spin-glass 3]
     #[arg(long, value_parser = settings::count::<u64>)]
     seeds: Option<u64>,
     /// The precision of all numbers [default: f64]
@@ -133,7 +133,7 @@ struct Files<'a> {
     /// For every function the traces of its timed runs and the best points of all runs.
     outputs: Vec<(Problem, [Output; 2])>,
     summary: Destination,
-    /// Where the summary of an unfinished command is.
+    /// The file with the summary of an unfinished command.
     unfinished: Option<String>,
     written: Vec<String>,
 }

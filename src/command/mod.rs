@@ -10,12 +10,14 @@ macro_rules! note {
     ($($text:tt)*) => { $crate::command::remark(format_args!("note: {}", format_args!($($text)*))) };
 }
 
+mod completions;
 mod couplings;
 mod earlier;
 mod evaluate;
 mod figures;
 mod list;
 mod naming;
+mod objective;
 mod run;
 mod settings;
 pub mod signals;
@@ -60,6 +62,8 @@ enum Command {
     Evaluate(evaluate::Evaluate),
     Time(time::Time),
     Couplings(couplings::CouplingsCommand),
+    Completions(completions::Completions),
+    Manual(completions::Manual),
 }
 
 /// Runs a subcommand.
@@ -78,13 +82,15 @@ pub fn execute(arguments: CommandLine) -> Result<()> {
         Command::Evaluate(evaluate) => evaluate.execute(),
         Command::Time(time) => time.execute(),
         Command::Couplings(couplings) => couplings.execute(),
+        Command::Completions(completions) => completions.execute(),
+        Command::Manual(manual) => manual.execute(),
     }
 }
 
-/// Whether `error` is about what was asked for, rather than about what happened.
+/// True if `error` is about the command line, not about a failure while it is carried out.
 pub fn is_usage(error: &anyhow::Error) -> bool {
     let kind = error.downcast_ref::<Error>();
-    matches!(kind, Some(Error::Unknown { .. } | Error::Setting { .. } | Error::Backend { .. }))
+    matches!(kind, Some(Error::Unknown { .. } | Error::Setting { .. } | Error::Backend { .. } | Error::Text { .. }))
 }
 
 /// Prints a line on standard output.

@@ -45,12 +45,16 @@ impl Name {
         if base.name != Protocol::paper().name {
             parts.push(base.name.clone());
         }
-        let Dimensions { n, d, k, hidden, layers } = protocol.dimensions;
+        let Dimensions { n, d, k, widths } = protocol.dimensions;
         let usual = base.dimensions;
-        let sizes = [("n", n, usual.n), ("d", d, usual.d), ("hidden", hidden, usual.hidden)];
-        // k is as large as a layer where nobody says otherwise.
-        let sizes = sizes.into_iter().chain([("k", k, hidden), ("layers", layers, usual.layers)]);
-        parts.extend(sizes.filter(|(_, size, usual)| size != usual).map(|(name, size, _)| format!("{name}-{size}")));
+        // k is as large as the first layer where nobody says otherwise.
+        let usual_k = widths.as_slice().first().copied().unwrap_or(usual.k);
+        let sizes = [("n", n, usual.n), ("d", d, usual.d), ("k", k, usual_k)];
+        let sizes = sizes.into_iter().filter(|(_, size, usual)| size != usual);
+        parts.extend(sizes.map(|(name, size, _)| format!("{name}-{size}")));
+        if widths != usual.widths {
+            parts.push(format!("widths-{}", shortened(widths.to_string(), widths.layers())));
+        }
         let words = [
             (protocol.dtype.name(), base.dtype.name()),
             (protocol.squash.name(), base.squash.name()),
@@ -96,9 +100,7 @@ impl Name {
     pub fn list(&mut self, name: &str, values: &[f64], usual: &[f64]) {
         if values != usual {
             let list = values.iter().map(|&value| number(value)).collect::<Vec<_>>().join(",");
-            let short = list.len() <= LONGEST_LIST;
-            let list = if short { list } else { format!("{}-{:08x}", values.len(), hash(&list)) };
-            self.parts.push(format!("{name}-{list}"));
+            self.parts.push(format!("{name}-{}", shortened(list, values.len())));
         }
     }
 
@@ -108,6 +110,11 @@ impl Name {
     }
 }
 
+/// `list`, or its `length` and a hash if it takes too many letters.
+fn shortened(list: String, length: usize) -> String {
+    if list.len() <= LONGEST_LIST { list } else { format!("{length}-{:08x}", hash(&list)) }
+}
+
 /// The shortest text that means `value`.
 pub fn number(value: f64) -> String {
     let (plain, scientific) = (value.to_string(), format!("{value:e}"));
@@ -115,6 +122,6 @@ pub fn number(value: f64) -> String {
 }
 
 /// FNV-1a, in 32 bits: the same in every version of this program.
-fn hash(text: &str) -> u32 {
+pub fn hash(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }

@@ -1,7 +1,8 @@
 //! `overparam run`
 
 use super::naming::{Name, number};
-use super::settings::{self, Device, Overrides};
+use super::objective::ExpressionOptions;
+use super::settings::{self, Device, Ends, Overrides};
 use super::{signals, threads};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -21,8 +22,8 @@ use std::path::PathBuf;
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct RunCommand {
-    /// What to minimize, see `overparam list`
-    function: String,
+    /// The objective, see `overparam list`; or an --expression in its place
+    function: Option<String>,
     /// shallow or deep
     #[arg(long, default_value = "deep")]
     optimizer: String,
@@ -41,12 +42,16 @@ pub struct RunCommand {
     /// Keep every iteration in the trace, not only log-spaced ones. With --seconds, once the memory ends, later iterations are log-spaced
     #[arg(long)]
     every: bool,
-    /// Where the trace goes [default: data/runs/FUNCTION-OPTIMIZER-SEED.parquet, with every setting that is not the default]
+    /// The file of the trace [default: data/runs/FUNCTION-OPTIMIZER-SEED.parquet, with every setting that is not the default]
     #[arg(long)]
     output: Option<PathBuf>,
-    /// Where the best point goes [default: beside the trace, ending in -point.parquet]
+    /// The file of the best point [default: beside the trace, ending in -point.parquet]
     #[arg(long)]
     point: Option<PathBuf>,
+    #[command(flatten)]
+    ends: Ends,
+    #[command(flatten)]
+    expression: ExpressionOptions,
     #[command(flatten)]
     device: Device,
     #[command(flatten)]
@@ -55,9 +60,11 @@ pub struct RunCommand {
 
 impl RunCommand {
     pub fn execute(self) -> Result<()> {
-        let problem = settings::problem(&self.function)?;
+        let objective = self.expression.objective(self.function.as_deref())?;
+        let problem = objective.problem.clone();
         let optimizer = settings::optimizer(&self.optimizer)?;
         let protocol = self.overrides.protocol(self.iterations)?;
+        problem.range(protocol.dimensions.d)?;
         let mut settings = protocol.settings(&problem).learning_rate(self.rate);
         if let Some(seconds) = self.seconds {
             settings = settings.seconds(seconds);
@@ -68,6 +75,7 @@ impl RunCommand {
             };
         }
         settings.thinned = !self.every;
+        self.ends.add_to(&mut settings);
         settings.validate()?;
         let backend = self.device.backend()?;
         let output = self.output.unwrap_or_else(|| {
@@ -79,6 +87,7 @@ impl RunCommand {
                 Some(seconds) => name.push(format!("seconds-{}", number(seconds))),
                 None => name.setting("iterations", protocol.iterations(&problem), usual),
             }
+            self.ends.name(&mut name);
             if self.every {
                 name.push("every");
             }
@@ -86,6 +95,7 @@ impl RunCommand {
         });
         let experiment = serde_json::json!({ "function": problem.name(), "optimizer": optimizer.name(), "seed": self.seed,
             "protocol": protocol, "settings": settings });
+        let experiment = objective.described(experiment);
         signals::finish_early()?;
         let point = self.point.unwrap_or_else(|| beside(&output, "-point"));
         let destination = Destination::prepare(&output, experiment.to_string(), backend)?;

@@ -1,5 +1,6 @@
 //! Options that several subcommands share.
 
+use super::naming::{Name, number as file_number};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use overparam::Error;
@@ -111,7 +112,7 @@ pub struct Overrides {
     /// Dimensions d of the objective [default: the protocol's; paper: 50]
     #[arg(long, value_parser = count::<usize>)]
     d: Option<usize>,
-    /// Dimensions k of an embedding [default: as many as neurons of a hidden layer]
+    /// Dimensions k of an embedding [default: as many as neurons of the first hidden layer]
     #[arg(long, value_parser = count::<usize>)]
     k: Option<usize>,
     /// Neurons of a hidden layer [default: the protocol's; paper: 10]
@@ -120,6 +121,10 @@ pub struct Overrides {
     /// Hidden layers; without any the network is linear [default: the protocol's; paper: 1]
     #[arg(long, value_parser = count::<usize>)]
     layers: Option<usize>,
+    /// Neurons of each hidden layer, from the input on, such as 32,16,8, where they differ [default: --hidden neurons in each of
+    /// --layers layers]
+    #[arg(long, conflicts_with_all = ["hidden", "layers"])]
+    widths: Option<String>,
 }
 
 impl Overrides {
@@ -129,9 +134,15 @@ impl Overrides {
         let dimensions = &mut protocol.dimensions;
         dimensions.n = self.n.unwrap_or(dimensions.n);
         dimensions.d = self.d.unwrap_or(dimensions.d);
-        dimensions.hidden = self.hidden.unwrap_or(dimensions.hidden);
-        dimensions.k = self.k.unwrap_or(dimensions.hidden);
-        dimensions.layers = self.layers.unwrap_or(dimensions.layers);
+        if let Some(widths) = &self.widths {
+            dimensions.widths = widths.parse()?;
+        } else if self.hidden.is_some() || self.layers.is_some() {
+            let usual = dimensions.widths;
+            let width = self.hidden.or(usual.uniform()).unwrap_or(dimensions.k);
+            dimensions.widths = Widths::same(width, self.layers.unwrap_or(usual.layers()))?;
+        }
+        let first = dimensions.widths.as_slice().first().copied();
+        dimensions.k = self.k.or(first).or(self.hidden).unwrap_or(dimensions.k);
         if let Some(dtype) = self.dtype {
             protocol.dtype = dtype.into();
         }
@@ -167,6 +178,38 @@ impl Overrides {
         }
         protocol.validate()?;
         Ok(protocol)
+    }
+}
+
+/// Ends of a run before its budget is used up.
+#[derive(Args)]
+pub struct Ends {
+    /// End a run as soon as its best scaled objective is this or less
+    #[arg(long, value_parser = number)]
+    target: Option<f64>,
+    /// End a run when its best scaled objective has fallen by no more than this over --patience iterations
+    #[arg(long, value_parser = number)]
+    tolerance: Option<f64>,
+    /// The iterations that --tolerance is about
+    #[arg(long, default_value_t = 1000, requires = "tolerance", value_parser = count::<u64>)]
+    patience: u64,
+}
+
+impl Ends {
+    /// Adds the ends to `settings`.
+    pub fn add_to(&self, settings: &mut Settings) {
+        settings.target = self.target;
+        settings.tolerance = self.tolerance.map(|change| Tolerance { change, iterations: self.patience });
+    }
+
+    /// Adds the ends to the name of a file.
+    pub fn name(&self, name: &mut Name) {
+        if let Some(target) = self.target {
+            name.push(format!("target-{}", file_number(target)));
+        }
+        if let Some(tolerance) = self.tolerance {
+            name.push(format!("tolerance-{}-{}", file_number(tolerance), self.patience));
+        }
     }
 }
 

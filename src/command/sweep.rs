@@ -1,7 +1,8 @@
 //! `overparam sweep`
 
 use super::naming::Name;
-use super::settings::{self, Device, Overrides};
+use super::objective::ExpressionOptions;
+use super::settings::{self, Device, Ends, Overrides};
 use super::{signals, threads};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -24,15 +25,15 @@ use std::path::PathBuf;
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct SweepCommand {
-    /// What to minimize, see `overparam list`
-    function: String,
+    /// The objective, see `overparam list`; or an --expression in its place
+    function: Option<String>,
     /// shallow or deep [default: both]
     #[arg(long)]
     optimizer: Option<String>,
     /// First step sizes, comma-separated [default: the protocol's; paper: 1, 0.1, … 1e-10]
     #[arg(long, value_delimiter = ',', value_parser = settings::number)]
     rates: Option<Vec<f64>>,
-    /// How many seeds, counted from 0 [default: 10, of spin-glass 3]
+    /// The number of seeds, counted from 0 [default: 10, of spin-glass 3]
     #[arg(long, value_parser = settings::count::<u64>)]
     seeds: Option<u64>,
     /// Iterations of every run [default: the protocol's; paper: 10000, of spin-glass 1000]
@@ -44,12 +45,16 @@ pub struct SweepCommand {
     /// Threads [default: one per core]
     #[arg(long, value_parser = settings::count::<usize>)]
     jobs: Option<usize>,
-    /// Where the summary goes [default: data/sweeps/FUNCTION.parquet, with every setting that is not the default]
+    /// The file of the summary [default: data/sweeps/FUNCTION.parquet, with every setting that is not the default]
     #[arg(long)]
     output: Option<PathBuf>,
-    /// Where the best points go [default: beside the summary, ending in -points.parquet]
+    /// The file of the best points [default: beside the summary, ending in -points.parquet]
     #[arg(long)]
     points: Option<PathBuf>,
+    #[command(flatten)]
+    ends: Ends,
+    #[command(flatten)]
+    expression: ExpressionOptions,
     #[command(flatten)]
     device: Device,
     #[command(flatten)]
@@ -58,7 +63,8 @@ pub struct SweepCommand {
 
 impl SweepCommand {
     pub fn execute(self) -> Result<()> {
-        let problem = settings::problem(&self.function)?;
+        let objective = self.expression.objective(self.function.as_deref())?;
+        let problem = objective.problem.clone();
         let mut protocol = self.overrides.protocol(self.iterations)?;
         if let Some(seeds) = self.seeds {
             (protocol.seeds, protocol.glass_seeds) = (seeds, seeds);
@@ -69,7 +75,10 @@ impl SweepCommand {
             protocol.rates = rates.iter().enumerate().filter(first).map(|(_, &rate)| rate).collect();
         }
         protocol.validate()?;
+        problem.range(protocol.dimensions.d)?;
         let mut sweep = protocol.sweep(&problem);
+        self.ends.add_to(&mut sweep.settings);
+        sweep.settings.validate()?;
         if let Some(name) = &self.optimizer {
             sweep.optimizers = vec![settings::optimizer(name)?];
         } else if protocol.squash == Squash::Clamp {
@@ -88,6 +97,7 @@ impl SweepCommand {
             name.list("rates", &protocol.rates, &base.rates);
             name.setting("seeds", sweep.seeds.len(), base.seeds(&problem).len());
             name.setting("iterations", protocol.iterations(&problem), base.iterations(&problem));
+            self.ends.name(&mut name);
             if batched {
                 name.push("batched");
             }
@@ -95,7 +105,8 @@ impl SweepCommand {
         });
         let optimizers: Vec<_> = sweep.optimizers.iter().map(|optimizer| optimizer.name()).collect();
         let experiment = serde_json::json!({ "function": problem.name(), "optimizers": optimizers, "batched": batched,
-            "protocol": protocol });
+            "protocol": protocol, "target": sweep.settings.target, "tolerance": sweep.settings.tolerance });
+        let experiment = objective.described(experiment);
         signals::finish_early()?;
         let points = self.points.unwrap_or_else(|| beside(&output, "-points"));
         let destination = Destination::prepare(&output, experiment.to_string(), backend)?;

@@ -1,5 +1,6 @@
 //! `overparam time`
 
+use super::objective::ExpressionOptions;
 use super::settings::{self, Overrides};
 use anyhow::Result;
 use clap::Args;
@@ -14,9 +15,11 @@ use serde_json::json;
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Time {
-    /// What to minimize, see `overparam list`
+    /// The objective, see `overparam list`; or an --expression in its place
     #[arg(long)]
-    function: String,
+    function: Option<String>,
+    #[command(flatten)]
+    expression: ExpressionOptions,
     /// shallow or deep
     #[arg(long)]
     optimizer: String,
@@ -35,7 +38,8 @@ pub struct Time {
 
 impl Time {
     pub fn execute(self) -> Result<()> {
-        let problem = settings::problem(&self.function)?;
+        let objective = self.expression.objective(self.function.as_deref())?;
+        let problem = objective.problem.clone();
         let optimizer = settings::optimizer(&self.optimizer)?;
         let protocol = self.overrides.protocol(Some(self.iterations))?;
         if self.repeats == 0 {
@@ -61,7 +65,7 @@ impl Time {
             "peak_memory_bytes": overparam::internals::peak_memory(),
             "instruction_set": overparam::instruction_set(),
         });
-        say!("{line}");
+        say!("{}", objective.described(line));
         Ok(())
     }
 }

@@ -1,10 +1,10 @@
 //! The deep optimizer: the coordinates are a network's output.
 
-use super::Step;
 use super::crew::{Crew, Member};
-use crate::error::Error;
+use super::step::{State, Step, state};
 use crate::network::{Fused, Products};
 use crate::objective::{Best, Job, Kernel, Update};
+use crate::parametrization::Network;
 use crate::simd::{Panel, Real};
 use crate::squash::Map;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ impl<'a, R: Products> FusedDeep<'a, R> {
 }
 
 impl<R: Products> Step<R> for FusedDeep<'_, R> {
-    fn step(&mut self, rate: f64, values: &mut [R], best: &mut Best<R>) -> Result<(), Error> {
+    fn step(&mut self, rate: f64, values: &mut [R], best: &mut Best<R>) {
         let Self { network, map, kernel, crew, gradient_scale } = self;
         let (map, kernel) = (*map, &**kernel);
         let update = Update::Gradient { factor: -(rate * *gradient_scale) / values.len() as f64 };
@@ -36,7 +36,7 @@ impl<R: Products> Step<R> for FusedDeep<'_, R> {
                 let values = &mut values[y.first..][..y.points];
                 kernel.apply(Job { y, values, map, update, best, workspace });
             });
-            return Ok(());
+            return;
         }
         crew.step(values, best, |members| {
             network.update_in_parts(members.map(|Member { first, values, best, workspace }| {
@@ -46,10 +46,13 @@ impl<R: Products> Step<R> for FusedDeep<'_, R> {
                 }
             }));
         });
-        Ok(())
     }
 
     fn parameters(&self, look: &mut dyn FnMut(&[R])) {
         self.network.parameters().for_each(look);
+    }
+
+    fn state(&self) -> State<R> {
+        state(Network::new(self.network.clone(), false), self.map, &*self.kernel)
     }
 }

@@ -11,15 +11,18 @@ mod progress;
 mod record;
 mod settings;
 mod shallow;
+mod step;
 mod stepper;
+mod summary;
 mod thinning;
 
 pub(crate) use deep::FusedDeep;
-pub(crate) use progress::{Descent, Progress, Step, descend};
+pub(crate) use progress::{Found, Progress};
 pub(crate) use record::Record;
 pub use record::Sample;
-pub use settings::{Budget, Settings, ShallowStart, Squash};
+pub use settings::{Budget, Settings, ShallowStart, Squash, Tolerance};
 pub(crate) use shallow::{FusedShallow, parts as shallow_parts};
+pub(crate) use step::{State, Step};
 pub(crate) use stepper::Stepper;
 pub(crate) use thinning::Thinning;
 
@@ -72,6 +75,10 @@ impl FromStr for Optimizer {
 pub enum Outcome {
     /// It used up its budget.
     Finished,
+    /// It reached its [target](Settings::target).
+    Reached,
+    /// It came to rest by its [tolerance](Settings::tolerance).
+    Converged,
     /// The mean objective stopped being a finite number. Such a run is never reported as the best.
     Diverged,
     /// It was interrupted.
@@ -79,10 +86,15 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// `"finished"`, `"diverged"` or `"stopped"`.
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Finished, Self::Reached, Self::Converged, Self::Diverged, Self::Stopped];
+
+    /// `"finished"`, `"reached"`, `"converged"`, `"diverged"` or `"stopped"`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Finished => "finished",
+            Self::Reached => "reached",
+            Self::Converged => "converged",
             Self::Diverged => "diverged",
             Self::Stopped => "stopped",
         }

@@ -1,7 +1,8 @@
 //! The descent loop that both optimizers share: evaluate, record, step, adapt the step size.
 
-use super::{Outcome, Record, Sample, Settings, Thinning};
-use crate::error::Error;
+use super::step::Step;
+use super::summary::summary;
+use super::{Outcome, Record, Sample, Settings, Thinning, Tolerance};
 use crate::interrupt;
 use crate::objective::Best;
 use crate::rule::{Rule, StepSize};
@@ -15,22 +16,8 @@ const SETTLED_EVERY: u64 = 128;
 /// Iterations between two checks for interrupts while a settled run is completed, at a nanosecond per iteration.
 const COMPLETION_CHECK_EVERY: u64 = 1 << 16;
 
-/// One of the optimizers at work on its parameters.
-pub(crate) trait Step<R: Real> {
-    /// Writes the objective of every embedding to `values`, keeps the smallest and its x in `best`, and moves the parameters by
-    /// one step of the update rule at `rate`, in whatever form it keeps them.
-    ///
-    /// This is where dfdx's tape and tensors are left aside for the built-in objectives: on the tape, an iteration of the
-    /// paper's size spends more time on allocation and bookkeeping than on arithmetic. The parameters come from a dfdx
-    /// module.
-    fn step(&mut self, rate: f64, values: &mut [R], best: &mut Best<R>) -> Result<(), Error>;
-
-    /// Shows `look` every parameter, in parts that are the same each time.
-    fn parameters(&self, look: &mut dyn FnMut(&[R]));
-}
-
 /// The result of a descent.
-pub(crate) struct Descent<R> {
+pub(crate) struct Found<R> {
     pub best: Best<R>,
     pub iterations: u64,
     pub seconds: f64,
@@ -40,18 +27,6 @@ pub(crate) struct Descent<R> {
     /// The iteration from which on the trace is thinned.
     pub thinned_from: Option<u64>,
     pub trace: Vec<Sample>,
-}
-
-/// Descends for `points` embeddings of `dimension` coordinates as `settings` say.
-pub(crate) fn descend<R: Real>(
-    stepper: &mut dyn Step<R>,
-    points: usize,
-    dimension: usize,
-    settings: &Settings,
-) -> Result<Descent<R>, Error> {
-    let mut progress = Progress::new(points, dimension, settings);
-    progress.advance(stepper, u64::MAX)?;
-    Ok(progress.finish())
 }
 
 /// A run under way. It goes on in pieces of any length: many runs can advance side by side.
@@ -66,10 +41,12 @@ pub(crate) struct Progress<R: Real> {
     thinned_from: Option<u64>,
     /// The parameters before the last iteration that was watched.
     snapshot: Vec<R>,
+    /// The best objective before the iterations that the tolerance is about, and the iteration that it is of.
+    reference: (f64, u64),
     clock: Instant,
     /// Iterations taken.
     iteration: u64,
-    /// How it ended, once it has.
+    /// The outcome, once the run has ended.
     outcome: Option<Outcome>,
     /// The iteration whose step changed no parameter, if one was seen.
     settled_at: Option<u64>,
@@ -87,6 +64,7 @@ impl<R: Real> Progress<R> {
             trace: Record::default(),
             thinned_from: settings.thinned.then_some(0),
             snapshot: Vec::new(),
+            reference: (f64::INFINITY, 0),
             clock: Instant::now(),
             iteration: 0,
             outcome: None,
@@ -95,47 +73,66 @@ impl<R: Real> Progress<R> {
     }
 
     /// Goes on until `until` iterations are taken or the run has ended.
-    pub(crate) fn advance(&mut self, stepper: &mut dyn Step<R>, until: u64) -> Result<(), Error> {
-        let (limit, seconds) = self.settings.budget.limits();
+    pub(crate) fn advance(&mut self, stepper: &mut dyn Step<R>, until: u64) {
         while self.outcome.is_none() && self.iteration < until {
-            let iteration = self.iteration;
-            let step_size = self.step_size.current();
-            let watched = self.settings.rule == Rule::GradientDescent && iteration % SETTLED_EVERY == SETTLED_EVERY - 1;
-            if watched {
-                self.snapshot.clear();
-                stepper.parameters(&mut |part| self.snapshot.extend_from_slice(part));
-            }
-            stepper.step(step_size, &mut self.values, &mut self.best)?;
-            let (min, mean) = summary(&self.values);
-            let best = self.best.value.wide();
-            let sample = move |seconds| Sample { iteration, seconds, min, mean, best, step_size };
-            let diverged = !mean.is_finite();
-            let late = seconds.is_finite() && self.clock.elapsed().as_secs_f64() >= seconds;
-            let stopped = interrupt::requested();
-            let last = iteration + 1 == limit || diverged || late || stopped;
-            if self.thinning.keeps(iteration) || last {
-                self.record(sample(self.clock.elapsed().as_secs_f64()));
-            }
-            self.step_size.observe(mean);
-            self.iteration += 1;
-            if last {
-                self.outcome = Some(match () {
-                    _ if diverged => Outcome::Diverged,
-                    _ if stopped => Outcome::Stopped,
-                    _ => Outcome::Finished,
-                });
-            } else if watched {
-                let (mut before, mut same) = (&*self.snapshot, true);
-                stepper.parameters(&mut |part| {
-                    let (then, rest) = before.split_at(part.len());
-                    (before, same) = (rest, same && same_bits(then, part));
-                });
-                if same {
-                    self.complete(sample(self.clock.elapsed().as_secs_f64()), limit, seconds);
-                }
+            self.iterate(stepper);
+        }
+    }
+
+    /// Takes one iteration of a run that has not ended. The sample has its time if it is one that the trace keeps.
+    #[inline]
+    pub(crate) fn iterate(&mut self, stepper: &mut dyn Step<R>) -> Sample {
+        let (limit, seconds) = self.settings.budget.limits();
+        let iteration = self.iteration;
+        let step_size = self.step_size.current();
+        let may_settle = self.settings.rule == Rule::GradientDescent && self.settings.tolerance.is_none();
+        let watched = may_settle && iteration % SETTLED_EVERY == SETTLED_EVERY - 1;
+        if watched {
+            self.snapshot.clear();
+            stepper.parameters(&mut |part| self.snapshot.extend_from_slice(part));
+        }
+        stepper.step(step_size, &mut self.values, &mut self.best);
+        let (min, mean) = summary(&self.values);
+        let best = self.best.value.wide();
+        let mut sample = Sample { iteration, seconds: f64::NAN, min, mean, best, step_size };
+        let diverged = !mean.is_finite();
+        let late = seconds.is_finite() && self.clock.elapsed().as_secs_f64() >= seconds;
+        let outcome = match () {
+            () if diverged => Some(Outcome::Diverged),
+            () if self.settings.target.is_some_and(|target| best <= target) => Some(Outcome::Reached),
+            () if self.rests(iteration, best) => Some(Outcome::Converged),
+            () if interrupt::requested() => Some(Outcome::Stopped),
+            () if iteration + 1 == limit || late => Some(Outcome::Finished),
+            () => None,
+        };
+        if self.thinning.keeps(iteration) || outcome.is_some() {
+            sample.seconds = self.clock.elapsed().as_secs_f64();
+            self.record(sample);
+        }
+        self.step_size.observe(mean);
+        self.iteration += 1;
+        self.outcome = outcome;
+        if watched && outcome.is_none() {
+            let (mut before, mut same) = (&*self.snapshot, true);
+            stepper.parameters(&mut |part| {
+                let (then, rest) = before.split_at(part.len());
+                (before, same) = (rest, same && same_bits(then, part));
+            });
+            if same {
+                let seconds_now = self.clock.elapsed().as_secs_f64();
+                self.complete(Sample { seconds: seconds_now, ..sample }, limit, seconds);
             }
         }
-        Ok(())
+        sample
+    }
+
+    /// True if the run no longer improves by more than its tolerance.
+    fn rests(&mut self, iteration: u64, best: f64) -> bool {
+        let Some(Tolerance { change, iterations }) = self.settings.tolerance else { return false };
+        if self.reference.0 - best > change {
+            self.reference = (best, iteration);
+        }
+        iteration - self.reference.1 >= iterations
     }
 
     /// True once the run has ended.
@@ -143,11 +140,36 @@ impl<R: Real> Progress<R> {
         self.outcome.is_some()
     }
 
+    /// Iterations taken.
+    pub(crate) fn iterations(&self) -> u64 {
+        self.iteration
+    }
+
+    /// Wall time since the start in seconds.
+    pub(crate) fn seconds(&self) -> f64 {
+        self.clock.elapsed().as_secs_f64()
+    }
+
+    /// The objective of every embedding in the last iteration.
+    pub(crate) fn values(&self) -> &[R] {
+        &self.values
+    }
+
+    /// The best point so far.
+    pub(crate) fn best(&self) -> &Best<R> {
+        &self.best
+    }
+
+    /// Sets the step size of the next iteration.
+    pub(crate) fn set_step_size(&mut self, step_size: f64) {
+        self.step_size.set(step_size);
+    }
+
     /// The result; a run that has not ended was stopped.
-    pub(crate) fn finish(self) -> Descent<R> {
+    pub(crate) fn finish(self) -> Found<R> {
         let seconds = self.trace.last().map_or(0.0, |sample| sample.seconds);
         let outcome = self.outcome.unwrap_or(Outcome::Stopped);
-        Descent {
+        Found {
             best: self.best,
             iterations: self.iteration,
             seconds,
@@ -198,44 +220,11 @@ fn same_bits<R: Real>(a: &[R], b: &[R]) -> bool {
     bytemuck::cast_slice::<R, u8>(a) == bytemuck::cast_slice::<R, u8>(b)
 }
 
-/// The mean value, NaN if any is.
-pub(super) fn mean<R: Real>(values: &[R]) -> f64 {
-    summary(values).1
-}
-
-/// The smallest and the mean value; NaN in the mean if any is.
-fn summary<R: Real>(values: &[R]) -> (f64, f64) {
-    let smaller = |a: R, b: R| if a < b { a } else { b };
-    // Four of each side by side: one alone waits for what it was before.
-    let (mut sums, mut minima) = ([0.0; 4], [R::INFINITY; 4]);
-    for values in values.chunks(4) {
-        for ((sum, min), &value) in sums.iter_mut().zip(&mut minima).zip(values) {
-            *sum += value.wide();
-            *min = smaller(value, *min);
-        }
-    }
-    let min = minima.into_iter().fold(R::INFINITY, smaller);
-    (min.wide(), (sums[0] + sums[1] + sums[2] + sums[3]) / values.len() as f64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::descent::State;
     use crate::rule::{LearningRate, Plateau};
-
-    #[test]
-    fn the_summary_has_the_smallest_and_the_mean() {
-        for place in 0..7 {
-            let mut values = [4.0, 6.0, 5.0, 7.0, 8.0, 9.0, 3.0];
-            values[place] = -1.0;
-            assert_eq!(summary(&values), (-1.0, values.iter().sum::<f64>() / 7.0), "{place}");
-            values[place] = f64::NAN;
-            let (min, mean) = summary(&values);
-            assert_eq!(min, if place == 6 { 4.0 } else { 3.0 }, "{place}");
-            assert!(mean.is_nan(), "{place}");
-        }
-        assert_eq!(summary(&[f64::NAN; 5]).0, f64::INFINITY);
-    }
 
     /// Descent on (y - 1)²/2 + ¼ that oscillates, and settles when the shrinking step no longer moves y. A restless one has a
     /// parameter that never stands still and that nothing depends on.
@@ -246,12 +235,15 @@ mod tests {
     }
 
     impl Step<f64> for Parabola {
-        fn step(&mut self, step: f64, values: &mut [f64], best: &mut Best<f64>) -> Result<(), Error> {
+        fn step(&mut self, step: f64, values: &mut [f64], best: &mut Best<f64>) {
             values[0] = 0.5 * (self.y - 1.0).powi(2) + 0.25;
             best.value = best.value.min(values[0]);
             self.y -= step * (self.y - 1.0).signum();
             self.steps += 1;
-            Ok(())
+        }
+
+        fn state(&self) -> State<f64> {
+            unreachable!("nobody asks")
         }
 
         fn parameters(&self, look: &mut dyn FnMut(&[f64])) {
@@ -260,10 +252,11 @@ mod tests {
         }
     }
 
-    fn run(restless: bool, settings: &Settings) -> (Descent<f64>, u64) {
+    fn run(restless: bool, settings: &Settings) -> (Found<f64>, u64) {
         let mut parabola = Parabola { y: 0.37, restless, steps: 0 };
-        let descent = descend(&mut parabola, 1, 1, settings).unwrap();
-        (descent, parabola.steps)
+        let mut progress = Progress::new(1, 1, settings);
+        progress.advance(&mut parabola, u64::MAX);
+        (progress.finish(), parabola.steps)
     }
 
     /// All but the time.

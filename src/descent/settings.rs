@@ -82,6 +82,16 @@ impl Budget {
     }
 }
 
+/// The end of a run that no longer improves: after an iteration in which the best objective is at most `change` below the best
+/// objective `iterations` iterations before.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tolerance {
+    /// In units of the scaled objective; 0 ends runs whose best did not change at all.
+    pub change: f64,
+    /// At least 1.
+    pub iterations: u64,
+}
+
 /// The settings of a run, apart from its objective, its shape, its optimizer and its seed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
@@ -107,6 +117,10 @@ pub struct Settings {
     /// Factor of the gradient: 1 in the paper, where it is that of the scaled objective. The trace is in units of the scaled
     /// objective whatever the factor.
     pub gradient_scale: f64,
+    /// A value of the scaled objective: the run ends in the iteration whose best is this or less.
+    pub target: Option<f64>,
+    /// If given, the run ends when it no longer improves.
+    pub tolerance: Option<Tolerance>,
     /// True if the trace keeps only log-spaced iterations (some hundreds), false if it keeps every one.
     pub thinned: bool,
 }
@@ -125,6 +139,8 @@ impl Default for Settings {
             residual: false,
             frozen_embeddings: false,
             gradient_scale: 1.0,
+            target: None,
+            tolerance: None,
             thinned: true,
         }
     }
@@ -174,6 +190,17 @@ impl Settings {
             return Err(setting("the gradient scale", "a positive finite number", self.gradient_scale));
         }
         self.rule.validate()?;
+        if let Some(target) = self.target.filter(|target| !target.is_finite()) {
+            return Err(setting("the target", "a finite number, in units of the scaled objective", target));
+        }
+        if let Some(Tolerance { change, iterations }) = self.tolerance {
+            if !(change >= 0.0 && change.is_finite()) {
+                return Err(setting("the tolerance", "a finite number, 0 or more", change));
+            }
+            if iterations == 0 {
+                return Err(setting("the number of iterations of the tolerance", "1 or more", 0.0));
+            }
+        }
         if let (Rule::Lbfgs { .. }, Squash::Clamp) = (self.rule, self.squash) {
             let expected = "sigmoid or scaled-tanh (its line search does not know the bounds of the cube)";
             return Err(Error::Setting { name: "the squash of L-BFGS", expected, given: "clamp".to_owned() });

@@ -1,9 +1,9 @@
 //! The shallow optimizer: the coordinates are the parameters.
 
-use super::Step;
 use super::crew::{Crew, Member};
-use crate::error::Error;
+use super::step::{State, Step, state};
 use crate::objective::{Best, Job, Kernel, Update};
+use crate::parametrization::Direct;
 use crate::simd::{Panels, Real};
 use crate::squash::{Map, to_odds};
 use crate::team;
@@ -44,7 +44,7 @@ impl<'a, R: Real> FusedShallow<'a, R> {
 }
 
 impl<R: Real> Step<R> for FusedShallow<'_, R> {
-    fn step(&mut self, rate: f64, values: &mut [R], best: &mut Best<R>) -> Result<(), Error> {
+    fn step(&mut self, rate: f64, values: &mut [R], best: &mut Best<R>) {
         let Self { parameters, map, kernel, crew, gradient_scale } = self;
         let (map, kernel) = (*map, &**kernel);
         let update = Update::Step { step: rate * *gradient_scale / values.len() as f64 };
@@ -53,7 +53,7 @@ impl<R: Real> Step<R> for FusedShallow<'_, R> {
                 let values = &mut values[y.first..][..y.points];
                 kernel.apply(Job { y, values, map, update, best, workspace });
             }
-            return Ok(());
+            return;
         }
         crew.step(values, best, |members| {
             let parts = members.zip(parameters.groups_mut(PANELS_PER_PART));
@@ -64,10 +64,19 @@ impl<R: Real> Step<R> for FusedShallow<'_, R> {
                 }
             });
         });
-        Ok(())
     }
 
     fn parameters(&self, look: &mut dyn FnMut(&[R])) {
         look(self.parameters.scalars());
+    }
+
+    fn state(&self) -> State<R> {
+        let mut y = self.parameters.clone();
+        if let Map::Logistic { gain } = self.map {
+            for odds in y.scalars_mut() {
+                *odds = R::of(-odds.wide().ln() / gain);
+            }
+        }
+        state(Direct::new(y), self.map, &*self.kernel)
     }
 }

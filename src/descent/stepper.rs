@@ -1,8 +1,7 @@
 //! Any parametrization with any update rule.
 
-use super::Step;
-use super::progress::mean;
-use crate::error::Error;
+use super::step::{State, Step, state};
+use super::summary::mean;
 use crate::objective::{Best, Job, Kernel, Update, Workspace};
 use crate::parametrization::Parametrization;
 use crate::rule;
@@ -35,7 +34,7 @@ impl<'a, R: Real, P: Parametrization<R>> Stepper<'a, P, R> {
 }
 
 impl<R: Real, P: Parametrization<R>> Step<R> for Stepper<'_, P, R> {
-    fn step(&mut self, rate: f64, values: &mut [R], best: &mut Best<R>) -> Result<(), Error> {
+    fn step(&mut self, rate: f64, values: &mut [R], best: &mut Best<R>) {
         let Self { parametrization, rule, map, kernel, workspace, gradient_scale } = self;
         let update = Update::Gradient { factor: *gradient_scale / values.len() as f64 };
         parametrization.pass(&mut |y| {
@@ -44,10 +43,13 @@ impl<R: Real, P: Parametrization<R>> Step<R> for Stepper<'_, P, R> {
         });
         rule.step(rate, *gradient_scale * mean(values), parametrization);
         parametrization.settle(*map);
-        Ok(())
     }
 
     fn parameters(&self, look: &mut dyn FnMut(&[R])) {
         self.parametrization.parameters(look);
+    }
+
+    fn state(&self) -> State<R> {
+        state(self.parametrization.clone(), self.map, &*self.kernel)
     }
 }

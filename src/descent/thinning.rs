@@ -15,7 +15,7 @@ impl Thinning {
         Self { thinned, next: 0 }
     }
 
-    /// Whether `iteration` is kept. Iterations are asked about in order.
+    /// True if `iteration` is kept. The iterations have to be given in order.
     pub(crate) fn keeps(&mut self, iteration: u64) -> bool {
         let keeps = iteration >= self.next;
         if keeps {
@@ -25,17 +25,17 @@ impl Thinning {
         keeps
     }
 
-    /// Keeps no longer every iteration.
+    /// Thins from now on.
     pub(crate) fn thin(&mut self) {
         self.thinned = true;
     }
 
-    /// The first iteration that is kept among those not asked about.
+    /// The next iteration that is kept.
     pub(crate) fn next(&self) -> u64 {
         self.next
     }
 
-    /// How many of the first `iterations` are kept.
+    /// The number of the first `iterations` that are kept.
     pub(crate) fn count(mut self, iterations: u64) -> u64 {
         if !self.thinned {
             return iterations;

@@ -1,9 +1,11 @@
-//! What is asked of CUDA's driver: the only file of the crate with `unsafe` in it.
+//! The calls to CUDA's driver: the only file of the crate with `unsafe` in it.
 //!
 //! Four things are unsafe here, each in one place: asking the driver for the GPU's name, loading a kernel, launching it,
 //! unloading it. What
 //! makes the launch sound is that the buffers are those that `descent.cu` says it reads and writes, with lengths that
 //! follow from the very image that its source was put together for, and that each launch is waited for.
+
+#![expect(unsafe_code, reason = "kernels are launched, and the driver is asked, by raw pointers")]
 
 use super::{Image, Machine, SAMPLE, SLOTS, THREADS, progress};
 use crate::error::Error;
@@ -28,7 +30,7 @@ const NAME: usize = 256;
 /// The first GPU.
 pub(crate) struct Gpu {
     device: Arc<CudaDevice>,
-    /// What its maker calls it.
+    /// The name that its maker gave it.
     pub model: String,
     /// Bytes of shared memory that a block may ask for.
     pub shared: usize,

@@ -11,7 +11,7 @@ pub(crate) struct Source {
     pub text: String,
     /// Bytes that a run works on.
     pub bytes: usize,
-    /// Whether they are global memory, for a block's shared memory is too small.
+    /// True if they are global memory, because a block's shared memory is too small.
     pub global: bool,
 }
 
@@ -29,7 +29,7 @@ pub(crate) mod progress {
     pub const LAST_STEP_SIZE: usize = 7;
     pub const DIVERGED: usize = 8;
     pub const SETTLED: usize = 9;
-    /// How many there are.
+    /// The number of these numbers.
     pub const COUNT: usize = 10;
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct Image<R> {
     pub settings: Vec<f64>,
     /// Of every run's squash.
     pub gains: Vec<f64>,
-    /// Which couplings are a run's own.
+    /// For every run the index of its couplings.
     pub seeds: Vec<i32>,
     /// Those of all seeds, one after the other. For functions without any, one number that is not read.
     pub couplings: Vec<R>,
@@ -62,7 +62,7 @@ impl<R> Image<R> {
     }
 }
 
-/// What runs the kernel. It keeps parameters, progress and the best points between launches.
+/// A machine that runs the kernel. It keeps parameters, progress and the best points between launches.
 pub(crate) trait Machine<R> {
     /// Takes all runs from iteration `first` `count` further, and returns their progress and their samples of the iterations
     /// `kept`, at most [`SLOTS`].

@@ -29,7 +29,7 @@ impl Gpu {
     }
 }
 
-/// What there is none of.
+/// A type without values: nothing can be loaded.
 pub(crate) enum Loaded {}
 
 impl<R> Machine<R> for Loaded {

@@ -1,5 +1,6 @@
 //! Shapes as numbers, chosen at run time.
 
+use super::Widths;
 use crate::descent::Optimizer;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -11,20 +12,18 @@ pub struct Dimensions {
     pub n: usize,
     /// Dimensions of an embedding.
     pub k: usize,
-    /// Neurons of a hidden layer.
-    pub hidden: usize,
-    /// Hidden layers; without any the network is linear.
-    pub layers: usize,
+    /// Neurons of the hidden layers.
+    pub widths: Widths,
     /// Dimensions of the objective.
     pub d: usize,
 }
 
 impl Dimensions {
     /// The paper's shape: 50 embeddings of 10 dimensions, one layer of 10 neurons, 50 dimensions.
-    pub const PAPER: Self = Self { n: 50, k: 10, hidden: 10, layers: 1, d: 50 };
+    pub const PAPER: Self = Self { n: 50, k: 10, widths: Widths::of(&[10]), d: 50 };
 
     /// The shape of the authors' published program: 50 embeddings of 50 dimensions, one layer of 50 neurons, 50 dimensions.
-    pub const DEEP_CONVEXITY: Self = Self { n: 50, k: 50, hidden: 50, layers: 1, d: 50 };
+    pub const DEEP_CONVEXITY: Self = Self { n: 50, k: 50, widths: Widths::of(&[50]), d: 50 };
 
     /// The number of variables that the optimizer moves: n d, or n k plus the network's weights and biases.
     pub fn parameters(self, optimizer: Optimizer) -> usize {
@@ -38,7 +37,7 @@ impl Dimensions {
 
 impl fmt::Display for Dimensions {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { n, k, hidden, layers, d } = self;
-        write!(formatter, "n={n} k={k} hidden={hidden} layers={layers} d={d}")
+        let Self { n, k, widths, d } = self;
+        write!(formatter, "n={n} k={k} widths={widths} d={d}")
     }
 }

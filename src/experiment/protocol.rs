@@ -1,6 +1,6 @@
 //! Protocols, the paper's and others: choose learning rates by a sweep, then time both optimizers alone.
 
-use super::{Candidate, Dimensions, Run, Sweep};
+use super::{Candidate, Descent, Dimensions, Run, Sweep};
 use crate::descent::{Budget, Optimizer, Outcome, Settings, ShallowStart, Squash};
 use crate::device::Backend;
 use crate::element::Element;
@@ -239,6 +239,8 @@ impl Protocol {
             residual: self.residual,
             frozen_embeddings: self.frozen_embeddings,
             gradient_scale,
+            target: None,
+            tolerance: None,
             thinned: true,
         }
     }
@@ -275,7 +277,7 @@ impl Protocol {
         }
     }
 
-    /// Whether `comparison` has every run that [`Protocol::compare`] makes, each to its end: it was not interrupted. Where all
+    /// True if `comparison` has every run that [`Protocol::compare`] makes, each to its end: it was not interrupted. Where all
     /// rates diverge there are no timed runs, and it is complete without them.
     pub fn is_complete(&self, comparison: &Comparison) -> bool {
         let seeds = self.seeds(&comparison.problem);
@@ -317,6 +319,24 @@ impl Protocol {
         match self.dtype {
             Dtype::F32 => sweep.single(backend, &|| sweep.problem.kernel::<f32>(sweep.dimensions.d, seed)),
             Dtype::F64 => sweep.single(backend, &|| sweep.problem.kernel::<f64>(sweep.dimensions.d, seed)),
+        }
+    }
+
+    /// The run of [`Protocol::run`] before its first iteration.
+    ///
+    /// # Errors
+    /// As [`Protocol::run`].
+    pub fn start(
+        &self,
+        problem: impl Into<Problem>,
+        optimizer: Optimizer,
+        seed: u64,
+        settings: &Settings,
+    ) -> Result<Descent<'static>, Error> {
+        let sweep = self.alone(problem.into(), optimizer, seed, settings);
+        match self.dtype {
+            Dtype::F32 => sweep.start_single(&|| sweep.problem.kernel::<f32>(sweep.dimensions.d, seed)),
+            Dtype::F64 => sweep.start_single(&|| sweep.problem.kernel::<f64>(sweep.dimensions.d, seed)),
         }
     }
 

@@ -1,7 +1,7 @@
 //! One run, finished.
 
 use super::Dimensions;
-use crate::descent::{Descent, Optimizer, Outcome, Sample, Settings};
+use crate::descent::{Found, Optimizer, Outcome, Sample, Settings, State};
 use crate::device::Backend;
 use crate::simd::Real;
 use std::fmt;
@@ -41,8 +41,33 @@ pub struct Run {
     pub thinned_from: Option<u64>,
     /// The recorded iterations.
     pub samples: Vec<Sample>,
+    /// The state after the last step. None of the runs of sweeps and protocols, to save memory, and of those on a GPU.
+    pub end: Option<End>,
     /// Offset and width of the raw function: f = offset + width F.
     pub(crate) scale: [f64; 2],
+}
+
+/// The state of a run between two iterations.
+#[derive(Clone, Debug, PartialEq)]
+pub struct End {
+    /// The points x that the parameters give, n×d, row-major, in [0, 1]. They are those after the last step: no iteration has evaluated them.
+    pub points: Vec<f64>,
+    /// The scaled objective F at every point.
+    pub values: Vec<f64>,
+    /// The parameters, in the order of [`Dimensions::start`]: of the shallow optimizer y (n×d); of the deep one the embeddings z (n×k), then weight
+    /// (outputs×inputs) and bias (outputs) of every layer, the output layer last.
+    pub parameters: Vec<f64>,
+    /// The Euclidean norm of the gradient of the mean of F in the parameters that the optimizer moves.
+    pub gradient_norm: f64,
+}
+
+impl<R: Real> From<State<R>> for End {
+    fn from(state: State<R>) -> Self {
+        let State { points, values, parameters, gradient_norm } = state;
+        let [points, values, parameters] =
+            [points, values, parameters].map(|numbers| numbers.into_iter().map(R::wide).collect());
+        Self { points, values, parameters, gradient_norm }
+    }
 }
 
 /// The origin of a run.
@@ -56,10 +81,10 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    /// The run that `descent` made, on the objective called `function`.
-    pub(crate) fn run<R: Real>(self, function: String, settings: &Settings, descent: Descent<R>) -> Run {
+    /// The run that gave `found`, on the objective called `function`.
+    pub(crate) fn run<R: Real>(self, function: String, settings: &Settings, found: Found<R>) -> Run {
         let Self { backend, dimensions, optimizer, seed, scale } = self;
-        let Descent { best, iterations, seconds, outcome, settled_at, thinned_from, trace } = descent;
+        let Found { best, iterations, seconds, outcome, settled_at, thinned_from, trace } = found;
         Run {
             function,
             optimizer,
@@ -76,6 +101,7 @@ impl Origin {
             settled_at,
             thinned_from,
             samples: trace,
+            end: None,
             scale,
         }
     }

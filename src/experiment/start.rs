@@ -9,6 +9,7 @@ use crate::parametrization::{Direct, Network};
 use crate::rule::Rule;
 use crate::simd::{Panels, Real};
 use crate::squash::{Map, squash};
+use std::iter::once;
 use std::sync::Arc;
 
 /// The start of the deep optimizer.
@@ -92,9 +93,9 @@ impl Dimensions {
 
     /// Inputs and outputs of every layer.
     pub(crate) fn layers(self) -> impl Iterator<Item = (usize, usize)> {
-        let Self { k, hidden, layers, d, .. } = self;
-        let width = move |layer: usize| if layer == 0 { k } else { hidden };
-        (0..=layers).map(move |layer| (width(layer), if layer == layers { d } else { hidden }))
+        let widths = self.widths.as_slice().iter().copied();
+        let inputs = once(self.k).chain(widths.clone());
+        inputs.zip(widths.chain(once(self.d)))
     }
 }
 
@@ -153,12 +154,13 @@ pub(crate) fn step<'a, R: Products>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::Widths;
     use crate::network::EmbeddingPerceptron;
     use dfdx::prelude::{AsArray, Cpu};
 
     #[test]
     fn the_start_is_that_of_a_run() {
-        let dimensions = Dimensions { n: 7, k: 3, hidden: 5, layers: 2, d: 9 };
+        let dimensions = Dimensions { n: 7, k: 3, widths: Widths::of(&[5, 5]), d: 9 };
         for initialization in Initialization::ALL {
             type Network = EmbeddingPerceptron<7, 3, 5, 2, 9, f64, Cpu>;
             let network = Network::draw(&Cpu::default(), 4, initialization).unwrap();

@@ -1,6 +1,6 @@
 //! Sweeps: every learning rate with every seed, over all cores.
 
-use super::{Dimensions, Run, single};
+use super::{Descent, Dimensions, Run};
 use crate::descent::{Optimizer, Outcome, Settings};
 use crate::device::Backend;
 use crate::element::Element;
@@ -85,7 +85,8 @@ impl Sweep {
                 let name = self.problem.name();
                 let threads = team::size(self.len(), self.dimensions.operations(optimizer, kernel.operations()));
                 let run =
-                    single::run(self.dimensions, Backend::Cpu, name, kernel, optimizer, seed, &settings, threads)?;
+                    Descent::new(self.dimensions, Backend::Cpu, name, kernel, optimizer, seed, &settings, threads)?;
+                let run = run.run_without_end();
                 finished(&run);
                 Ok(Some(run))
             };
@@ -109,22 +110,23 @@ impl Sweep {
         kernel: &dyn Fn() -> Result<Arc<dyn Kernel<R>>, Error>,
     ) -> Result<Run, Error> {
         if backend == Backend::Cpu {
-            self.ensure_room::<R>()?;
-            let (optimizer, seed, kernel) = (self.optimizers[0], self.seeds[0], kernel()?);
-            let threads = team::size(1, self.dimensions.operations(optimizer, kernel.operations()));
-            return single::run(
-                self.dimensions,
-                backend,
-                self.problem.name(),
-                kernel,
-                optimizer,
-                seed,
-                &self.settings,
-                threads,
-            );
+            return self.start_single(kernel).map(Descent::run);
         }
         // One optimizer, one rate and one seed are one run, unless it is not begun.
         self.run_batched::<R>(backend, &|_| {})?.pop().ok_or(Error::Interrupted)
+    }
+
+    /// The only run of a sweep of one on the CPU, before its first iteration.
+    pub(super) fn start_single<R: Element>(
+        &self,
+        kernel: &dyn Fn() -> Result<Arc<dyn Kernel<R>>, Error>,
+    ) -> Result<Descent<'static>, Error> {
+        self.ensure_room::<R>()?;
+        let kernel = kernel()?;
+        let (optimizer, seed) = (self.optimizers[0], self.seeds[0]);
+        let threads = team::size(1, self.dimensions.operations(optimizer, kernel.operations()));
+        let name = self.problem.name();
+        Descent::new(self.dimensions, Backend::Cpu, name, kernel, optimizer, seed, &self.settings, threads)
     }
 }
 
@@ -143,7 +145,7 @@ impl Candidate {
             candidates[index].best = candidates[index].best.min(run.best) + 0.0;
             match run.outcome {
                 Outcome::Diverged => candidates[index].diverged += 1,
-                Outcome::Finished | Outcome::Stopped => {
+                Outcome::Finished | Outcome::Reached | Outcome::Converged | Outcome::Stopped => {
                     candidates[index].minimum = candidates[index].minimum.min(run.best) + 0.0;
                 }
             }

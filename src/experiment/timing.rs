@@ -1,6 +1,6 @@
 //! Time per iteration.
 
-use super::{Dimensions, Dtype, Protocol, Sweep, single};
+use super::{Descent, Dimensions, Dtype, Protocol, Sweep};
 use crate::descent::{Optimizer, Outcome, Settings};
 use crate::device::Backend;
 use crate::element::Element;
@@ -51,7 +51,8 @@ fn time<R: Element>(sweep: &Sweep, repeats: usize) -> Result<Timing, Error> {
     let threads = team::chosen().unwrap_or(1);
     let once = || -> Result<f64, Error> {
         let run =
-            single::run(dimensions, Backend::Cpu, problem.name(), kernel.clone(), optimizer, seed, settings, threads)?;
+            Descent::new(dimensions, Backend::Cpu, problem.name(), kernel.clone(), optimizer, seed, settings, threads)?;
+        let run = run.run_without_end();
         if run.outcome == Outcome::Diverged {
             let given =
                 format!("{}, which diverges at iteration {}", settings.learning_rate.initial, run.iterations - 1);

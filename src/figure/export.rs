@@ -6,25 +6,14 @@ use std::{
     fs,
     io::{self, Write},
     path::PathBuf,
-    sync::LazyLock,
 };
 
-use plotly::Plot;
-
+use super::plot::PLOTLY;
 use super::{Browser, Error, Figure};
 use crate::output::Output;
 
 /// Pixels of a PNG, along a side, to every pixel of the figure: 305 dots an inch at the printed size.
 const PNG_SCALE: usize = 2;
-
-/// plotly.js as a `script` element.
-///
-/// plotly offers MathJax besides, 2 MB that no figure here uses and that would load its parts from a CDN if one did. Of its
-/// scripts only the first is kept, which is plotly.js.
-pub(super) static PLOTLY: LazyLock<String> = LazyLock::new(|| {
-    let scripts = Plot::offline_js_sources();
-    scripts.split_inclusive("</script>").next().unwrap_or_default().to_owned()
-});
 
 /// A page that shows `figure` on its own: plotly.js is inside, nothing is loaded.
 pub fn html(figure: &Figure, title: &str) -> String {
@@ -44,7 +33,7 @@ pub fn html(figure: &Figure, title: &str) -> String {
 pub struct Written {
     /// The files that are there now.
     pub files: Vec<PathBuf>,
-    /// Why SVG and PNG are missing: a line for all figures, if there is no browser, or one for each that has none.
+    /// The reasons why SVG and PNG are missing: a line for all figures, if there is no browser, or one for each that has none.
     pub skipped: Vec<String>,
 }
 

@@ -15,7 +15,7 @@ use super::style::{self, axis, axis_id};
 const SAMPLES: usize = 81;
 /// Length of an arrow where the gradient is one, in units of the axes.
 const REACH: f64 = 0.28;
-/// Where arrows start, on either side of zero.
+/// The distance from zero at which arrows start, on either side.
 const STARTS: [f64; 2] = [0.4, 0.8];
 const PARABOLA: &str = "#9aa3ae";
 const ARROW: &str = "#1f4e9c";

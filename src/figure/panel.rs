@@ -249,7 +249,7 @@ fn significant(value: f64) -> f64 {
     format!("{value:.5e}").parse().unwrap_or(value)
 }
 
-/// What the field calls a function.
+/// The usual name of a function.
 fn proper_name(function: &str) -> String {
     match function {
         "styblinski-tang" => "Styblinski-Tang".to_owned(),

@@ -3,9 +3,19 @@
 use plotly::{Plot, layout::Axis};
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::sync::LazyLock;
 
 /// Width and height in pixels of a layout that says nothing about them: plotly's own.
 const SIZE: (f64, f64) = (700.0, 450.0);
+
+/// plotly.js as a `script` element.
+///
+/// plotly offers MathJax besides, 2 MB that no figure here uses and that would load its parts from a CDN if one did. Of its
+/// scripts only the first is kept, which is plotly.js.
+pub(super) static PLOTLY: LazyLock<String> = LazyLock::new(|| {
+    let scripts = Plot::offline_js_sources();
+    scripts.split_inclusive("</script>").next().unwrap_or_default().to_owned()
+});
 
 /// A figure as plotly.js takes it: an object with `data`, `layout` and `config`.
 ///

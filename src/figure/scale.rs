@@ -16,7 +16,7 @@ const EQUAL: f64 = 1e-5;
 /// The smallest value that a linear axis shows.
 const SMALLEST: f64 = 1e-300;
 
-/// How many labels an axis has at most.
+/// The largest number of labels of an axis.
 const MOST_LABELS: f64 = 7.0;
 
 /// Between the data and the edges, as a part of what the data span.
@@ -28,7 +28,7 @@ const ZERO_PAD: f64 = 0.25;
 /// Between the zeros and the edge, as a part of the axis.
 const ZERO_PLACE: f64 = 0.04;
 
-/// Where the values of a panel are drawn.
+/// The positions of a panel's values.
 pub(super) enum Scale {
     /// There are no values.
     Empty,
@@ -42,7 +42,7 @@ pub(super) enum Scale {
         /// log10 of the lower and the upper edge.
         low: f64,
         high: f64,
-        /// Whether there are zeros, which are drawn just above the lower edge.
+        /// True if there are zeros, which are drawn just above the lower edge.
         zeros: bool,
     },
 }
@@ -91,7 +91,7 @@ impl Scale {
         }
     }
 
-    /// What the title of the axis says about it: the unit of the labels, if it is not 1, and the kind of the scale.
+    /// The remark about the axis in its title: the unit of the labels, if it is not 1, and the kind of the scale.
     pub(super) fn note(&self) -> String {
         match self {
             Self::Empty => "(no values)".to_owned(),
@@ -101,7 +101,7 @@ impl Scale {
         }
     }
 
-    /// Whether there are zeros on a logarithmic axis.
+    /// True if there are zeros on a logarithmic axis.
     pub(super) fn marks_zeros(&self) -> bool {
         matches!(self, Self::Log { zeros: true, .. })
     }

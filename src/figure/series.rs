@@ -6,7 +6,7 @@
 /// Points (x, y), finite, sorted by x.
 pub(super) type Series = Vec<(f64, f64)>;
 
-/// What a curve does between two of its points.
+/// The course of a curve between two of its points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Between {
     /// It keeps the earlier value. For the best so far this is exact.
@@ -15,7 +15,7 @@ pub(super) enum Between {
     Straight,
 }
 
-/// How many points the grid of a median has.
+/// The number of points in the grid of a median.
 pub(super) const GRID_POINTS: usize = 200;
 
 /// `points` evenly spaced in log x from `left` to `right`, both included. Both must be positive.

@@ -32,6 +32,7 @@ pub(super) fn color(optimizer: Optimizer) -> &'static str {
     }
 }
 
+/// The font of all text, in the size given in pixels.
 pub fn font(size: usize) -> Font {
     Font::new().family(FONT).size(size).color(INK)
 }
@@ -111,7 +112,7 @@ pub(super) fn panel_label(n: usize, text: &str) -> Annotation {
         .y_ref(format!("{} domain", axis_id('y', n)))
 }
 
-/// What plotly calls the n-th axis of a letter: `x`, `x2`, `x3`, …
+/// Plotly's name of the n-th axis of a letter: `x`, `x2`, `x3`, …
 pub fn axis_id(letter: char, n: usize) -> String {
     if n == 1 { letter.to_string() } else { format!("{letter}{n}") }
 }

@@ -122,7 +122,8 @@ impl<R: Products> Fused<R> {
         let outputs = self.flows.last().map_or(0, |flow| flow.output.len() / stride);
         let held = self.embeddings.scalars().len() + points * outputs;
         let (parts, per_part) = parts(panels, weights, held);
-        self.others = vec![self.flows.clone(); parts - 1];
+        // `vec![…; 0]` would make one as well, and drop it.
+        self.others = (1..parts).map(|_| self.flows.clone()).collect();
         (parts, per_part * stride)
     }
 
@@ -211,6 +212,16 @@ impl<R: Products> Fused<R> {
         if let Some(layer) = self.layers.last_mut() {
             layer.weight.fill(R::ZERO);
         }
+    }
+
+    /// Every parameter, row-major: the embeddings, then weight and bias of every layer, the output layer last.
+    pub(crate) fn packed(&self) -> Vec<R> {
+        let mut packed = self.embeddings.packed();
+        for Layer { weight, inputs, .. } in &self.layers {
+            packed.extend(weight.rows().flat_map(|row| &row[..*inputs]));
+            packed.extend(weight.rows().map(|row| row[*inputs]));
+        }
+        packed
     }
 
     /// Every parameter, each a slice with its padding.

@@ -33,7 +33,7 @@ fn empty() -> String {
     "<p>no runs</p>".to_owned()
 }
 
-/// What the function is called in prose, if it is one of ours.
+/// The function's name in prose, if it is one of the crate's.
 fn title(function: &str) -> String {
     function.parse::<Function>().map_or_else(|_| escape(function), |function| function.title().to_owned())
 }
@@ -68,6 +68,8 @@ pub(super) fn run(run: &Run) -> String {
     ];
     match run.outcome {
         Outcome::Finished => {}
+        Outcome::Reached => rows.push(("outcome", "<b>reached</b> its target".to_owned())),
+        Outcome::Converged => rows.push(("outcome", "<b>converged</b>: it no longer improved".to_owned())),
         Outcome::Diverged => rows.push(("outcome", "<b>diverged</b>: try a smaller learning rate".to_owned())),
         Outcome::Stopped => rows.push(("outcome", "<b>stopped</b> before its end".to_owned())),
     }
@@ -182,7 +184,7 @@ pub(super) fn comparison_text(comparison: &Comparison) -> String {
     text.trim_end().to_owned()
 }
 
-/// What the timed runs of one optimizer reached, over the seeds.
+/// The results of the timed runs of one optimizer, over the seeds.
 struct Reached {
     optimizer: Optimizer,
     rates: [f64; 2],

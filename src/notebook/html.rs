@@ -47,7 +47,7 @@ pub(super) fn cell(into: &mut String, tag: &str, align: &str, text: &str) {
     let _ = write!(into, "<{tag} style=\"text-align: {align}; white-space: nowrap\">{text}</{tag}>");
 }
 
-/// What a number is shown as in prose: six significant digits at most, scientific where that is shorter to read.
+/// A number in prose: six significant digits at most, scientific where that is shorter to read.
 pub(super) fn number(value: f64) -> String {
     let size = value.abs();
     if !value.is_finite() {

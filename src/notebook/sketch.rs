@@ -43,7 +43,7 @@ impl<'a> Axis<'a> {
         (low <= high).then_some(Self { title, low: low - room, high: high + room, log })
     }
 
-    /// Where `value` is between the ends: 0 to 1.
+    /// The position of `value` between the ends: 0 to 1.
     fn place(&self, value: f64) -> f64 {
         let map = |value: f64| if self.log { value.ln() } else { value };
         (map(value) - map(self.low)) / (map(self.high) - map(self.low))

@@ -82,7 +82,7 @@ fn real(value: &AnyValue<'_>) -> Option<f64> {
     }
 }
 
-/// How all floats of a column are written, so that their points are in one line.
+/// The format of all floats of a column, with their decimal points in one line.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Decimals {
     /// This many digits after the point.

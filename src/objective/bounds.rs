@@ -1,37 +1,40 @@
 //! The boxes that objectives are defined on.
 
-use std::sync::Arc;
-
-/// The box of an objective: the bounds [lo, hi] of its raw coordinates u.
+/// The box of an objective: the bounds of its raw coordinates u.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Bounds {
-    /// The same for every coordinate.
-    Same([f64; 2]),
-    /// One pair per coordinate.
-    Each(Arc<[[f64; 2]]>),
-}
-
-impl Bounds {
-    /// The bounds [lo, hi] of coordinate `i`; of the last coordinate with bounds where `i` is beyond.
-    pub fn of(&self, i: usize) -> [f64; 2] {
-        match self {
-            Self::Same(bounds) => *bounds,
-            Self::Each(bounds) => bounds.get(i).or(bounds.last()).copied().unwrap_or([0.0, 1.0]),
-        }
-    }
-
-    /// The raw coordinate u = lo + (hi - lo) x of the coordinate `x` of the unit cube, of number `i`.
-    pub fn to_box(&self, i: usize, x: f64) -> f64 {
-        to_box(x, self.of(i))
-    }
+    /// The bounds [lo, hi] of every coordinate.
+    All([f64; 2]),
+    /// The bounds [lo, hi] of each coordinate.
+    Each(Vec<[f64; 2]>),
 }
 
 impl From<[f64; 2]> for Bounds {
     fn from(bounds: [f64; 2]) -> Self {
-        Self::Same(bounds)
+        Self::All(bounds)
     }
 }
 
+impl From<Vec<[f64; 2]>> for Bounds {
+    fn from(bounds: Vec<[f64; 2]>) -> Self {
+        Self::Each(bounds)
+    }
+}
+
+impl Bounds {
+    /// The bounds [lo, hi] of coordinate `i`, if it has any.
+    pub fn of(&self, i: usize) -> Option<[f64; 2]> {
+        match self {
+            Self::All(bounds) => Some(*bounds),
+            Self::Each(bounds) => bounds.get(i).copied(),
+        }
+    }
+
+    /// The raw coordinate u = lo + (hi - lo) x of the coordinate `x` of the unit cube, of number `i`; NaN if there is no such coordinate.
+    pub fn to_box(&self, i: usize, x: f64) -> f64 {
+        self.of(i).map_or(f64::NAN, |bounds| to_box(x, bounds))
+    }
+}
 /// u of the coordinate `x` in the box [lo, hi].
 pub fn to_box(x: f64, [lo, hi]: [f64; 2]) -> f64 {
     x.mul_add(hi - lo, lo)

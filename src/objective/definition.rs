@@ -1,6 +1,6 @@
 //! The definition of one function.
 
-use super::kernel::{Link, Points};
+use super::points::{Link, Points};
 use super::{Description, Taped, TapedValues};
 use crate::error::Error;
 use crate::simd::{Real, Simd};
@@ -55,22 +55,22 @@ pub(crate) fn workspace<R: Real, F: Definition<R>>(dimension: usize, stride: usi
 pub(crate) trait Definition<R: Real>: Sized + Send + Sync + 'static {
     /// The name in prose.
     const TITLE: &'static str;
-    /// Where the definition comes from.
+    /// The source of the definition.
     const SOURCE: &'static str;
     /// The bounds [lo, hi] of every coordinate.
     const DOMAIN: [f64; 2];
     /// The smallest number of dimensions, and the same in words for who gives a smaller one.
     const DIMENSIONS: (usize, &'static str) = (1, "1 or more");
-    /// What the value at a minimizer is.
+    /// The value at a minimizer.
     const LOWEST: Lowest = Lowest::Zero;
-    /// What a coordinate and the value are divided by in [`Definition::begin`] and [`Definition::evaluate`]; everything else here is in
+    /// The divisors of a coordinate and of the value in [`Definition::begin`] and [`Definition::evaluate`]; everything else here is in
     /// plain numbers. A box about 0 divided by its width is [-½, ½], which takes less to get into and out of.
     const UNITS: [f64; 2] = [1.0, 1.0];
-    /// Whether the points of a panel are evaluated together, not a register of them after the other: then each register is
+    /// True if the points of a panel are evaluated together, not a register of them after the other: then each register is
     /// [begun](Definition::begin), all of them are [mixed](Definition::mix), and only then evaluated.
     const TOGETHER: bool = false;
 
-    /// Whether the function is drawn from a seed.
+    /// True if the function is drawn from a seed.
     const DRAWN: bool = false;
 
     /// The source of the function for a GPU, if it has been written.
@@ -113,16 +113,16 @@ pub(crate) trait Definition<R: Real>: Sized + Send + Sync + 'static {
         f64::INFINITY
     }
 
-    /// What is done with every register of points before they are mixed.
+    /// The first pass over a register of points, before they are mixed.
     fn begin<S: Simd, L: Link<S, R>>(&self, _points: Points<'_, S, R, L>) {}
 
-    /// What is done with a panel of points at once, on the scratch alone, in rows of `stride` scalars.
+    /// The second pass, over a panel of points at once: on the scratch alone, in rows of `stride` scalars.
     fn mix<S: Simd>(&self, _simd: S, _dimension: usize, _points: usize, _stride: usize, _scratch: &mut [R]) {}
 
     /// Value, from where [`Definition::LOWEST`] says, and gradient at every point, in the [units](Definition::UNITS).
     fn evaluate<S: Simd, L: Link<S, R>>(&self, points: Points<'_, S, R, L>);
 
-    /// How many rows of scratch [`Definition::evaluate`] needs; a row holds a register, or where the points are evaluated
+    /// The rows of scratch that [`Definition::evaluate`] needs; a row holds a register, or where the points are evaluated
     /// [together](Definition::TOGETHER) a scalar of every point.
     fn scratch(_dimension: usize) -> usize {
         0
@@ -142,14 +142,14 @@ pub(crate) trait Definition<R: Real>: Sized + Send + Sync + 'static {
 /// A function in the common subset of C and CUDA C++, as `prelude.cu` of the batches explains it.
 #[derive(Clone, Copy)]
 pub(crate) struct CudaSource {
-    /// What defines `evaluate`.
+    /// The text that defines `evaluate`, in parts.
     pub parts: &'static [&'static str],
     /// Scalars that it works on, for n points of d dimensions.
     pub work: fn(n: usize, d: usize) -> usize,
 }
 
 impl CudaSource {
-    /// How many threads share a point where its coordinates are summed up.
+    /// The number of threads that share a point where its coordinates are summed up.
     pub(crate) const PARTS: usize = 4;
 
     /// A function whose source defines the `term` that it is the sum of.

@@ -1,6 +1,6 @@
 //! Extreme values of functions of one variable, to double precision.
 
-/// How finely the interval is searched before the best cell is refined.
+/// The number of cells in the first search, before the best cell is refined.
 const CELLS: usize = 20_000;
 
 /// The largest value of `f` on [lo, hi]: a grid, then golden-section search in the cells around its best point.

@@ -13,21 +13,26 @@
 mod bounds;
 mod definition;
 mod extremum;
+mod fusion;
 mod kernel;
+mod points;
 mod problem;
 mod scaled;
+mod source;
 mod tape;
 mod triples;
 
 pub use bounds::{Bounds, from_box, to_box};
 pub(crate) use definition::{CudaSource, Definition, Extremes, Lowest};
+pub(crate) use fusion::{Evaluate, Fusion};
 #[doc(hidden)]
 pub use kernel::Kernel;
-pub use kernel::Kernels;
-pub(crate) use kernel::{Best, Job, Link, Points, Update, Workspace};
+pub(crate) use kernel::{Best, Job, Update, Workspace};
+pub(crate) use points::{Link, Points};
 pub use problem::Problem;
-pub(crate) use problem::Source;
 pub use scaled::{Composed, Evaluation, Scaled};
+pub use source::Kernels;
+pub(crate) use source::Source;
 pub use spin_glass::{Couplings, GROUND_STATE_ENERGY, THRESHOLD_ENERGY};
 pub(crate) use tape::OnTape;
 
@@ -148,7 +153,7 @@ macro_rules! functions {
             #[cfg(test)]
             fn check_slope_bound(self, dimension: usize) {
                 match self {
-                    $(Function::$variant => kernel::tests::is_a_bound::<$module::$variant<f64>>(dimension),)+
+                    $(Function::$variant => fusion::tests::is_a_bound::<$module::$variant<f64>>(dimension),)+
                 }
             }
 
@@ -181,7 +186,7 @@ macro_rules! functions {
                 Function::title(*self).to_owned()
             }
 
-            fn identity(&self) -> String {
+            fn fingerprint(&self, _: usize) -> String {
                 Function::name(*self).to_owned()
             }
 
@@ -197,7 +202,7 @@ macro_rules! functions {
 
             fn bounds(&self, _: usize) -> Bounds {
                 match self {
-                    $(Function::$variant => Bounds::Same(<$module::$variant as Definition<f64>>::DOMAIN),)+
+                    $(Function::$variant => Bounds::All(<$module::$variant as Definition<f64>>::DOMAIN),)+
                 }
             }
 
@@ -263,7 +268,7 @@ macro_rules! functions {
                 stop: &dyn Fn() -> bool,
             ) -> Result<Arc<dyn Kernel<f32>>, Error> {
                 let kernel = match self {
-                    $(Function::$variant => kernel::build::<f32, $module::$variant<f32>>(dimension, seed, stop),)+
+                    $(Function::$variant => fusion::build::<f32, $module::$variant<f32>>(dimension, seed, stop),)+
                 };
                 kernel.ok_or(Error::Interrupted)
             }
@@ -275,7 +280,7 @@ macro_rules! functions {
                 stop: &dyn Fn() -> bool,
             ) -> Result<Arc<dyn Kernel<f64>>, Error> {
                 let kernel = match self {
-                    $(Function::$variant => kernel::build::<f64, $module::$variant<f64>>(dimension, seed, stop),)+
+                    $(Function::$variant => fusion::build::<f64, $module::$variant<f64>>(dimension, seed, stop),)+
                 };
                 kernel.ok_or(Error::Interrupted)
             }

@@ -1,6 +1,6 @@
 //! The built-in functions as objectives of the optimizers.
 
-use super::{Best, Function, Kernel, Kernels, Lowest, Objective, Taped, TapedValues, problem::Source};
+use super::{Best, Function, Kernel, Kernels, Lowest, Objective, Taped, TapedValues, source::Source};
 use crate::error::Error;
 use crate::objective::kernel::{Job, Update};
 use crate::simd::{Panels, Real};

@@ -8,7 +8,7 @@ use dfdx::prelude::*;
 
 /// The largest value of u sin √|u| on the box, so that the minimum is 0.
 const PEAK: f64 = 418.982_887_272_433_8;
-/// Where it is taken.
+/// The coordinate at which it is taken.
 const PEAK_AT: f64 = 420.968_746_359_982_03;
 
 pub(crate) struct Schwefel<R = f64>(std::marker::PhantomData<R>);

@@ -12,13 +12,13 @@ use dfdx::prelude::*;
 /// All points are in one panel. Tensors are allocated by dfdx in every iteration.
 pub(crate) struct OnTape<'a, const N: usize, const D: usize, O, Dev> {
     objective: &'a O,
-    device: &'a Dev,
+    device: Dev,
     range: [f64; 2],
 }
 
 impl<'a, const N: usize, const D: usize, O, Dev> OnTape<'a, N, D, O, Dev> {
     /// The kernel of `objective` on `device`, where F = 0 and F = 1 stand for the raw values `range`.
-    pub(crate) fn new(objective: &'a O, device: &'a Dev, range: [f64; 2]) -> Self {
+    pub(crate) fn new(objective: &'a O, device: Dev, range: [f64; 2]) -> Self {
         Self { objective, device, range }
     }
 }

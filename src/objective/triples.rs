@@ -336,7 +336,7 @@ mod tests {
         vectors.iter_mut().enumerate().for_each(|(i, scalar)| *scalar = irregular(i));
         let found = [1, 2, 3, 4, 7].map(|threads| {
             let kernel = || crate::simd::dispatch(Gradient { triples: &triples, points: 50, vectors: &vectors });
-            let slopes = team::with(threads, kernel).unwrap();
+            let slopes = team::Team::new(threads).unwrap().run(kernel);
             slopes[..d * 56].iter().map(|slope| slope.to_bits()).collect::<Vec<_>>()
         });
         assert!(found.iter().all(|bits| *bits == found[0]));

@@ -6,6 +6,7 @@ use crate::simd::{Panel, Panels, Real};
 use crate::squash::Map;
 
 /// Points y, n×d.
+#[derive(Clone)]
 pub(crate) struct Direct<R: Real> {
     y: Panels<R>,
     gradient: Panels<R>,
@@ -51,6 +52,10 @@ impl<R: Real> Parametrization<R> for Direct<R> {
 
     fn parameters(&self, look: &mut dyn FnMut(&[R])) {
         look(self.y.scalars());
+    }
+
+    fn packed(&self) -> Vec<R> {
+        self.y.packed()
     }
 
     fn points(&self) -> usize {

@@ -13,7 +13,7 @@ use crate::simd::{Panel, Real};
 use crate::squash::Map;
 
 /// Parameters of n points y of d coordinates, with the gradient in them.
-pub(crate) trait Parametrization<R: Real>: Parts<R> + Send {
+pub(crate) trait Parametrization<R: Real>: Parts<R> + Clone + Send {
     /// Computes y panel by panel, has `objective` replace each panel by the gradient in it, and keeps the gradient in the parameters.
     fn pass(&mut self, objective: &mut dyn FnMut(Panel<'_, R>));
 
@@ -22,6 +22,9 @@ pub(crate) trait Parametrization<R: Real>: Parts<R> + Send {
 
     /// Calls `look` with every parameter, in parts that are the same each time.
     fn parameters(&self, look: &mut dyn FnMut(&[R]));
+
+    /// The parameters, in the order of [`Dimensions::start`](crate::experiment::Dimensions::start).
+    fn packed(&self) -> Vec<R>;
 
     /// The number of points.
     fn points(&self) -> usize;

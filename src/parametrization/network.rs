@@ -10,6 +10,7 @@ use crate::simd::{Panel, Panels, Real};
 use crate::squash::Map;
 
 /// A perceptron over n embeddings, of d outputs.
+#[derive(Clone)]
 pub(crate) struct Network<R: Real> {
     network: Fused<R>,
     gradient: Panels<R>,
@@ -51,6 +52,10 @@ impl<R: Products> Parametrization<R> for Network<R> {
 
     fn parameters(&self, look: &mut dyn FnMut(&[R])) {
         self.network.parameters().for_each(look);
+    }
+
+    fn packed(&self) -> Vec<R> {
+        self.network.packed()
     }
 
     fn points(&self) -> usize {

@@ -26,7 +26,7 @@ fn network<R: Products>(widths: &[usize], activation: Activation) -> Fused<R> {
 }
 
 /// Σ c y² over all coordinates of all points, and its gradient in place of y.
-fn objective(parametrization: &mut dyn Parametrization<f64>) -> f64 {
+fn objective(parametrization: &mut impl Parametrization<f64>) -> f64 {
     let mut sum = 0.0;
     parametrization.pass(&mut |y| {
         for (i, row) in y.rows.chunks_exact_mut(y.stride).enumerate() {
@@ -44,7 +44,7 @@ fn objective(parametrization: &mut dyn Parametrization<f64>) -> f64 {
 }
 
 /// Every part's values, changed by `change` at one place.
-fn nudge(parametrization: &mut dyn Parametrization<f64>, part: usize, place: usize, change: f64) {
+fn nudge(parametrization: &mut impl Parametrization<f64>, part: usize, place: usize, change: f64) {
     let mut index = 0;
     parametrization.visit(&mut |values, _| {
         if index == part {
@@ -54,7 +54,7 @@ fn nudge(parametrization: &mut dyn Parametrization<f64>, part: usize, place: usi
     });
 }
 
-fn gradients(parametrization: &mut dyn Parametrization<f64>) -> Vec<Vec<f64>> {
+fn gradients(parametrization: &mut impl Parametrization<f64>) -> Vec<Vec<f64>> {
     let mut found = Vec::new();
     parametrization.visit(&mut |values, gradient| {
         assert_eq!(values.len(), gradient.len());

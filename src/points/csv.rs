@@ -5,7 +5,7 @@ use crate::error::excerpt;
 use polars::prelude::Column;
 use std::borrow::Cow;
 
-/// What stands between the values of a line.
+/// The separator of the values of a line.
 #[derive(Clone, Copy, PartialEq)]
 enum Separator {
     Comma,
@@ -81,7 +81,7 @@ impl Separator {
 
 const QUOTATION: &str = "expected quotation marks around whole values only";
 
-/// Where the table begins.
+/// The start of the table.
 struct Header<'a> {
     names: Vec<&'a str>,
     separator: Separator,
@@ -137,6 +137,46 @@ pub(super) fn table(bytes: &[u8]) -> Result<Table, String> {
     Ok(Table { columns, rows: lines.len() })
 }
 
+/// The columns of a table of finite numbers, with or without a line of names.
+///
+/// # Errors
+/// A sentence for the user.
+pub(super) fn numbers(bytes: &[u8]) -> Result<Vec<Vec<f64>>, String> {
+    let text = decode(bytes)?;
+    let mut lines = lines_of(&text).filter(|&(_, line)| is_data(line)).peekable();
+    let declared = lines.next_if(|(_, line)| declaration(line).is_some()).and_then(|(_, line)| declaration(line));
+    let Some(&(first, line)) = lines.peek() else { return Ok(Vec::new()) };
+    let separator = declared.unwrap_or_else(|| Separator::of(line));
+    let mut names = separator.split(line).map_err(|problem| format!("line {first}: {problem}"))?;
+    names.truncate(names.iter().rposition(|name| !name.is_empty()).map_or(1, |last| last + 1));
+    let named = !names.iter().any(|name| is_number(name));
+    if named {
+        lines.next();
+    }
+    let counted: Vec<String> = (1..=names.len()).map(|number| number.to_string()).collect();
+    let names: Vec<&str> = if named { names } else { counted.iter().map(String::as_str).collect() };
+    let name = |place: usize| if names[place].is_empty() { counted[place].clone() } else { excerpt(names[place]) };
+    let mut columns = vec![Vec::new(); names.len()];
+    for (row, (number, line)) in (1..).zip(lines) {
+        let values = separator.split(line).map_err(|problem| format!("line {number}: {problem}"))?;
+        check_width(number, line, &values, names.len(), separator)?;
+        for (place, (column, text)) in columns.iter_mut().zip(values).enumerate() {
+            let fail = |problem| format!("column {}, row {row} (line {number}): {problem}", name(place));
+            match text.parse::<f64>() {
+                Ok(value) if value.is_finite() => column.push(value),
+                Ok(_) => return Err(fail(format!("expected a finite number, not {}", excerpt(text)))),
+                Err(_) => return Err(fail(no_number(text, separator))),
+            }
+        }
+    }
+    // The index that pandas writes in front.
+    let index = named && names[0].is_empty() && columns.len() > 1;
+    if index && !(0..).zip(&columns[0]).all(|(count, value)| *value == f64::from(count)) {
+        return Err("the first column has no name: expected one, or an index that counts 0, 1, 2, …".to_owned());
+    }
+    Ok(columns.split_off(usize::from(index)))
+}
+
 /// The text of a file, without a byte order mark, with line feeds alone.
 fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
     let utf16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
@@ -168,7 +208,12 @@ fn lines_of(text: &str) -> impl Iterator<Item = (usize, &str)> {
     (1..).zip(text.split('\n'))
 }
 
-/// Whether a line is neither blank nor a comment.
+/// The separator that a line declares, by which a spreadsheet learns it.
+fn declaration(line: &str) -> Option<Separator> {
+    line.trim_matches([' ', '"']).strip_prefix("sep=").map(Separator::of)
+}
+
+/// True if a line is neither blank nor a comment.
 fn is_data(line: &str) -> bool {
     let line = line.trim_start();
     !line.is_empty() && !line.starts_with('#')
@@ -194,9 +239,8 @@ fn header(text: &str) -> Result<Option<Header<'_>>, String> {
         if !is_data(line) {
             continue;
         }
-        // The line by which a spreadsheet learns the separator.
-        if let Some(separator) = line.trim_matches([' ', '"']).strip_prefix("sep=") {
-            declared = Some(Separator::of(separator));
+        if let Some(separator) = declaration(line) {
+            declared = Some(separator);
             continue;
         }
         let separator = declared.unwrap_or_else(|| Separator::of(line));
@@ -287,7 +331,7 @@ fn has_decimal_comma(text: &str) -> bool {
     text.matches(',').count() == 1 && text.replace(',', ".").parse::<f64>().is_ok()
 }
 
-/// What is wrong with a value that is no number.
+/// The fault of a value that is no number.
 fn no_number(text: &str, separator: Separator) -> String {
     let shown = excerpt(text);
     if text.is_empty() {

@@ -77,24 +77,51 @@ enum Values {
 /// If the file cannot be read, is not a table of points, or has a coordinate outside the cube or the box.
 pub fn read(path: impl AsRef<Path>, bounds: impl Into<Bounds>) -> Result<Points, Error> {
     let (path, bounds) = (path.as_ref(), bounds.into());
-    let table = match extension(path).as_deref() {
-        Some("csv") => {
-            let mut bytes = Vec::new();
-            trace::open(path)?.read_to_end(&mut bytes).map_err(|source| Error::file("read", path, source))?;
-            csv::table(&bytes)
-        }
-        Some("parquet") => parquet::table(&trace::read_some(path, &|name| !parquet::is_index(name))?),
-        Some("gz" | "zip" | "bz2" | "xz" | "zst") => {
-            Err("expected a file named .parquet or .csv, and this one is compressed: unpack it".to_owned())
-        }
-        _ => Err("expected a file named .parquet or .csv".to_owned()),
+    let table = match format(path) {
+        Ok(Format::Csv) => csv::table(&bytes(path)?),
+        Ok(Format::Parquet) => parquet::table(&trace::read_some(path, &|name| !parquet::is_index(name))?),
+        Err(problem) => Err(problem.to_owned()),
     };
     let points = table.and_then(|table| assemble(table, &bounds));
     points.map_err(|problem| Error::Data { path: path.to_owned(), problem })
 }
 
-fn extension(path: &Path) -> Option<String> {
-    path.extension().map(|extension| extension.to_string_lossy().to_lowercase())
+/// The columns of finite numbers, all as long, in the file `path`, named .csv or .parquet.
+///
+/// # Errors
+/// If the file cannot be read or has a value that is missing or no finite number.
+pub(crate) fn number_columns(path: &Path) -> Result<Vec<Vec<f64>>, Error> {
+    let columns = match format(path) {
+        Ok(Format::Csv) => csv::numbers(&bytes(path)?),
+        Ok(Format::Parquet) => parquet::numbers(&trace::read_some(path, &|name| !parquet::is_index(name))?),
+        Err(problem) => Err(problem.to_owned()),
+    };
+    columns.map_err(|problem| Error::Data { path: path.to_owned(), problem })
+}
+
+/// The format of a file.
+enum Format {
+    Csv,
+    Parquet,
+}
+
+/// The format that the name of a file says.
+fn format(path: &Path) -> Result<Format, &'static str> {
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    match extension.as_deref() {
+        Some("csv") => Ok(Format::Csv),
+        Some("parquet") => Ok(Format::Parquet),
+        Some("gz" | "zip" | "bz2" | "xz" | "zst") => {
+            Err("expected a file named .parquet or .csv, and this one is compressed: unpack it")
+        }
+        _ => Err("expected a file named .parquet or .csv"),
+    }
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    trace::open(path)?.read_to_end(&mut bytes).map_err(|source| Error::file("read", path, source))?;
+    Ok(bytes)
 }
 
 /// The meaning of a column's name.
@@ -176,6 +203,11 @@ fn assemble(table: Table, bounds: &Bounds) -> Result<Points, String> {
         let (x, u) = (span('x', 0..x.len()), span('u', 0..u.len()));
         return Err(format!("expected as many columns x0, x1, … as u0, u1, …, not {x} and {u}"));
     }
+    let domain = |i: usize| {
+        let missing =
+            || format!("expected points of fewer dimensions: u{i} is beyond the coordinates that the box has");
+        bounds.of(i).ok_or_else(missing)
+    };
     let mut points = vec![0.0; rows * d];
     for i in 0..d {
         let [x, u] = [&x, &u].map(|places| places.get(i).map(|&place| numbers(&columns[place].1)));
@@ -184,12 +216,12 @@ fn assemble(table: Table, bounds: &Bounds) -> Result<Points, String> {
             (Some(x), u) => {
                 check(x.0, &format!("x{i}"), [0.0, 1.0], 0.0, "")?;
                 if let Some(u) = u {
-                    agree(i, x, u, bounds.of(i))?;
+                    agree(i, x, u, domain(i)?)?;
                 }
                 into.zip(x.0).for_each(|(into, &x)| *into = x);
             }
             (None, Some(u)) => {
-                let domain @ [lo, hi] = bounds.of(i);
+                let domain @ [lo, hi] = domain(i)?;
                 let slack = ROUNDING.max(lo.abs().max(hi.abs()) * u.1 / (hi - lo));
                 check(u.0, &format!("u{i}"), domain, slack, " in the box of the function,")?;
                 into.zip(u.0).for_each(|(into, &u)| *into = from_box(u, domain));

@@ -13,7 +13,31 @@ pub(super) fn table(table: &DataFrame) -> Result<Table, String> {
     Ok(Table { columns: columns.collect::<Result<_, String>>()?, rows: table.height() })
 }
 
-/// Whether pandas keeps the index of a table under this name.
+/// The columns of a table of finite numbers.
+///
+/// # Errors
+/// A sentence for the user.
+pub(super) fn numbers(table: &DataFrame) -> Result<Vec<Vec<f64>>, String> {
+    table.columns().iter().map(finite).collect()
+}
+
+fn finite(column: &Column) -> Result<Vec<f64>, String> {
+    let name = excerpt(column.name());
+    let refused = |_| format!("column '{name}' is of another type: expected numbers");
+    if *column.dtype() == DataType::String {
+        return Err(format!("column '{name}' is text: expected numbers"));
+    }
+    let wide = column.cast(&DataType::Float64).map_err(refused)?;
+    let values = wide.f64().map_err(refused)?;
+    let finite = |(row, value): (usize, Option<f64>)| match value {
+        Some(value) if value.is_finite() => Ok(value),
+        Some(value) => Err(format!("column '{name}', row {}: expected a finite number, not {value}", row + 1)),
+        None => Err(format!("column '{name}', row {}: expected a number, and the value is missing", row + 1)),
+    };
+    values.iter().enumerate().map(finite).collect()
+}
+
+/// True if pandas keeps the index of a table under this name.
 pub(super) fn is_index(name: &str) -> bool {
     let level = name.strip_prefix("__index_level_").and_then(|rest| rest.strip_suffix("__"));
     level.is_some_and(|level| level.parse::<usize>().is_ok())

@@ -200,6 +200,12 @@ impl StepSize {
         self.current
     }
 
+    /// Sets the step size of the next iteration, from which the schedule goes on.
+    pub(crate) fn set(&mut self, step_size: f64) {
+        self.current = step_size;
+        self.rate.initial = step_size;
+    }
+
     /// Takes note of an iteration's mean objective.
     pub(crate) fn observe(&mut self, mean: f64) {
         self.iteration += 1;

@@ -25,7 +25,7 @@ pub(crate) fn across<S: Simd, R: Real>(simd: S, scalars: usize, work: &mut impl 
     }
 }
 
-/// How many whole registers of a row are worked on to get at its first `scalars`, at least one; and whether half a one is, too.
+/// The number of whole registers of a row that hold its first `scalars`, at least one; and true if half a register is added to them.
 #[inline(always)]
 pub(super) fn split<S: Simd, R: Real>(simd: S, scalars: usize) -> (usize, Option<Half>) {
     let lanes = Lanes::<S, R>::COUNT;

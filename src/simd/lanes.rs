@@ -19,7 +19,7 @@ impl<S: Simd, R: Real> Clone for Lanes<S, R> {
 
 impl<S: Simd, R: Real> Copy for Lanes<S, R> {}
 
-/// What a formula may combine with [`Lanes`]: other lanes, or a constant, the same in every lane.
+/// An operand that a formula may combine with [`Lanes`]: other lanes, or a constant, the same in every lane.
 pub(crate) trait Operand<S: Simd, R: Real> {
     fn lanes(self, simd: S) -> Lanes<S, R>;
 }
@@ -39,7 +39,7 @@ impl<S: Simd, R: Real> Operand<S, R> for f64 {
 }
 
 impl<S: Simd, R: Real> Lanes<S, R> {
-    /// How many scalars it holds.
+    /// The number of scalars in it.
     pub(crate) const COUNT: usize = size_of::<R::Register<S>>() / size_of::<R>();
 
     #[inline(always)]
@@ -107,7 +107,50 @@ impl<S: Simd, R: Real> Lanes<S, R> {
         Self::new(simd, selected)
     }
 
-    /// Whether self < `bound` in any lane.
+    /// Lane by lane `then` where self = `other`, else `otherwise`.
+    #[inline(always)]
+    pub(crate) fn equal_to(
+        self,
+        other: impl Operand<S, R>,
+        then: impl Operand<S, R>,
+        otherwise: impl Operand<S, R>,
+    ) -> Self {
+        let simd = self.simd;
+        let (other, then, otherwise) = (other.lanes(simd), then.lanes(simd), otherwise.lanes(simd));
+        let selected = R::select_equal(simd, self.register, other.register, then.register, otherwise.register);
+        Self::new(simd, selected)
+    }
+
+    /// self, negated where `sign` is negative or -0.
+    #[inline(always)]
+    pub(crate) fn times_sign(self, sign: Self) -> Self {
+        Self::new(self.simd, R::times_sign(self.simd, self.register, sign.register))
+    }
+
+    /// (k, m) with self = 2^k m and m from √½ to √2, where self is positive and normal.
+    #[inline(always)]
+    pub(crate) fn exponent_and_mantissa(self) -> (Self, Self) {
+        let (k, m) = R::exponent_and_mantissa(self.simd, self.register);
+        (Self::new(self.simd, k), Self::new(self.simd, m))
+    }
+
+    /// The product with `other` and what rounding it left out.
+    #[inline(always)]
+    pub(crate) fn exact_product(self, other: Self) -> (Self, Self) {
+        let product = self * other;
+        if !S::IS_SCALAR {
+            return (product, self.mul_add(other, -product));
+        }
+        // The baseline rounds twice in a multiply-add. Dekker's product of halves.
+        let halves = |x: Self| {
+            let upper = Self::new(x.simd, R::upper_half(x.simd, x.register));
+            (upper, x - upper)
+        };
+        let ((a, b), (c, d)) = (halves(self), halves(other));
+        (product, ((a * c - product) + a * d + b * c) + b * d)
+    }
+
+    /// True if self < `bound` in any lane.
     #[inline(always)]
     pub(crate) fn any_less_than(self, bound: R) -> bool {
         R::any_less(self.simd, self.register, R::splat(self.simd, bound))

@@ -12,7 +12,7 @@ use std::marker::PhantomData;
 /// `c[0] + x (c[1] + x (c[2] + …))`, by Horner's scheme in x² for the even and the odd powers side by side: what counts is how long
 /// a chain of operations waits for itself.
 #[inline(always)]
-fn polynomial<S: Simd, R: Real>(coefficients: &[f64], x: Lanes<S, R>) -> Lanes<S, R> {
+pub(super) fn polynomial<S: Simd, R: Real>(coefficients: &[f64], x: Lanes<S, R>) -> Lanes<S, R> {
     let square = x * x;
     let mut sums = [Lanes::splat(x.simd(), R::ZERO); 2];
     let degree = coefficients.len() - 1;
@@ -61,7 +61,7 @@ fn power_and_tail<S: Simd, R: Real>(x: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>
 #[derive(Clone, Copy)]
 pub(crate) struct Sigmoid<S: Simd, R: Real> {
     gain: Lanes<S, R>,
-    /// How many sixteenths of an octave e^(-gain y) rises with y.
+    /// The sixteenths of an octave by which e^(-gain y) rises with y.
     sixteenths: Lanes<S, R>,
     /// The largest |y|.
     limit: f64,
@@ -110,7 +110,7 @@ impl<S: Simd, R: Real> Sigmoid<S, R> {
     }
 }
 
-/// What odds are held between, so that the product of two denominators 1 + v is finite.
+/// The bounds of odds, chosen so that the product of two denominators 1 + v is finite.
 #[inline(always)]
 pub(crate) fn clamp_odds<S: Simd, R: Real>(odds: Lanes<S, R>) -> Lanes<S, R> {
     odds.clamp(R::ODDS[0], R::ODDS[1])
@@ -181,7 +181,7 @@ fn turned<S: Simd, R: Real>(r: Lanes<S, R>, rounded: Lanes<S, R>) -> (Lanes<S, R
 
 /// (sin, cos) of `r`, |r| ≤ π/4.
 #[inline(always)]
-fn within_a_quadrant<S: Simd, R: Real>(r: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>) {
+pub(super) fn within_a_quadrant<S: Simd, R: Real>(r: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>) {
     let square = r * r;
     let sin = polynomial(R::SIN, square).mul_add(square * r, r);
     let half = square.mul_sub_from(0.5, 1.0);

@@ -11,6 +11,7 @@
 //! entering a function compiled for an instruction set the processor was seen to have, is pulp's.
 
 mod columns;
+pub(crate) mod elementary;
 mod lanes;
 pub(crate) mod math;
 pub(crate) mod matrix;
@@ -103,7 +104,7 @@ pub(crate) mod tests {
     use std::cell::Cell;
 
     thread_local! {
-        /// Whether this thread dispatches to the baseline, whatever the processor has.
+        /// True if this thread dispatches to the baseline, whatever the processor has.
         pub(super) static ON_THE_BASELINE: Cell<bool> = const { Cell::new(false) };
     }
 
@@ -137,7 +138,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// What `kernel` gives on each instruction set that this machine has.
+    /// The results of `kernel` on every instruction set that this machine has.
     pub(crate) fn everywhere<K: WithSimd>(kernel: impl Fn() -> K) -> Vec<(&'static str, K::Output)> {
         let mut found =
             vec![(instruction_set(), dispatch(kernel())), ("baseline", kernel().with_simd(pulp::Scalar::new()))];

@@ -114,6 +114,24 @@ pub trait Real: Dtype + Pod + Display + Neg<Output = Self> {
         then: Self::Register<S>,
         otherwise: Self::Register<S>,
     ) -> Self::Register<S>;
+    /// Lane by lane `then` where a = b, else `otherwise`.
+    #[doc(hidden)]
+    fn select_equal<S: Simd>(
+        simd: S,
+        a: Self::Register<S>,
+        b: Self::Register<S>,
+        then: Self::Register<S>,
+        otherwise: Self::Register<S>,
+    ) -> Self::Register<S>;
+    /// `x`, its sign turned around where that of `sign` is set.
+    #[doc(hidden)]
+    fn times_sign<S: Simd>(simd: S, x: Self::Register<S>, sign: Self::Register<S>) -> Self::Register<S>;
+    /// (k, m) with x = 2^k m and m from √½ to √2, for positive normal `x`.
+    #[doc(hidden)]
+    fn exponent_and_mantissa<S: Simd>(simd: S, x: Self::Register<S>) -> (Self::Register<S>, Self::Register<S>);
+    /// `x` without the lower half of its mantissa: products of two such numbers are exact.
+    #[doc(hidden)]
+    fn upper_half<S: Simd>(simd: S, x: Self::Register<S>) -> Self::Register<S>;
     /// Whether a < b in any lane.
     #[doc(hidden)]
     fn any_less<S: Simd>(simd: S, a: Self::Register<S>, b: Self::Register<S>) -> bool;
@@ -211,9 +229,46 @@ fn shift_left_u64<S: Simd>(simd: S, mut bits: S::u64s, by: u32) -> S::u64s {
     bits
 }
 
+/// The bits of 2^20 + e, where the exponents e are those in `bits` of positive numbers, biased. pulp shifts 32-bit lanes only: the
+/// upper ones are shifted, which leaves e where 2^20 has its ones.
+#[inline(always)]
+fn exponent_bits_u64<S: Simd>(simd: S, bits: S::u64s) -> S::u64s {
+    const OF_2_TO_20: u64 = 1043 << 52;
+    let shifted = if size_of::<S::u32s>() == size_of::<S::u64s>() {
+        let halves: S::u32s = bytemuck::cast(bits);
+        bytemuck::cast(simd.wrapping_dyn_shr_u32s(halves, simd.splat_u32s(20)))
+    } else {
+        let mut shifted = bits;
+        for lane in bytemuck::cast_slice_mut::<S::u64s, u64>(std::slice::from_mut(&mut shifted)) {
+            *lane >>= 20;
+        }
+        shifted
+    };
+    simd.or_u64s(simd.and_u64s(shifted, simd.splat_u64s(0x7ff << 32)), simd.splat_u64s(OF_2_TO_20))
+}
+
+/// The same with 2^23.
+#[inline(always)]
+fn exponent_bits_u32<S: Simd>(simd: S, bits: S::u32s) -> S::u32s {
+    const OF_2_TO_23: u32 = 150 << 23;
+    simd.or_u32s(simd.wrapping_dyn_shr_u32s(bits, simd.splat_u32s(23)), simd.splat_u32s(OF_2_TO_23))
+}
+
 #[inline(always)]
 fn shift_left_u32<S: Simd>(simd: S, bits: S::u32s, by: u32) -> S::u32s {
     simd.wrapping_dyn_shl_u32s(bits, simd.splat_u32s(by))
+}
+
+/// `a` where `mask` is set, else `b`. pulp's own function is not inlined where there is much of it.
+#[inline(always)]
+fn select_f64<S: Simd>(simd: S, mask: S::m64s, a: S::f64s, b: S::f64s) -> S::f64s {
+    simd.transmute_f64s_u64s(simd.select_u64s(mask, simd.transmute_u64s_f64s(a), simd.transmute_u64s_f64s(b)))
+}
+
+/// The same in single precision.
+#[inline(always)]
+fn select_f32<S: Simd>(simd: S, mask: S::m32s, a: S::f32s, b: S::f32s) -> S::f32s {
+    simd.transmute_f32s_u32s(simd.select_u32s(mask, simd.transmute_u32s_f32s(a), simd.transmute_u32s_f32s(b)))
 }
 
 /// `n`, a register or the lower half of one.
@@ -279,10 +334,10 @@ fn look_up_u64<T: Pod>(none: Tables, _: &[u64; 16], _: T) -> T {
 macro_rules! real {
     ($real:ident as $floats:ident, $bits:ident as $words:ident, block $block:ident of $lanes:literal,
      [$as_simd:ident $as_mut_simd:ident $splat:ident $add:ident $sub:ident $mul:ident $div:ident $mul_add:ident
-      $negate_mul_add:ident $min:ident $max:ident $abs:ident $sqrt:ident $less_than:ident $select:ident $first_true:ident
-      $count:ident],
+      $negate_mul_add:ident $min:ident $max:ident $sqrt:ident $less_than:ident $equal:ident $first_true:ident $count:ident],
      [$to_bits:ident $from_bits:ident $splat_bits:ident $add_bits:ident $and_bits:ident $xor_bits:ident $equal_bits:ident
-      $shift_left:ident],
+      $sub_bits:ident $select:ident $shift_left:ident],
+     exponent $exponent_bits:ident $exponent_one:literal,
      bias $bias:literal, mantissa $mantissa:literal, rounder $rounder:expr, limit $limit:literal, odds $odds_limit:literal $odds:expr,
      gentle $gentle:expr, ln_2 $ln_2:expr,
      half_pi $half_pi:expr, exp $exp:expr, sixteenth $sixteenth:expr, table $look_up:ident, sin $sin:expr, cos $cos:expr) => {
@@ -357,15 +412,16 @@ macro_rules! real {
             #[inline(always)]
             fn clamp<S: Simd>(simd: S, x: S::$floats, low: S::$floats, high: S::$floats) -> S::$floats {
                 if S::IS_SCALAR {
-                    let x = simd.$select(simd.$less_than(high, x), high, x);
-                    return simd.$select(simd.$less_than(x, low), low, x);
+                    let x = $select(simd, simd.$less_than(high, x), high, x);
+                    return $select(simd, simd.$less_than(x, low), low, x);
                 }
                 // In this order a NaN comes through: x86 gives the second operand then, and Arm the NaN.
                 simd.$max(low, simd.$min(high, x))
             }
             #[inline(always)]
             fn magnitude<S: Simd>(simd: S, x: S::$floats) -> S::$floats {
-                simd.$abs(x)
+                // As with `select`.
+                simd.$from_bits(simd.$and_bits(simd.$to_bits(x), simd.$splat_bits($bits::MAX >> 1)))
             }
             #[inline(always)]
             fn root<S: Simd>(simd: S, x: S::$floats) -> S::$floats {
@@ -379,7 +435,39 @@ macro_rules! real {
                 then: S::$floats,
                 otherwise: S::$floats,
             ) -> S::$floats {
-                simd.$select(simd.$less_than(a, b), then, otherwise)
+                $select(simd, simd.$less_than(a, b), then, otherwise)
+            }
+            #[inline(always)]
+            fn select_equal<S: Simd>(
+                simd: S,
+                a: S::$floats,
+                b: S::$floats,
+                then: S::$floats,
+                otherwise: S::$floats,
+            ) -> S::$floats {
+                $select(simd, simd.$equal(a, b), then, otherwise)
+            }
+            #[inline(always)]
+            fn times_sign<S: Simd>(simd: S, x: S::$floats, sign: S::$floats) -> S::$floats {
+                let sign = simd.$and_bits(simd.$to_bits(sign), simd.$splat_bits(1 << ($bits::BITS - 1)));
+                simd.$from_bits(simd.$xor_bits(simd.$to_bits(x), sign))
+            }
+            #[inline(always)]
+            fn exponent_and_mantissa<S: Simd>(simd: S, x: S::$floats) -> (S::$floats, S::$floats) {
+                const ONE: $bits = $bias << $mantissa;
+                let root = ((0.5 as $real).to_bits() + std::$real::consts::SQRT_2.to_bits() - ONE) as $bits;
+                let bits = simd.$to_bits(x);
+                // With the exponent k, biased, in its place.
+                let moved = simd.$add_bits(bits, simd.$splat_bits(ONE.wrapping_sub(root)));
+                let exponent = simd.$from_bits($exponent_bits(simd, moved));
+                let k = simd.$sub(exponent, simd.$splat($exponent_one + $bias as $real));
+                let power = simd.$and_bits(moved, simd.$splat_bits($bits::MAX << $mantissa));
+                let m = simd.$add_bits(simd.$sub_bits(bits, power), simd.$splat_bits(ONE));
+                (k, simd.$from_bits(m))
+            }
+            #[inline(always)]
+            fn upper_half<S: Simd>(simd: S, x: S::$floats) -> S::$floats {
+                simd.$from_bits(simd.$and_bits(simd.$to_bits(x), simd.$splat_bits($bits::MAX << ($mantissa / 2 + 1))))
             }
             #[inline(always)]
             fn any_less<S: Simd>(simd: S, a: S::$floats, b: S::$floats) -> bool {
@@ -414,10 +502,14 @@ macro_rules! real {
                 let quadrant = simd.$to_bits(rounded);
                 let (one, two) = (simd.$splat_bits(1), simd.$splat_bits(2));
                 let even = simd.$equal_bits(simd.$and_bits(quadrant, one), simd.$splat_bits(0));
-                let (s, c) = (simd.$select(even, sin, cos), simd.$select(even, cos, sin));
-                let sign = |bits| $shift_left(simd, simd.$and_bits(bits, two), $bits::BITS - 2);
-                let signed = |x, bits| simd.$from_bits(simd.$xor_bits(simd.$to_bits(x), sign(bits)));
-                (signed(s, quadrant), signed(c, simd.$add_bits(quadrant, one)))
+                let (s, c) = ($select(simd, even, sin, cos), $select(simd, even, cos, sin));
+                // Without closures, which are not inlined where there is much of them.
+                let sin_sign = $shift_left(simd, simd.$and_bits(quadrant, two), $bits::BITS - 2);
+                let cos_quadrant = simd.$add_bits(quadrant, one);
+                let cos_sign = $shift_left(simd, simd.$and_bits(cos_quadrant, two), $bits::BITS - 2);
+                let sin = simd.$from_bits(simd.$xor_bits(simd.$to_bits(s), sin_sign));
+                let cos = simd.$from_bits(simd.$xor_bits(simd.$to_bits(c), cos_sign));
+                (sin, cos)
             }
             #[inline(always)]
             fn turn_product_by_bits<S: Simd>(
@@ -431,7 +523,7 @@ macro_rules! real {
                 // A quarter turn makes of sin × cos its negative.
                 let sign = $shift_left(simd, quadrant, $bits::BITS - 1);
                 let product = simd.$from_bits(simd.$xor_bits(simd.$to_bits(simd.$mul(sin, cos)), sign));
-                (simd.$select(even, sin, cos), product)
+                ($select(simd, even, sin, cos), product)
             }
         }
     };
@@ -439,8 +531,9 @@ macro_rules! real {
 
 real!(f32 as f32s, u32 as u32s, block Block32 of 16,
     [as_simd_f32s as_mut_simd_f32s splat_f32s add_f32s sub_f32s mul_f32s div_f32s mul_add_e_f32s negate_mul_add_e_f32s
-     min_f32s max_f32s abs_f32s sqrt_f32s less_than_f32s select_f32s first_true_m32s F32_LANES],
-    [transmute_u32s_f32s transmute_f32s_u32s splat_u32s add_u32s and_u32s xor_u32s equal_u32s shift_left_u32],
+     min_f32s max_f32s sqrt_f32s less_than_f32s equal_f32s first_true_m32s F32_LANES],
+    [transmute_u32s_f32s transmute_f32s_u32s splat_u32s add_u32s and_u32s xor_u32s equal_u32s sub_u32s select_f32 shift_left_u32],
+    exponent exponent_bits_u32 8_388_608.0,
     bias 127, mantissa 23, rounder 12_582_912.0, limit 87.0, odds 43.0 [2.115_131e-19, 4.727_84e18], gentle [(4.4e-3, 1), (0.07, 3)],
     ln_2 [0.693_359_4, -2.121_944_4e-4],
     half_pi [1.570_312_5, 4.837_513e-4, 7.549_79e-8],
@@ -452,8 +545,9 @@ real!(f32 as f32s, u32 as u32s, block Block32 of 16,
 
 real!(f64 as f64s, u64 as u64s, block Block64 of 8,
     [as_simd_f64s as_mut_simd_f64s splat_f64s add_f64s sub_f64s mul_f64s div_f64s mul_add_e_f64s negate_mul_add_e_f64s
-     min_f64s max_f64s abs_f64s sqrt_f64s less_than_f64s select_f64s first_true_m64s F64_LANES],
-    [transmute_u64s_f64s transmute_f64s_u64s splat_u64s add_u64s and_u64s xor_u64s equal_u64s shift_left_u64],
+     min_f64s max_f64s sqrt_f64s less_than_f64s equal_f64s first_true_m64s F64_LANES],
+    [transmute_u64s_f64s transmute_f64s_u64s splat_u64s add_u64s and_u64s xor_u64s equal_u64s sub_u64s select_f64 shift_left_u64],
+    exponent exponent_bits_u64 1_048_576.0,
     bias 1023, mantissa 52, rounder 6_755_399_441_055_744.0, limit 708.0, odds 353.5 [2.998_476_5e-154, 3.335_027e153],
     gentle [(1.2e-3, 3), (0.059, 7)],
     ln_2 [0.693_147_180_369_123_8, 1.908_214_929_270_587_7e-10],

@@ -120,7 +120,7 @@ impl Destination {
         let outcome = provenance.outcome;
         let (output, mut fuller) = match outcome {
             Outcome::Stopped => (&self.unfinished, file::rows(self.unfinished.path()).ok()),
-            Outcome::Finished | Outcome::Diverged => (&self.finished, None),
+            _ => (&self.finished, None),
         };
         fuller = fuller.filter(|&there| there > rows);
         if fuller.is_none() {

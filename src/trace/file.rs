@@ -146,7 +146,7 @@ fn fill(
     writer.finish().map_err(failed)
 }
 
-/// Why a table could not be written.
+/// The reason why a table could not be written.
 fn failure(path: &Path, error: ParquetError) -> Error {
     match error {
         ParquetError::External(source) => match source.downcast::<std::io::Error>() {

@@ -41,7 +41,10 @@
 //! | `dtype`, `device`, `squash`, `initialization` | string | how it was computed; `device` is `cpu` or `cuda` |
 //! | `activation` | string | the activation of the network's hidden layers |
 //! | `residual`, `frozen_embeddings` | bool | whether the network is added to the shallow start, and whether z stays as drawn |
-//! | `n`, `d`, `k`, `hidden`, `layers` | u64 | embeddings, dimensions, dimensions of an embedding, neurons of a layer, hidden layers |
+//! | `n`, `d`, `k` | u64 | embeddings, dimensions, dimensions of an embedding |
+//! | `widths` | string | neurons of each hidden layer, from the input on, such as `32,16,8`; empty for a linear network |
+//! | `hidden` | u64 | neurons of a hidden layer; null where they differ and for a linear network |
+//! | `layers` | u64 | hidden layers |
 //! | `parameters` | u64 | variables that the optimizer moves |
 //! | `best`, `raw_best` | f64 | the smallest objective of the run; of a diverged one, before it diverged |
 //! | `iterations` | u64 | iterations taken |

@@ -2,7 +2,7 @@
 
 use crate::descent::Sample;
 use crate::error::Error;
-use crate::experiment::{Comparison, PART, Run};
+use crate::experiment::{Comparison, PART, Run, Widths};
 use crate::objective::Problem;
 use polars::prelude::*;
 
@@ -114,6 +114,7 @@ where
 /// If Polars cannot make the table.
 pub fn summary<'a>(runs: impl IntoIterator<Item = (&'static str, &'a Run)>) -> Result<DataFrame, Error> {
     let (stages, runs): (Vec<&str>, Vec<&Run>) = runs.into_iter().unzip();
+    let hidden = |run: &&Run| run.dimensions.widths.uniform().map(|width| width as u64);
     let columns = vec![
         Column::new("stage".into(), stages),
         text("function", &runs, |run| run.function.clone()),
@@ -132,8 +133,9 @@ pub fn summary<'a>(runs: impl IntoIterator<Item = (&'static str, &'a Run)>) -> R
         count("n", &runs, |run| run.dimensions.n as u64),
         count("d", &runs, |run| run.dimensions.d as u64),
         count("k", &runs, |run| run.dimensions.k as u64),
-        count("hidden", &runs, |run| run.dimensions.hidden as u64),
-        count("layers", &runs, |run| run.dimensions.layers as u64),
+        text("widths", &runs, |run| widths(run.dimensions.widths)),
+        Column::new("hidden".into(), runs.iter().map(hidden).collect::<Vec<_>>()),
+        count("layers", &runs, |run| run.dimensions.widths.layers() as u64),
         count("parameters", &runs, |run| run.dimensions.parameters(run.optimizer) as u64),
         real("best", &runs, |run| run.best),
         real("raw_best", &runs, Run::raw_best),
@@ -168,6 +170,11 @@ pub fn points<'a>(problem: impl Into<Problem>, runs: impl IntoIterator<Item = &'
     columns.extend((0..d).map(|i| coordinate(format!("x{i}"), i, &|x| x)));
     columns.extend((0..d).map(|i| coordinate(format!("u{i}"), i, &|x| bounds.to_box(i, x))));
     DataFrame::new(runs.len(), columns).map_err(|source| Error::table("tabulate the best points", source))
+}
+
+/// The widths of hidden layers as the summary has them: empty without any.
+fn widths(widths: Widths) -> String {
+    if widths.layers() == 0 { String::new() } else { widths.to_string() }
 }
 
 fn text(name: &str, runs: &[&Run], value: impl Fn(&Run) -> String) -> Column {

@@ -17,7 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-STRINGS = {"function", "optimizer", "stage", "dtype", "device", "squash", "initialization", "outcome", "instruction_set", "rule", "schedule", "activation"}
+STRINGS = {"function", "optimizer", "stage", "dtype", "device", "squash", "initialization", "outcome", "instruction_set", "rule", "schedule", "activation", "widths"}
 COMMANDS = [
     "run sphere --iterations 50 --output run.parquet",
     "sweep spin-glass --rates 1,0.1 --seeds 2 --iterations 20 --output sweep.parquet",

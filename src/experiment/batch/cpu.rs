@@ -1,7 +1,7 @@
 //! Batches on the cores: the same steps as in single runs, each run one task.
 
 use super::{Batch, Engine, Trial};
-use crate::descent::{Descent, Progress, Step};
+use crate::descent::{Found, Progress, Step};
 use crate::element::Element;
 use crate::error::Error;
 use crate::experiment::{Start, step};
@@ -51,11 +51,11 @@ impl<R: Real> Engine<R> for Cores<R> {
         self.iterations += self.stride;
         let until = self.iterations;
         let going = self.runs.par_iter_mut().filter(|(progress, _)| !progress.ended());
-        going.try_for_each(|(progress, stepper)| progress.advance(&mut **stepper, until))?;
+        going.for_each(|(progress, stepper)| progress.advance(&mut **stepper, until));
         Ok(self.runs.iter().any(|(progress, _)| !progress.ended()).then_some(self.iterations))
     }
 
-    fn finish(self: Box<Self>) -> Result<Vec<Descent<R>>, Error> {
+    fn finish(self: Box<Self>) -> Result<Vec<Found<R>>, Error> {
         Ok(self.runs.into_iter().map(|(progress, _)| progress.finish()).collect())
     }
 }

@@ -7,12 +7,13 @@
 
 mod cpu;
 mod cuda;
+mod demand;
 mod plan;
 
 pub(crate) use plan::PART;
 pub use plan::Plan;
 
-use crate::descent::{Descent, Optimizer, Settings};
+use crate::descent::{Found, Optimizer, Settings};
 use crate::device::Backend;
 use crate::element::Element;
 use crate::error::Error;
@@ -64,7 +65,7 @@ trait Engine<R: Real> {
     fn advance(&mut self) -> Result<Option<u64>, Error>;
 
     /// The results of the runs, in the order of the trials.
-    fn finish(self: Box<Self>) -> Result<Vec<Descent<R>>, Error>;
+    fn finish(self: Box<Self>) -> Result<Vec<Found<R>>, Error>;
 }
 
 impl Sweep {
@@ -115,10 +116,10 @@ impl Sweep {
                 }
                 done += size;
                 progressed(done as f64 / self.len() as f64);
-                found.extend(engine.finish()?.into_iter().zip(trials).map(|(descent, &trial)| {
+                found.extend(engine.finish()?.into_iter().zip(trials).map(|(found, &trial)| {
                     let scale = [minimum, maximum - minimum];
                     let of = Origin { backend, dimensions, optimizer, seed: trial.seed, scale };
-                    Some(of.run(batch.problem.name().to_owned(), &batch.settings(trial), descent))
+                    Some(of.run(batch.problem.name().to_owned(), &batch.settings(trial), found))
                 }));
             }
             // From seeds and rates to rates and seeds.

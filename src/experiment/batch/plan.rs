@@ -1,6 +1,7 @@
 //! The memory of a batch, planned before it starts.
 
 use super::cuda;
+use super::demand::Demand;
 use crate::descent::{Optimizer, Sample, Settings, Thinning, shallow_parts};
 use crate::device::{Backend, Gpu};
 use crate::error::{Error, size};
@@ -44,58 +45,22 @@ impl fmt::Display for Plan {
     }
 }
 
-/// The bytes of a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Demand {
-    /// Of every run.
-    pub run: u64,
-    /// Of every seed, whatever the number of its runs.
-    pub seed: u64,
-}
-
-impl Demand {
-    /// Splits runs, `of_a_seed` neighbors each sharing a seed, into as few batches as fit into `available` bytes. Returns the
-    /// sizes of the batches and the bytes of the largest.
-    fn split(self, runs: usize, of_a_seed: usize, available: u64) -> Option<(Vec<usize>, u64)> {
-        let (mut batches, mut size, mut bytes, mut largest) = (Vec::new(), 0, 0, 0);
-        for index in 0..runs {
-            let (mut next, alone) = (self.run, self.run.saturating_add(self.seed));
-            if index % of_a_seed == 0 {
-                next = alone;
-            }
-            if size > 0 && available - bytes < next {
-                batches.push(size);
-                (size, bytes, next) = (0, 0, alone);
-            }
-            if available - bytes < next {
-                return None;
-            }
-            (size, bytes) = (size + 1, bytes + next);
-            largest = largest.max(bytes);
-        }
-        batches.extend((size > 0).then_some(size));
-        Some((batches, largest))
-    }
-}
-
 impl Sweep {
     /// The memory that [`Sweep::run_batched`] will take of `backend`, and the batches that fit.
     ///
     /// # Errors
     /// If a setting is outside its range, the backend cannot be used, or a single run does not fit into its memory.
     pub fn plan<R: Real>(&self, backend: Backend) -> Result<Plan, Error> {
-        let Dimensions { n, k, hidden, layers, d } = self.dimensions;
-        if [n, k, hidden, d].contains(&0) {
+        let Dimensions { n, k, widths, d } = self.dimensions;
+        widths.validate()?;
+        if [n, k, d].contains(&0) {
             let given = self.dimensions.to_string();
-            return Err(Error::Setting {
-                name: "every dimension of the shape but the number of layers",
-                expected: "1 or more",
-                given,
-            });
+            return Err(Error::Setting { name: "every dimension of the shape", expected: "1 or more", given });
         }
         self.problem.check(d)?;
-        let widest = n.max(hidden) as u128 * d.max(hidden).max(k) as u128 * (layers as u128 + 1);
-        if [n, k, hidden, layers, d].iter().any(|&size| size > 1 << 31) || widest > 1 << 50 {
+        let hidden = widths.widest();
+        let widest = n.max(hidden) as u128 * d.max(hidden).max(k) as u128 * (widths.layers() as u128 + 1);
+        if [n, k, hidden, d].iter().any(|&size| size > 1 << 31) || widest > 1 << 50 {
             let given = self.dimensions.to_string();
             return Err(Error::Setting { name: "the shape", expected: "one that a machine's memory can hold", given });
         }
@@ -143,7 +108,10 @@ impl Sweep {
         let threads = if self.len() > 1 { rayon::current_num_threads().min(self.len()) as u64 } else { 1 };
         for &optimizer in &self.optimizers {
             let Demand { run, seed } = on_the_cores::<R>(&self.problem, self.dimensions, optimizer, &self.settings);
-            let needed = run.saturating_add(seed).saturating_mul(threads);
+            let mut needed = run.saturating_add(seed).saturating_mul(threads);
+            if self.len() == 1 {
+                needed = needed.saturating_add(state_bytes::<R>(self.dimensions, optimizer));
+            }
             if needed > available {
                 return Err(Error::Memory {
                     what: format!("{threads} runs at a time of {} with {}", self.problem, self.dimensions),
@@ -175,7 +143,7 @@ impl Sweep {
     }
 }
 
-/// What a backend has room for.
+/// The memory of a backend.
 struct Room {
     /// Memory.
     free: Free,
@@ -246,29 +214,23 @@ fn on_the_cores<R: Real>(
     Demand { run: (words * size_of::<R>()) as u64, seed }
 }
 
+/// The bytes of the state that a single run ends with, while it is found: a copy of the parameters with their gradient and what flows
+/// through the network, the points in panels and packed, and points and parameters once more in double precision.
+fn state_bytes<R: Real>(dimensions: Dimensions, optimizer: Optimizer) -> u64 {
+    let Dimensions { n, d, .. } = dimensions;
+    let row = Panels::<R>::stride(n);
+    let padded: usize = dimensions.layers().map(|(inputs, outputs)| (outputs + inputs + 16) * row).sum();
+    let (parameters, points) = (dimensions.parameters(optimizer), n.next_multiple_of(row) * d);
+    let flow = if optimizer == Optimizer::Deep { padded + 2 * parameters } else { 0 };
+    let words = 3 * parameters + 3 * points + flow;
+    (words * size_of::<R>() + (n * d + parameters) * size_of::<f64>()) as u64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::Widths;
     use crate::objective::Function;
-
-    #[test]
-    fn runs_are_split_to_fit() {
-        let demand = Demand { run: 10, seed: 100 };
-        // Two runs of each of three seeds: 120 bytes per seed.
-        for (available, batches, largest) in [
-            (360, vec![6], 360),
-            (u64::MAX, vec![6], 360),
-            (359, vec![5, 1], 350),
-            (240, vec![4, 2], 240),
-            (130, vec![2, 2, 2], 120),
-            (110, vec![1; 6], 110),
-        ] {
-            assert_eq!(demand.split(6, 2, available), Some((batches, largest)), "{available}");
-        }
-        assert_eq!(demand.split(6, 2, 109), None);
-        assert_eq!(demand.split(0, 2, 0), Some((vec![], 0)));
-        assert_eq!(Demand { run: u64::MAX, seed: 5 }.split(1, 1, u64::MAX - 1), None);
-    }
 
     fn sweep(function: Function, d: usize) -> Sweep {
         let mut sweep = crate::experiment::Protocol::paper().sweep(function);
@@ -296,6 +258,16 @@ mod tests {
         let mut huge = sweep(Function::Sphere, 50);
         huge.dimensions.n = 1 << 40;
         assert!(huge.plan::<f64>(Backend::Cpu).unwrap_err().to_string().contains("the shape"));
+        let mut wide = sweep(Function::Sphere, 50);
+        wide.dimensions.widths = Widths::of(&[10, 1 << 30, 10]);
+        assert!(wide.plan::<f64>(Backend::Cpu).unwrap_err().to_string().contains("widths=10,1073741824,10"));
+        for (widths, sentence) in
+            [(vec![10, 0, 10], "1 or more"), (vec![1; 10_001], "hidden layers must be at most 10000, not 10001")]
+        {
+            wide.dimensions.widths = widths.into();
+            let error = wide.plan::<f64>(Backend::Cpu).unwrap_err().to_string();
+            assert!(error.contains(sentence), "{error}");
+        }
         let mut nothing = sweep(Function::Sphere, 0);
         assert!(nothing.plan::<f64>(Backend::Cpu).unwrap_err().to_string().contains("d=0"));
         (nothing.dimensions.d, nothing.rates) = (5, vec![]);

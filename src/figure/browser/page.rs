@@ -1,6 +1,6 @@
 //! The page that draws figures, and what the browser prints of it.
 
-use super::super::{Figure, export::PLOTLY};
+use super::super::{Figure, plot::PLOTLY};
 use super::Images;
 
 /// Around the images in the printed page: a line `svg DATA` and a line `png DATA` for every figure, or one line `error DATA`,

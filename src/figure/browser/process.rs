@@ -51,13 +51,13 @@ const MOST_PATH: usize = 60;
 /// Another name of the folder that a process is in, where the system has it.
 const HERE: &str = "/proc/self/cwd";
 
-/// How often the browser is looked after.
+/// The time between two looks at the browser.
 const POLL: Duration = Duration::from_millis(10);
 
 /// Bytes that the page or the log may have: a figure has a few MB.
 const MOST_BYTES: u64 = 128 << 20;
 
-/// What the browser has printed.
+/// The browser's output.
 #[derive(Debug)]
 pub(super) struct Output {
     pub text: Vec<u8>,

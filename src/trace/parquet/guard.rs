@@ -78,7 +78,7 @@ pub(super) struct Checked {
 }
 
 impl Checked {
-    /// Whether the memory that the numbers of values in `page` call for is that of a page.
+    /// True if the memory that the numbers of values in `page` call for is that of a page.
     fn is_possible(&self, page: &Page) -> bool {
         let (levels, encoding) = match *page {
             // Every value of a dictionary takes a byte at least.
@@ -104,7 +104,7 @@ impl Checked {
     }
 }
 
-/// What follows in `bytes` after at most `most` lengths in the encoding DELTA_BINARY_PACKED.
+/// The rest of `bytes` after at most `most` lengths in the encoding DELTA_BINARY_PACKED.
 fn after_lengths(mut bytes: &[u8], most: usize) -> Option<&[u8]> {
     let number = |bytes: &mut &[u8]| {
         let length = 1 + bytes.iter().take(10).position(|byte| byte & 0x80 == 0)?;
@@ -181,7 +181,7 @@ pub(super) fn damaged(how: &str) -> String {
     format!("expected a whole Parquet file, and this one is damaged: {how}")
 }
 
-/// What is wrong with a file that cannot be read.
+/// The fault of a file that cannot be read.
 pub(super) fn describe(error: ParquetError) -> String {
     match error {
         ParquetError::NYI(_) => {
@@ -203,11 +203,11 @@ const CHANGED: &str = "it was cut short or changed";
 /// Bytes of stack for every byte of a footer, whose fields can be nested as deep as it is long.
 const STACK: usize = 512;
 
-/// What `work` makes of a file, on a thread of its own: the reader checks most of what it reads, but not all, so a damaged file
+/// The result of `work` on a file, on a thread of its own: the reader checks most of what it reads, but not all, so a damaged file
 /// can make it panic, which is caught here and not printed, or nest its schema deeper than an ordinary stack.
 pub(super) fn apart<T: Send>(file: File, work: impl FnOnce(Guarded) -> Result<T, String> + Send) -> Result<T, String> {
     thread_local! {
-        /// Whether the panics of this thread are not for the user.
+        /// True if the panics of this thread are not shown to the user.
         static QUIET: Cell<bool> = const { Cell::new(false) };
     }
     static HOOK: Once = Once::new();

@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// Rows that are decoded at a time.
 const CHUNK: usize = 1 << 14;
 
-/// How the values of a column are read.
+/// The conversion of a column's values.
 #[derive(Clone, Copy)]
 enum Kind {
     Bool,
@@ -125,7 +125,7 @@ fn nested(field: &Type) -> Option<&'static str> {
     }
 }
 
-/// How a flat column is read.
+/// The conversion of a flat column.
 fn kind(column: &ColumnDescriptor) -> Result<Kind, String> {
     let refuse = |kind: &str| Err(refused(column.name(), kind));
     let (physical, converted) = (column.physical_type(), column.converted_type());

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::descent::{ShallowStart, Squash};
+use crate::experiment::Widths;
 use crate::experiment::batch::{Trial, cpu};
 use crate::objective::Function;
 use crate::rule::{LearningRate, Plateau};
@@ -19,7 +20,7 @@ struct Host<R> {
     best: Vec<R>,
 }
 
-/// How a kernel is compiled and run.
+/// The settings of a kernel that is compiled and run on the host.
 #[derive(Clone, Copy)]
 struct Build {
     /// Threads of a block.
@@ -45,7 +46,7 @@ impl<R: Real> Host<R> {
             .args(build.options)
             .arg(format!("-DTHREADS={}", build.threads))
             .arg(format!("-DKERNEL_SOURCE=\"{}\"", kernel.display()))
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/batch/cuda/host.c"))
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/experiment/batch/cuda/host.c"))
             .arg("-lm")
             .output()
             .expect("a C compiler");
@@ -101,12 +102,12 @@ impl<R: Real> Machine<R> for Host<R> {
 }
 
 /// 7 points of 9 dimensions, two layers: no two alike, no multiple of anything.
-const SMALL: Dimensions = Dimensions { n: 7, k: 6, hidden: 5, layers: 2, d: 9 };
+const SMALL: Dimensions = Dimensions { n: 7, k: 6, widths: Widths::of(&[5, 5]), d: 9 };
 
 /// Two rates for each of two seeds.
 const TRIALS: [Trial; 4] = trials([1e-1, 1e-2]);
 
-/// Where waves part neighboring descents if the steps are larger.
+/// Rates for functions with waves, which part neighboring descents if the steps are larger.
 const SMALL_TRIALS: [Trial; 4] = trials([1e-3, 1e-4]);
 
 const fn trials([large, small]: [f64; 2]) -> [Trial; 4] {
@@ -118,12 +119,12 @@ const fn trials([large, small]: [f64; 2]) -> [Trial; 4] {
     ]
 }
 
-fn drive<R: Real>(mut engine: Box<dyn Engine<R>>) -> Vec<Descent<R>> {
+fn drive<R: Real>(mut engine: Box<dyn Engine<R>>) -> Vec<Found<R>> {
     while engine.advance().unwrap().is_some() {}
     engine.finish().unwrap()
 }
 
-fn on_the_host<R: Element>(batch: &Batch<'_>, build: Build) -> Vec<Descent<R>> {
+fn on_the_host<R: Element>(batch: &Batch<'_>, build: Build) -> Vec<Found<R>> {
     drive(Box::new(Launches::new(batch, build.shared, |image: Image<R>| Ok(Host::new(image, build))).unwrap()))
 }
 
@@ -170,7 +171,7 @@ fn batch<'a>(function: Function, optimizer: Optimizer, settings: &'a Settings) -
     Batch { problem: function.into(), dimensions: SMALL, optimizer, settings, trials }
 }
 
-/// How far values may be apart that rounding alone drives apart, over the iterations below.
+/// The largest difference between values that rounding alone drives apart, over the iterations below.
 const TOLERANCES: [f64; 2] = [1e-5, 1e-13];
 
 /// Step sizes are constant: where a descent stagnates, the learning-rate rule looks at the last bit of the mean.
@@ -292,7 +293,7 @@ fn diverged_runs_stand_still_and_settled_ones_go_on() {
     let of = Batch { trials: &trials, ..batch(Function::Rosenbrock, Optimizer::Deep, &settings) };
     let found = on_the_host::<f64>(&of, ONE_THREAD);
     let alone = drive(Box::new(cpu::Cores::<f64>::new(&of).unwrap()));
-    let ends = |found: &[Descent<f64>]| found.iter().map(|run| (run.outcome, run.iterations)).collect::<Vec<_>>();
+    let ends = |found: &[Found<f64>]| found.iter().map(|run| (run.outcome, run.iterations)).collect::<Vec<_>>();
     assert_eq!(ends(&found), ends(&alone));
     assert_eq!((found[0].outcome, found[1].outcome), (Outcome::Diverged, Outcome::Finished));
     assert_eq!(found[0].trace.last().unwrap().iteration + 1, found[0].iterations);
@@ -303,7 +304,7 @@ fn diverged_runs_stand_still_and_settled_ones_go_on() {
         let of = Batch { trials: &trials, ..batch(Function::Sphere, optimizer, &settings) };
         agree::<f32>(&of, THREE_THREADS, 1e-6);
         // Here every step is compared, on the cores those of every 128th iteration.
-        let settled = |found: Vec<Descent<f32>>| found.into_iter().map(|run| run.settled_at).collect::<Vec<_>>();
+        let settled = |found: Vec<Found<f32>>| found.into_iter().map(|run| run.settled_at).collect::<Vec<_>>();
         assert_eq!(settled(on_the_host::<f32>(&of, ONE_THREAD)), [Some(0)]);
         assert_eq!(settled(drive(Box::new(cpu::Cores::<f32>::new(&of).unwrap()))), [Some(127)]);
     }

@@ -10,9 +10,9 @@ mod host;
 mod ptx;
 mod source;
 
-use super::plan::Demand;
+use super::demand::Demand;
 use super::{Batch, Engine};
-use crate::descent::{Descent, Optimizer, Outcome, Record, Sample, Settings, Thinning};
+use crate::descent::{Found, Optimizer, Outcome, Record, Sample, Settings, Thinning};
 use crate::device::{Gpu, Image, Machine, SAMPLE, SLOTS, Source, progress};
 use crate::element::Element;
 use crate::error::Error;
@@ -26,7 +26,7 @@ use source::block_bytes;
 pub(super) use source::ensure;
 use std::time::Instant;
 
-/// What a launch should take, in seconds: long beside what starting it costs, short beside anyone's patience for an interrupt.
+/// The aim for the duration of a launch, in seconds: long beside what starting it costs, short beside anyone's patience for an interrupt.
 const LAUNCH: f64 = 0.1;
 
 /// The iterations of the first launch: how long one takes is not known before.
@@ -78,7 +78,7 @@ impl<R: Element> Image<R> {
             (run[progress::BEST_MEAN], run[progress::BEST]) = (f64::INFINITY, f64::INFINITY);
         }
         let plateau = source::plateau(settings.learning_rate)?;
-        let [lower, upper] = problem.bounds(dimensions.d).of(0);
+        let [lower, upper] = problem.bounds(dimensions.d).of(0).unwrap_or([0.0, 1.0]);
         let [minimum, maximum] = problem.lowest().ends(problem.range(dimensions.d)?);
         let patience = plateau.patience as f64;
         let rule =
@@ -195,11 +195,11 @@ impl<R: Real, M: Machine<R>> Engine<R> for Launches<M> {
         Ok(self.runs.iter().any(|(_, outcome)| outcome.is_none()).then_some(end))
     }
 
-    fn finish(mut self: Box<Self>) -> Result<Vec<Descent<R>>, Error> {
+    fn finish(mut self: Box<Self>) -> Result<Vec<Found<R>>, Error> {
         let points = self.machine.best()?;
         let states = self.progress.chunks_exact(progress::COUNT).zip(points.chunks_exact(self.dimension));
         let thinned_from = self.thinned_from;
-        let descents = self.runs.into_iter().zip(states).map(|((trace, outcome), (state, x))| Descent {
+        let descents = self.runs.into_iter().zip(states).map(|((trace, outcome), (state, x))| Found {
             best: Best { value: R::of(state[progress::BEST]), x: x.to_vec() },
             iterations: state[progress::ITERATIONS] as u64,
             seconds: trace.last().map_or(0.0, |sample| sample.seconds),

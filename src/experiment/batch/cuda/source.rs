@@ -10,7 +10,7 @@ use crate::rule::{LearningRate, Plateau, Rule, Schedule};
 use crate::simd::Real;
 use std::fmt::Write;
 
-/// Where the source comes from: `prelude.cu` explains the macros.
+/// The first and the last part of the source; `prelude.cu` explains the macros.
 const PRELUDE: &str = include_str!("prelude.cu");
 const DESCENT: &str = include_str!("descent.cu");
 
@@ -25,13 +25,14 @@ impl Source {
         let words = words(batch.dimensions, batch.optimizer, function);
         let bytes = words * size_of::<R>();
         let global = bytes > shared;
-        let Dimensions { n, k, hidden, layers, d } = batch.dimensions;
+        let Dimensions { n, k, widths, d } = batch.dimensions;
         let mut text = String::new();
         for (name, value) in [
             ("N", n),
             ("K", k),
-            ("H", hidden),
-            ("L", layers),
+            // Of no account where there is no network.
+            ("H", widths.uniform().unwrap_or(1)),
+            ("L", widths.layers()),
             ("D", d),
             ("BLOCK_WORDS", words),
             ("MOST_THREADS", THREADS as usize),
@@ -65,10 +66,18 @@ pub(in crate::experiment::batch) fn ensure(
     settings: &Settings,
 ) -> Result<(), Error> {
     let &Settings { rule, activation, residual, frozen_embeddings, .. } = settings;
-    let plain = (activation, residual, frozen_embeddings) == Default::default() && dimensions.layers > 0;
+    let plain =
+        (activation, residual, frozen_embeddings) == Default::default() && dimensions.widths.uniform().is_some();
     if rule != Rule::GradientDescent || (optimizer == Optimizer::Deep && !plain) {
         return Err(Error::Backend {
-            problem: "only gradient descent on the coordinates or on a ReLU network has been written for it".to_owned(),
+            problem: "only gradient descent on the coordinates or on a ReLU network whose hidden layers have one width has been written for it".to_owned(),
+            remedy: "use the device cpu",
+        });
+    }
+    if settings.target.is_some() || settings.tolerance.is_some() {
+        return Err(Error::Backend {
+            problem: "a target or a tolerance, by which a run ends before its budget, has not been written for it"
+                .to_owned(),
             remedy: "use the device cpu",
         });
     }
@@ -97,8 +106,8 @@ fn source(problem: &Problem) -> Result<CudaSource, Error> {
 
 /// The scalars that a run moves and works on: what WORDS says in `descent.cu`, which checks it.
 fn words(dimensions: Dimensions, optimizer: Optimizer, function: CudaSource) -> usize {
-    let Dimensions { n, k, hidden, layers, d } = dimensions;
-    let flow = if optimizer == Optimizer::Deep { (layers + 1) * n * k.max(hidden) } else { 0 };
+    let Dimensions { n, k, widths, d } = dimensions;
+    let flow = if optimizer == Optimizer::Deep { (widths.layers() + 1) * n * k.max(widths.widest()) } else { 0 };
     dimensions.parameters(optimizer) + flow + 2 * n * d + n + (function.work)(n, d)
 }
 

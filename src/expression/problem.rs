@@ -1,0 +1,157 @@
+//! Expressions as objectives of sweeps, protocols and commands, and what is known of them beforehand.
+
+use super::plan::Program;
+use super::{Bounds, Expression};
+use crate::error::Error;
+use crate::objective::{Evaluation, Kernel, Problem, Source};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use rand_distr::{Distribution, Uniform};
+use std::fmt::{self, Write};
+use std::hash::{DefaultHasher, Hasher};
+use std::sync::Arc;
+
+impl Source for Expression {
+    fn name(&self) -> &str {
+        Expression::name(self)
+    }
+
+    /// The operations and the data that the closure records, with the box and the range, as a hash.
+    fn fingerprint(&self, dimension: usize) -> String {
+        let mut hash = Hash(DefaultHasher::new());
+        // Hashing cannot fail; what cannot be recorded has no runs to be told apart.
+        let _ = match self.record(dimension) {
+            Ok(recorded) => write!(hash, "{self:?} {recorded:?}"),
+            Err(error) => write!(hash, "{self:?} {error}"),
+        };
+        format!("{} {:016x}", Expression::name(self), hash.0.finish())
+    }
+
+    fn check(&self, dimension: usize) -> Result<(), Error> {
+        Expression::check(self, dimension)
+    }
+
+    fn bounds(&self, _: usize) -> Bounds {
+        Expression::bounds(self).clone()
+    }
+
+    fn range(&self, _: usize) -> Result<[f64; 2], Error> {
+        Ok(self.ends())
+    }
+
+    fn workspace(&self, dimension: usize, stride: usize, block: usize) -> usize {
+        // An expression that cannot be recorded is refused before there is anything to plan.
+        let registers = self.record(dimension).map_or(0, |recorded| Program::<f64>::new(recorded).registers);
+        (dimension + registers) * block + stride
+    }
+
+    fn kernel_f32(&self, dimension: usize, _: u64, _: &dyn Fn() -> bool) -> Result<Arc<dyn Kernel<f32>>, Error> {
+        self.kernel(dimension)
+    }
+
+    fn kernel_f64(&self, dimension: usize, _: u64, _: &dyn Fn() -> bool) -> Result<Arc<dyn Kernel<f64>>, Error> {
+        self.kernel(dimension)
+    }
+}
+
+impl From<Expression> for Problem {
+    fn from(expression: Expression) -> Self {
+        Self::new(expression)
+    }
+}
+
+impl From<&Expression> for Problem {
+    fn from(expression: &Expression) -> Self {
+        Self::new(expression.clone())
+    }
+}
+
+/// The cost of evaluating an expression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// Floating-point operations of the value and the gradient of one point, counting an elementary function as one.
+    pub operations: usize,
+    /// Bytes that are worked on at a time, in double precision.
+    pub bytes: usize,
+}
+
+/// The most coordinates that are evaluated at a time.
+const BLOCK: usize = 1 << 20;
+
+/// Points that ascend or descend.
+const CLIMBERS: usize = 16;
+
+impl Expression {
+    /// The cost of evaluating a point of `dimension` coordinates.
+    ///
+    /// # Errors
+    /// As [`Expression::check`] has them.
+    pub fn cost(&self, dimension: usize) -> Result<Cost, Error> {
+        let program = Program::<f64>::new(self.record(dimension)?);
+        Ok(Cost { operations: program.operations, bytes: program.bytes() })
+    }
+
+    /// An estimate of the smallest and the largest value f in the box, for points of `dimension` coordinates: of 64 to 4096 points
+    /// drawn evenly, from the lowest and the highest of which a hundred steps along the gradient are taken. The range is at least as wide, and
+    /// where a function has many optima it is wider.
+    ///
+    /// # Errors
+    /// As [`Expression::check`] has them, or if f is at no point a number.
+    pub fn estimate_range(&self, dimension: usize) -> Result<[f64; 2], Error> {
+        let problem = Problem::from(self);
+        problem.range(dimension)?;
+        let points = (BLOCK / dimension.max(1)).clamp(64, 4096);
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let cube = Uniform::new_inclusive(0.0, 1.0);
+        let x: Vec<f64> = (0..points * dimension).map(|_| cube.sample(&mut rng)).collect();
+        let Evaluation { raw, .. } = problem.evaluate(dimension, 0, &x)?;
+        let mut order: Vec<usize> = (0..points).filter(|&point| raw[point].is_finite()).collect();
+        order.sort_by(|&a, &b| raw[a].total_cmp(&raw[b]));
+        if order.is_empty() {
+            return Err(self.error(format!("its value is no finite number at any of {points} points of its box")));
+        }
+        let start = |points: &mut dyn Iterator<Item = &usize>| -> Vec<f64> {
+            points.take(CLIMBERS).flat_map(|&point| x[point * dimension..][..dimension].iter().copied()).collect()
+        };
+        let lowest = climb(&problem, dimension, start(&mut order.iter()), -1.0)?;
+        let highest = climb(&problem, dimension, start(&mut order.iter().rev()), 1.0)?;
+        Ok([lowest, highest])
+    }
+}
+
+/// The best value that steps along the gradient reach from the points `x`: each up where `sign` is 1 and down where it is -1, a step longer
+/// after one that gained and shorter after one that did not.
+fn climb(problem: &Problem, dimension: usize, mut x: Vec<f64>, sign: f64) -> Result<f64, Error> {
+    let mut found = problem.evaluate(dimension, 0, &x)?;
+    let mut steps = vec![0.1; found.raw.len()];
+    for _ in 0..100 {
+        let mut tried = x.clone();
+        for ((point, slopes), step) in tried.chunks_mut(dimension).zip(found.gradient.chunks(dimension)).zip(&steps) {
+            let largest = slopes.iter().fold(0.0f64, |largest, slope| largest.max(slope.abs()));
+            let factor = if largest > 0.0 && largest.is_finite() { sign * step / largest } else { 0.0 };
+            point.iter_mut().zip(slopes).for_each(|(x, slope)| *x = (*x + factor * slope).clamp(0.0, 1.0));
+        }
+        let there = problem.evaluate(dimension, 0, &tried)?;
+        for (point, step) in steps.iter_mut().enumerate() {
+            let gained = there.raw[point].is_finite() && sign * (there.raw[point] - found.raw[point]) > 0.0;
+            *step *= if gained { 1.5 } else { 0.4 };
+            if gained {
+                let place = point * dimension..(point + 1) * dimension;
+                x[place.clone()].copy_from_slice(&tried[place.clone()]);
+                found.gradient[place.clone()].copy_from_slice(&there.gradient[place]);
+                found.raw[point] = there.raw[point];
+            }
+        }
+    }
+    Ok(sign * found.raw.iter().fold(f64::NEG_INFINITY, |best, value| best.max(sign * value)))
+}
+
+/// A hash of what is written to it.
+struct Hash(DefaultHasher);
+
+impl Write for Hash {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.write(text.as_bytes());
+        Ok(())
+    }
+}
