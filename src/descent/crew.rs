@@ -28,7 +28,7 @@ impl<R: Real> Crew<R> {
         Self { first: workspace(), others, points_per_part }
     }
 
-    /// The workspace, if there is one part: its step takes no longer than calling for others.
+    /// The workspace of a run of one part, which takes no detour.
     #[inline]
     pub(super) fn alone(&mut self) -> Option<&mut Workspace<R>> {
         self.others.is_empty().then_some(&mut self.first)
