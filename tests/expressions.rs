@@ -100,7 +100,12 @@ fn expressions_are_run_swept_timed_and_listed() {
         }
     }
     let runs = folder.path().join("data/runs");
-    assert!(runs.join("own-deep-0-n-8-d-6-widths-4-iterations-30.parquet").exists());
+    // The digits tell it from other expressions of the same name.
+    let names: Vec<String> =
+        std::fs::read_dir(&runs).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let is_own =
+        |name: &String| name.starts_with("own-") && name.ends_with("-deep-0-n-8-d-6-widths-4-iterations-30.parquet");
+    assert_eq!(names.iter().filter(|name| is_own(name)).count(), 1, "{names:?}");
     let swept = with(
         "sweep",
         &[&["--rates", "1,0.1", "--seeds", "2", "--iterations", "20", "--jobs", "1"][..], &SMALL].concat(),
@@ -295,4 +300,67 @@ fn a_division_by_zero_at_the_start_is_a_run_that_diverged() {
     let objective = ["run", "--expression", "sum(1 / (u - u))", "--box", "-1,1", "--iterations", "10"];
     let found = printed(folder.path(), &[&objective[..], &SMALL].concat());
     assert!(found.contains("diverged"), "{found}");
+}
+
+#[test]
+fn what_is_written_never_replaces_data_or_another_objective() {
+    let folder = folder();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("b.csv", "b\n1\n0.5\n");
+    write("p.csv", "u0,u1\n0.5,0.25\n");
+    let apart = ["--expression", "sum((u-b)^2)", "--box=-1,1", "--data", "b=b.csv"];
+    for rest in [
+        &["evaluate", "--points", "p.csv", "--output", "b.parquet.csv"][..],
+        &["run", "--d", "2", "--iterations", "5", "--output", "o.json"],
+    ] {
+        let output = overparam(folder.path(), &[rest, &apart].concat());
+        assert!(!output.status.success() && text(&output.stderr).contains("named .parquet"), "{output:?}");
+    }
+    // A link to the data is the data.
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("b.csv", folder.path().join("link.parquet")).unwrap();
+    #[cfg(unix)]
+    for rest in [
+        &["evaluate", "--points", "p.csv", "--output", "link.parquet"][..],
+        &["run", "--d", "2", "--iterations", "5", "--point", "link.parquet"],
+        &["sweep", "--d", "2", "--iterations", "5", "--rates", "1", "--output", "link.parquet"],
+    ] {
+        let output = overparam(folder.path(), &[rest, &apart].concat());
+        assert!(!output.status.success() && text(&output.stderr).contains("with data"), "{output:?}");
+        assert!(std::fs::read_to_string(folder.path().join("b.csv")).unwrap().starts_with("b\n1"));
+    }
+    // Other numbers in a file of the same name, and another expression of the same name, are other files.
+    let run = |rest: &[&str]| {
+        printed(folder.path(), &[&["run", "--d", "2", "--iterations", "5", "--optimizer", "shallow"], rest].concat())
+    };
+    run(&apart);
+    write("b.csv", "b\n1\n0.75\n");
+    run(&apart);
+    run(&["--expression", "sum(u^2)", "--box=-1,1", "--name", "foo"]);
+    run(&["--expression", "sum(u^4)", "--box=-1,1", "--name", "foo"]);
+    let files = std::fs::read_dir(folder.path().join("data/runs")).unwrap().count();
+    assert_eq!(files, 8, "a trace and a point each");
+    // Points of another expression are refused.
+    let point = std::fs::read_dir(folder.path().join("data/runs")).unwrap().map(|entry| entry.unwrap().path());
+    let point = point
+        .filter(|path| path.to_string_lossy().contains("expression-"))
+        .find(|path| path.to_string_lossy().ends_with("-point.parquet"));
+    let point = point.unwrap();
+    let evaluated = ["evaluate", "--expression", "sum(u^2)", "--box=-1,1", "--output", "v.parquet", "--points"];
+    let output = overparam(folder.path(), &[&evaluated[..], &[point.to_str().unwrap()]].concat());
+    assert!(!output.status.success() && text(&output.stderr).contains("expected points of"), "{output:?}");
+}
+
+#[test]
+fn sizes_beyond_any_memory_are_refused_in_a_line() {
+    let folder = folder();
+    for objective in [&["levy"][..], &["--expression", "sum(u^2)", "--box=-1,1"]] {
+        let arguments = [&["run"][..], objective, &["--d", "1000000000000", "--n", "1", "--iterations", "2"]].concat();
+        let output = overparam(folder.path(), &arguments);
+        let message = text(&output.stderr);
+        assert!(
+            !output.status.success() && message.lines().count() == 1 && !message.contains("backtrace"),
+            "{message}"
+        );
+    }
 }

@@ -53,11 +53,13 @@ impl Evaluate {
         let objective = self.expression.objective(self.function.as_deref())?;
         let problem = objective.problem.clone();
         signals::leave_nothing()?;
+        trace::ensure_parquet(&self.output)?;
         let output = Output::prepare(&self.output)?;
         if output.leads_to(&self.points) {
             let reason = "expected another file to write than the one with the points".to_owned();
             return Err(Error::Data { path: self.output, problem: reason }.into());
         }
+        objective.ensure_apart([&output])?;
         let points = points::read(&self.points, problem.bounds(1))?;
         if let Some(other) = other_function(&points, &problem) {
             let reason = format!("column function: expected points of {problem}, and there are points of {other}");
@@ -77,11 +79,14 @@ impl Evaluate {
     }
 }
 
-/// A function other than `problem` that points are said to be of.
-fn other_function(points: &Points, problem: &Problem) -> Option<Function> {
+/// The name of another objective than `problem` that points are said to be of. Names that are neither a function's nor an expression's
+/// say nothing about a function.
+fn other_function(points: &Points, problem: &Problem) -> Option<String> {
     let said = points.labels.iter().find(|label| label.name() == "function")?.str().ok()?;
-    let known = said.iter().flatten().filter_map(|name| name.parse::<Function>().ok());
-    known.into_iter().find(|found| found.name() != problem.name())
+    let speaks = |name: &&str| {
+        problem.function().is_none() || name.starts_with("expression-") || name.parse::<Function>().is_ok()
+    };
+    said.iter().flatten().filter(speaks).find(|name| *name != problem.name()).map(str::to_owned)
 }
 
 /// The columns of the points, then raw, scaled, g0, g1, …

@@ -33,7 +33,7 @@ use std::io::{self, Write};
 /// Easing non-convex optimization by over-parametrizing it with a neural network.
 ///
 /// The shallow optimizer descends on x in the unit cube; the deep optimizer descends on the weights and the trainable inputs
-/// of a network that puts x out (Lopez-Paz & Sagun, 2018). Start with `overparam list`, then `overparam run rastrigin`, then
+/// of a network that outputs x (Lopez-Paz & Sagun, 2018). Start with `overparam list`, then `overparam run rastrigin`, then
 /// `overparam figures --quick`.
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true)]

@@ -5,6 +5,7 @@ use super::settings;
 use anyhow::Result;
 use clap::Args;
 use overparam::expression::Data;
+use overparam::output::Output;
 use overparam::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -30,10 +31,10 @@ pub struct ExpressionOptions {
     /// The values of the expression for which the scaled objective is 0 and 1 [default: 0,1, so that it is not scaled]
     #[arg(long, value_name = "LO,HI", allow_hyphen_values = true, value_parser = pair)]
     range: Option<Pair>,
-    /// The name of the expression in tables and files [default: "expression-" and 8 digits made of it]
+    /// The name of the expression in tables and files [default: "expression-" and 8 digits derived from text, box, range and data]
     #[arg(long)]
     name: Option<String>,
-    /// Numbers that the expression knows by NAME, from a .parquet or .csv file: a vector if it has one column, else a matrix. Repeat the option for several files
+    /// Makes the numbers in a .parquet or .csv file available to the expression as NAME: a vector if it has one column, else a matrix. Repeat the option for several files
     #[arg(long, value_name = "NAME=FILE", value_parser = data)]
     data: Vec<(String, PathBuf)>,
 }
@@ -45,9 +46,25 @@ pub struct ChosenObjective {
     pub expression: Option<Expression>,
     /// Its text, box, range and files; null of a function.
     description: Value,
+    /// Its name in the names of files: of an expression with what tells it from others of the same name.
+    pub file: String,
+    /// The files that its data come from.
+    inputs: Vec<PathBuf>,
 }
 
 impl ChosenObjective {
+    /// # Errors
+    /// If one of `outputs` would replace a file that data come from.
+    pub fn ensure_apart<'a>(&self, outputs: impl IntoIterator<Item = &'a Output>) -> Result<(), Error> {
+        for output in outputs {
+            if self.inputs.iter().any(|input| output.leads_to(input)) {
+                let problem = "expected another file to write than one with data".to_owned();
+                return Err(Error::Data { path: output.path().to_owned(), problem });
+            }
+        }
+        Ok(())
+    }
+
     /// The metadata of an experiment with its objective: `experiment`, and of an expression what it is.
     pub fn described(&self, mut experiment: Value) -> Value {
         if !self.description.is_null() {
@@ -82,7 +99,7 @@ impl ExpressionOptions {
             if let Some((option, _)) = alone.iter().find(|(_, is_given)| *is_given) {
                 return wrong(
                     OBJECTIVE,
-                    "an --expression where there is --box, --range, --name or --data",
+                    "an --expression; --box, --range, --name and --data are for one alone",
                     given(option),
                 );
             }
@@ -94,10 +111,21 @@ impl ExpressionOptions {
                 );
             };
             let problem = settings::problem(function)?;
-            return Ok(ChosenObjective { problem, expression: None, description: Value::Null });
+            let file = problem.name().to_owned();
+            return Ok(ChosenObjective {
+                file,
+                problem,
+                expression: None,
+                description: Value::Null,
+                inputs: Vec::new(),
+            });
         };
         if let Some(function) = function {
-            return wrong(OBJECTIVE, "either a function or an --expression", format!("both, with '{function}'"));
+            return wrong(
+                OBJECTIVE,
+                "either a function or an --expression",
+                format!("both '{function}' and an expression"),
+            );
         }
         let Some(Pair(bounds)) = self.bounds else {
             return wrong("--box", "given as LO,HI with an --expression", given("left out"));
@@ -122,12 +150,20 @@ impl ExpressionOptions {
         let data: BTreeMap<_, _> = self.data.iter().zip(marks).map(described).collect();
         let description =
             json!({ "text": text, "box": bounds, "range": self.range.map(|Pair(range)| range), "data": data });
-        let name = match &self.name {
-            Some(name) => checked(name)?,
-            None => format!("expression-{:08x}", hash(&description.to_string())),
+        let inputs = self.data.iter().map(|(_, path)| path.clone()).collect();
+        let mark = format!("{:08x}", hash(&description.to_string()));
+        let (name, file) = match &self.name {
+            Some(name) => (checked(name)?, format!("{name}-{mark}")),
+            None => (format!("expression-{mark}"), format!("expression-{mark}")),
         };
         let expression = expression.named(name);
-        Ok(ChosenObjective { problem: Problem::from(&expression), expression: Some(expression), description })
+        Ok(ChosenObjective {
+            problem: Problem::from(&expression),
+            expression: Some(expression),
+            description,
+            file,
+            inputs,
+        })
     }
 
     /// The data, each file once.
@@ -139,7 +175,7 @@ impl ExpressionOptions {
 /// A name for tables and files.
 fn checked(name: &str) -> Result<String, Error> {
     let expected = if name.parse::<Function>().is_ok() {
-        "another name than that of a function that is there already"
+        "another name than that of a built-in function"
     } else if name.is_empty() || name.len() > 60 || !name.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c)) {
         "of at most 60 letters, digits, -, _ and ."
     } else {
@@ -152,7 +188,11 @@ fn ordered(name: &'static str, [lo, hi]: [f64; 2]) -> Result<(), Error> {
     if lo < hi && (hi - lo).is_finite() {
         return Ok(());
     }
-    Err(Error::Setting { name, expected: "two finite numbers LO,HI with LO < HI", given: format!("{lo},{hi}") })
+    Err(Error::Setting {
+        name,
+        expected: "two finite numbers LO,HI with LO < HI and a finite difference",
+        given: format!("{lo:e},{hi:e}"),
+    })
 }
 
 /// Two numbers.

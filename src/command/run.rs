@@ -22,7 +22,7 @@ use std::path::PathBuf;
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct RunCommand {
-    /// The objective, see `overparam list`; or an --expression in its place
+    /// The objective, see `overparam list`; or give an --expression
     function: Option<String>,
     /// shallow or deep
     #[arg(long, default_value = "deep")]
@@ -36,10 +36,10 @@ pub struct RunCommand {
     /// Iterations to take [default: the protocol's; paper: 10000, of spin-glass 1000]
     #[arg(long, conflicts_with = "seconds", value_parser = settings::count::<u64>)]
     iterations: Option<u64>,
-    /// Wall time to take instead of a number of iterations
+    /// Stop after this wall time in seconds instead of a number of iterations
     #[arg(long, value_parser = settings::number)]
     seconds: Option<f64>,
-    /// Keep every iteration in the trace, not only log-spaced ones. With --seconds, once the memory ends, later iterations are log-spaced
+    /// Keep every iteration in the trace, not only log-spaced ones. With --seconds, once memory runs out, later iterations are log-spaced
     #[arg(long)]
     every: bool,
     /// The file of the trace [default: data/runs/FUNCTION-OPTIMIZER-SEED.parquet, with every setting that is not the default]
@@ -79,7 +79,7 @@ impl RunCommand {
         settings.validate()?;
         let backend = self.device.backend()?;
         let output = self.output.unwrap_or_else(|| {
-            let parts = vec![problem.to_string(), optimizer.to_string(), self.seed.to_string()];
+            let parts = vec![objective.file.clone(), optimizer.to_string(), self.seed.to_string()];
             let mut name = Name::new(parts, &protocol, backend);
             name.setting("rate", number(self.rate), number(1.0));
             let usual = name.base().iterations(&problem);
@@ -101,6 +101,7 @@ impl RunCommand {
         let destination = Destination::prepare(&output, experiment.to_string(), backend)?;
         let point = Destination::prepare(&point, experiment.to_string(), backend)?;
         ensure_distinct(destination.outputs().into_iter().chain(point.outputs()))?;
+        objective.ensure_apart(destination.outputs().into_iter().chain(point.outputs()))?;
         let run = || protocol.run_on(backend, &problem, optimizer, self.seed, &settings);
         // A single run on the CPU is all on this thread.
         let run = if backend == Backend::Cpu { run() } else { threads(Some(1))?.install(run) }?;

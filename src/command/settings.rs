@@ -112,7 +112,7 @@ pub struct Overrides {
     /// Dimensions d of the objective [default: the protocol's; paper: 50]
     #[arg(long, value_parser = count::<usize>)]
     d: Option<usize>,
-    /// Dimensions k of an embedding [default: as many as neurons of the first hidden layer]
+    /// Dimensions k of an embedding [default: the number of neurons in the first hidden layer]
     #[arg(long, value_parser = count::<usize>)]
     k: Option<usize>,
     /// Neurons of a hidden layer [default: the protocol's; paper: 10]

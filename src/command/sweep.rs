@@ -25,7 +25,7 @@ use std::path::PathBuf;
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct SweepCommand {
-    /// The objective, see `overparam list`; or an --expression in its place
+    /// The objective, see `overparam list`; or give an --expression
     function: Option<String>,
     /// shallow or deep [default: both]
     #[arg(long)]
@@ -88,7 +88,7 @@ impl SweepCommand {
         let backend = self.device.backend()?;
         let batched = self.batched || backend != Backend::Cpu;
         let output = self.output.unwrap_or_else(|| {
-            let mut parts = vec![problem.to_string()];
+            let mut parts = vec![objective.file.clone()];
             if let [optimizer] = sweep.optimizers[..] {
                 parts.push(optimizer.to_string());
             }
@@ -112,6 +112,7 @@ impl SweepCommand {
         let destination = Destination::prepare(&output, experiment.to_string(), backend)?;
         let points = Destination::prepare(&points, experiment.to_string(), backend)?;
         ensure_distinct(destination.outputs().into_iter().chain(points.outputs()))?;
+        objective.ensure_apart(destination.outputs().into_iter().chain(points.outputs()))?;
         if batched {
             let plan = match protocol.dtype {
                 Dtype::F32 => sweep.plan::<f32>(backend),

@@ -15,7 +15,7 @@ use serde_json::json;
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Time {
-    /// The objective, see `overparam list`; or an --expression in its place
+    /// The objective, see `overparam list`; or give an --expression
     #[arg(long)]
     function: Option<String>,
     #[command(flatten)]

@@ -77,11 +77,13 @@ impl Units {
     ///
     /// In a number of dimensions that the objective is not defined in, where it has no runs, this is 1.
     pub fn per_scaled(self, problem: impl Into<Problem>, dimension: usize) -> f64 {
-        let problem = problem.into();
-        match (self, problem.range(dimension)) {
-            (Self::Published, Ok([minimum, maximum])) => problem.published_factor(dimension) * (maximum - minimum),
-            _ => 1.0,
+        if self == Self::Scaled {
+            return 1.0;
         }
+        let problem = problem.into();
+        problem
+            .range(dimension)
+            .map_or(1.0, |[minimum, maximum]| problem.published_factor(dimension) * (maximum - minimum))
     }
 }
 

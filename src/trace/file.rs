@@ -48,6 +48,19 @@ impl Provenance {
     }
 }
 
+/// Refuses to write Parquet to a file whose name says that it is of another kind.
+///
+/// # Errors
+/// If `path` ends as text or JSON does.
+pub fn ensure_parquet(path: &Path) -> Result<(), Error> {
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+    if matches!(ending.as_deref(), Some("csv" | "tsv" | "txt" | "json")) {
+        let problem = "expected a file to write that is named .parquet".to_owned();
+        return Err(Error::Data { path: path.to_owned(), problem });
+    }
+    Ok(())
+}
+
 /// The format of the files that are written, and the newest that is read.
 const NEWEST_FORMAT: u32 = 1;
 

@@ -287,7 +287,10 @@ impl Array {
     fn constant(values: Arc<[f64]>, shape: Shape) -> Self {
         let recording = RECORDERS.with_borrow(|recorders| recorders.last().map_or(0, |recorder| recorder.id));
         let itself = undefined(recording);
-        if values.len() != shape.len() || values.is_empty() || values.len() > LONGEST {
+        if values.len() > LONGEST {
+            return itself.wrong(format!("a constant must have at most {LONGEST} numbers, not {}", values.len()));
+        }
+        if values.len() != shape.len() || values.is_empty() {
             return itself.wrong(format!("{shape} takes {} numbers, not {}", shape.len(), values.len()));
         }
         if let (Some(place), true) = (values.iter().position(|value| !value.is_finite()), values.len() > 1) {
