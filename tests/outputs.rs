@@ -529,8 +529,8 @@ mod unix {
             refuses(&folder, &sweep, "both are this one");
         }
         // And the points that are evaluated.
-        fs::write(folder.path().join("real/p.csv"), "x0\n0.5\n").unwrap();
-        let evaluate = ["evaluate", "sphere", "--points", "real/p.csv", "--output", "link/p.csv"];
+        fs::write(folder.path().join("real/p.parquet"), "x0\n0.5\n").unwrap();
+        let evaluate = ["evaluate", "sphere", "--points", "real/p.parquet", "--output", "link/p.parquet"];
         refuses(&folder, &evaluate, "another file to write");
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::case::{Case, Program};
 use crate::comparison::Measurement;
+use crate::objective::Objective;
 use overparam::prelude::{Dimensions, Dtype, Function, Optimizer, Rule};
 
 /// A ratio of times, theirs by ours, that all of some cases are to reach.
@@ -31,6 +32,11 @@ fn is_glass(case: &Case) -> bool {
     case.function == Function::SpinGlass
 }
 
+/// True for the functions of the library but the spin glass.
+fn is_test_function(case: &Case) -> bool {
+    matches!(case.function, Objective::Function(_)) && !is_glass(case)
+}
+
 fn is_descent(case: &Case) -> bool {
     case.rule == Rule::GradientDescent
 }
@@ -49,19 +55,23 @@ fn is_deep(case: &Case) -> bool {
 
 impl Target {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self {
             cases: "test functions, shallow",
             program: Program::Jax,
             ratio: 3.0,
-            applies: |case| is_descent(case) && !is_glass(case) && !is_deep(case),
+            applies: |case| is_descent(case) && is_test_function(case) && !is_deep(case),
         },
         Self {
             cases: "test functions, deep 10x1, f32",
             program: Program::Jax,
             ratio: 2.5,
             applies: |case| {
-                is_descent(case) && !is_glass(case) && is_deep(case) && is_small(case) && case.dtype == Dtype::F32
+                is_descent(case)
+                    && is_test_function(case)
+                    && is_deep(case)
+                    && is_small(case)
+                    && case.dtype == Dtype::F32
             },
         },
         Self {
@@ -69,14 +79,18 @@ impl Target {
             program: Program::Jax,
             ratio: 3.0,
             applies: |case| {
-                is_descent(case) && !is_glass(case) && is_deep(case) && is_small(case) && case.dtype == Dtype::F64
+                is_descent(case)
+                    && is_test_function(case)
+                    && is_deep(case)
+                    && is_small(case)
+                    && case.dtype == Dtype::F64
             },
         },
         Self {
             cases: "test functions, deep 50x1",
             program: Program::Jax,
             ratio: 1.5,
-            applies: |case| is_descent(case) && !is_glass(case) && is_deep(case) && !is_small(case),
+            applies: |case| is_descent(case) && is_test_function(case) && is_deep(case) && !is_small(case),
         },
         Self {
             cases: "spin glass, d=50",
@@ -91,16 +105,22 @@ impl Target {
             applies: |case| is_descent(case) && is_glass(case) && case.dimensions.d == 200,
         },
         Self {
+            cases: "expressions",
+            program: Program::Jax,
+            ratio: 2.0,
+            applies: |case| is_descent(case) && matches!(case.function, Objective::Expression(_)),
+        },
+        Self {
             cases: "test functions, shallow and deep 10x1",
             program: Program::Torch,
             ratio: 30.0,
-            applies: |case| is_descent(case) && !is_glass(case) && is_small(case),
+            applies: |case| is_descent(case) && is_test_function(case) && is_small(case),
         },
         Self {
             cases: "test functions, deep 50x1",
             program: Program::Torch,
             ratio: 30.0,
-            applies: |case| is_descent(case) && !is_glass(case) && !is_small(case),
+            applies: |case| is_descent(case) && is_test_function(case) && !is_small(case),
         },
         Self {
             cases: "spin glass, d=50",
@@ -171,11 +191,7 @@ mod tests {
                     assert!(!other, "{}: {case}", target.cases);
                 }
                 let shape = case.shape();
-                assert!(
-                    case.function == Function::SpinGlass || target.cases.contains(&shape),
-                    "{}: {case}",
-                    target.cases
-                );
+                assert!(!is_test_function(&case) || target.cases.contains(&shape), "{}: {case}", target.cases);
             }
         }
     }

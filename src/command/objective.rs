@@ -1,6 +1,6 @@
 //! The objective that a command is about.
 
-use super::naming::hash;
+use super::naming::{hash, number};
 use super::settings;
 use anyhow::Result;
 use clap::Args;
@@ -191,7 +191,7 @@ fn ordered(name: &'static str, [lo, hi]: [f64; 2]) -> Result<(), Error> {
     Err(Error::Setting {
         name,
         expected: "two finite numbers LO,HI with LO < HI and a finite difference",
-        given: format!("{lo:e},{hi:e}"),
+        given: format!("{},{}", number(lo), number(hi)),
     })
 }
 

@@ -26,12 +26,12 @@ impl<R: Real> Definition<R> for Ackley<R> {
         Self(Default::default())
     }
 
-    fn extremes(dimension: usize) -> Extremes {
+    fn extremes(_: usize) -> Extremes {
         // The value is concave in the two means, hence below its tangent at the best point of the diagonal; the tangent is a sum
         // over the coordinates, each largest at that point. So no point off the diagonal is higher.
         let diagonal = |u: f64| -A * (-B * u).exp() - (TAU * u).cos().exp() + A + E;
         let maximum = extremum::maximum(diagonal, [0.0, <Self as Definition<R>>::DOMAIN[1]]);
-        Extremes { minimum: 0.0, maximum, minimizer: Some(vec![0.0; dimension]) }
+        Extremes { minimum: 0.0, maximum, minimizer: Some(0.0) }
     }
 
     fn steepest(dimension: usize) -> f64 {

@@ -6,12 +6,12 @@ use crate::error::Error;
 use crate::simd::{Real, Simd};
 use dfdx::prelude::Device;
 
-/// The smallest and the largest raw value in the box, and a point where the smallest is taken.
+/// The smallest and the largest raw value in the box, and where the smallest is taken.
 pub(crate) struct Extremes {
     pub minimum: f64,
     pub maximum: f64,
-    /// A minimizer u, if one is known.
-    pub minimizer: Option<Vec<f64>>,
+    /// Every coordinate of a minimizer u, if one is known.
+    pub minimizer: Option<f64>,
 }
 
 /// The value of [`Definition::evaluate`] at a minimizer.
@@ -164,5 +164,6 @@ pub(crate) const SUM_OF_TERMS: &str = include_str!("separable.cu");
 /// The [`Description`] of a function.
 pub(crate) fn describe<F: Definition<f64>>(dimension: usize) -> Description {
     let Extremes { minimum, maximum, minimizer } = F::extremes(dimension);
+    let minimizer = minimizer.map(|u| vec![u; dimension]);
     Description { title: F::TITLE, source: F::SOURCE, domain: F::DOMAIN, minimum, maximum, minimizer }
 }

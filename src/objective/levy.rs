@@ -65,7 +65,7 @@ impl<R: Real> Definition<R> for Levy<R> {
                     + extremum::maximum(last, domain)
             }
         };
-        Extremes { minimum: 0.0, maximum, minimizer: Some(vec![1.0; dimension]) }
+        Extremes { minimum: 0.0, maximum, minimizer: Some(1.0) }
     }
 
     fn steepest(_: usize) -> f64 {

@@ -28,7 +28,7 @@ impl<R: Real> Definition<R> for Rastrigin<R> {
 
     fn extremes(dimension: usize) -> Extremes {
         let highest = extremum::maximum(|u| A + u * u - A * (TAU * u).cos(), <Self as Definition<R>>::DOMAIN);
-        Extremes { minimum: 0.0, maximum: highest * dimension as f64, minimizer: Some(vec![0.0; dimension]) }
+        Extremes { minimum: 0.0, maximum: highest * dimension as f64, minimizer: Some(0.0) }
     }
 
     fn steepest(_: usize) -> f64 {

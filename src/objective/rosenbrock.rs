@@ -30,7 +30,7 @@ impl<R: Real> Definition<R> for Rosenbrock<R> {
             Some(others) => summand(10.0, 10.0) * others as f64 + summand(10.0, -5.0),
             None => 0.0,
         };
-        Extremes { minimum: 0.0, maximum, minimizer: Some(vec![1.0; dimension]) }
+        Extremes { minimum: 0.0, maximum, minimizer: Some(1.0) }
     }
 
     fn steepest(_: usize) -> f64 {

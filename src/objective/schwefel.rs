@@ -27,7 +27,7 @@ impl<R: Real> Definition<R> for Schwefel<R> {
 
     fn extremes(dimension: usize) -> Extremes {
         let highest = extremum::maximum(|u| PEAK - u * u.abs().sqrt().sin(), <Self as Definition<R>>::DOMAIN);
-        Extremes { minimum: 0.0, maximum: highest * dimension as f64, minimizer: Some(vec![PEAK_AT; dimension]) }
+        Extremes { minimum: 0.0, maximum: highest * dimension as f64, minimizer: Some(PEAK_AT) }
     }
 
     fn steepest(_: usize) -> f64 {

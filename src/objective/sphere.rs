@@ -25,7 +25,7 @@ impl<R: Real> Definition<R> for Sphere<R> {
 
     fn extremes(dimension: usize) -> Extremes {
         let maximum = 5.12 * 5.12 * dimension as f64;
-        Extremes { minimum: 0.0, maximum, minimizer: Some(vec![0.0; dimension]) }
+        Extremes { minimum: 0.0, maximum, minimizer: Some(0.0) }
     }
 
     fn steepest(_: usize) -> f64 {

@@ -31,7 +31,7 @@ impl<R: Real> Definition<R> for StyblinskiTang<R> {
     fn extremes(dimension: usize) -> Extremes {
         let d = dimension as f64;
         // At u = 5: ½ (625 - 400 + 25).
-        Extremes { minimum: LOWEST * d, maximum: 125.0 * d, minimizer: Some(vec![LOWEST_AT; dimension]) }
+        Extremes { minimum: LOWEST * d, maximum: 125.0 * d, minimizer: Some(LOWEST_AT) }
     }
 
     fn steepest(_: usize) -> f64 {

@@ -1,10 +1,8 @@
 //! Passes and their instructions, before places are given out.
 
 use super::Code;
-use super::schedule::{Kind, Planner};
-use super::write::Writer;
+use super::schedule::Planner;
 use crate::expression::graph::{Id, Indices};
-use std::collections::HashMap;
 
 /// What an instruction works on before places are given out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,58 +77,5 @@ impl Planner<'_> {
         self.lists.extend((0..=len).map(begin));
         self.lists.extend(elements.iter().map(|&(_, k)| k as u32));
         place
-    }
-
-    /// The passes, with their instructions.
-    pub(super) fn draft(&mut self) -> Vec<DraftPass> {
-        // Of each stage and length the nodes that are computed together.
-        let mut groups: HashMap<(usize, usize, bool), usize> = HashMap::new();
-        let mut passes: Vec<(usize, DraftPass)> = Vec::new();
-        for index in 0..self.kinds.len() {
-            let id = Id(index as u32);
-            let Some(kind) = self.kinds[index] else { continue };
-            let whole = match kind {
-                Kind::Elementwise | Kind::Gather(_) | Kind::Reduce => false,
-                Kind::Whole => true,
-                Kind::Constants if self.is_output(id) => true,
-                // What is asked for as a vector is made one.
-                Kind::Broadcast(_) => {
-                    if self.users[index].iter().all(|&user| self.kind(user) == Kind::Elementwise) && !self.is_output(id)
-                    {
-                        continue;
-                    }
-                    true
-                }
-                _ => continue,
-            };
-            if self.absorbed[index] {
-                continue;
-            }
-            let (stage, len) = (self.stages[index], self.space(id));
-            let pass = DraftPass { len, whole, nodes: Vec::new(), drafts: Vec::new() };
-            if whole {
-                passes.push((stage, DraftPass { nodes: vec![id], ..pass }));
-                continue;
-            }
-            let place = *groups.entry((stage, len, whole)).or_insert_with(|| {
-                passes.push((stage, pass));
-                passes.len() - 1
-            });
-            passes[place].1.nodes.push(id);
-        }
-        passes.sort_by_key(|&(stage, _)| stage);
-        let mut drafted = Vec::with_capacity(passes.len());
-        for (stage, mut pass) in passes {
-            let nodes = std::mem::take(&mut pass.nodes);
-            let mut writer =
-                Writer { planner: self, stage, len: pass.len, drafts: Vec::new(), found: HashMap::new(), next: 0 };
-            for &id in &nodes {
-                if pass.whole { writer.whole(id) } else { writer.node(id) }
-            }
-            pass.drafts = writer.drafts;
-            pass.nodes = nodes;
-            drafted.push(pass);
-        }
-        drafted
     }
 }

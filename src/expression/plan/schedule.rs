@@ -1,14 +1,21 @@
 //! What is computed together, and when.
 
 use super::Program;
-use super::write::half_turns;
 use crate::expression::graph::{Data, Graph, Id, Indices, Op};
 use crate::expression::operation::{Binary, Reduction, Unary};
 use crate::simd::Real;
 use std::collections::HashMap;
+use std::f64::consts::PI;
 
 /// Up to which argument sines and cosines need no care.
 pub(super) const NEAR: f64 = 1e4;
+
+/// π times the result is `factor`, if that is a multiple of ½.
+pub(super) fn half_turns(factor: f64) -> Option<f64> {
+    let turns = factor / PI;
+    let halves = (2.0 * turns).round();
+    (halves != 0.0 && (2.0 * turns - halves).abs() <= 1e-15 * halves.abs()).then_some(0.5 * halves)
+}
 
 /// How a node is come by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
