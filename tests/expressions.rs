@@ -260,7 +260,7 @@ fn options_that_do_not_go_together_are_refused() {
     assert!(with(&["--box", "-1"]).contains("expected two numbers LO,HI such as -5.12,5.12"));
     assert!(with(&["--box", "--range", "0,1"]).contains("expected two numbers LO,HI such as -5.12,5.12"));
     let boxed = |rest: &[&str]| with(&[&["--box", "-1,1"], rest].concat());
-    let other = "error: --name must be another name than that of a function that is there already, not 'levy'";
+    let other = "error: --name must be another name than that of a built-in function, not 'levy'";
     assert_eq!(boxed(&["--name", "levy"]), other);
     let letters = "error: --name must be of at most 60 letters, digits, -, _ and .";
     assert_eq!(boxed(&["--name", "a/b"]), format!("{letters}, not 'a/b'"));
