@@ -266,7 +266,7 @@ fn options_that_do_not_go_together_are_refused() {
     assert_eq!(boxed(&["--name", "a/b"]), format!("{letters}, not 'a/b'"));
     assert_eq!(boxed(&["--name", ""]), format!("{letters}, not ''"));
     assert!(boxed(&["--data", "A"]).contains("expected NAME=FILE such as A=matrix.csv"));
-    let both = "error: the objective must be either a function or an --expression, not both, with 'levy'";
+    let both = "error: the objective must be either a function or an --expression, not both 'levy' and an expression";
     assert_eq!(boxed(&["levy"]), both);
     let none =
         "error: the objective must be a function, see `overparam list`, or --expression TEXT --box LO,HI, not none";
