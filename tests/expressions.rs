@@ -273,7 +273,7 @@ fn options_that_do_not_go_together_are_refused() {
     assert_eq!(line(&["run"]), none);
     assert_eq!(line(&["sweep"]), none);
     let alone =
-        "error: the objective must be an --expression where there is --box, --range, --name or --data, not --box";
+        "error: the objective must be an --expression; --box, --range, --name and --data are for one alone, not --box";
     assert_eq!(line(&["run", "levy", "--box", "-1,1"]), alone);
     assert_eq!(line(&["list", "--box", "-1,1"]), alone);
 }
