@@ -99,6 +99,11 @@ pub static EXPRESSIONS: [Own; 7] = [
 ];
 
 impl Own {
+    /// True without a matrix and without pairs of points.
+    pub fn is_elementwise(&self) -> bool {
+        self.data.is_empty() && !self.text.contains("pairs(")
+    }
+
     /// All numbers of the data, in their order, row-major: those of the first are a reflection if it is square, else standard normals.
     pub fn numbers(&self) -> Vec<f64> {
         let mut normals = Couplings::draw(1, 64);

@@ -10,7 +10,7 @@ pub struct Times {
 }
 
 impl Times {
-    /// Of at least one time.
+    /// The statistics of at least one time.
     pub fn of(times: &[f64]) -> Self {
         let mut sorted = times.to_vec();
         sorted.sort_by(f64::total_cmp);

@@ -2,7 +2,7 @@
 
 use crate::case::{Case, Program};
 use crate::comparison::Measurement;
-use crate::objective::Objective;
+use crate::objective::{Objective, Own};
 use overparam::prelude::{Dimensions, Dtype, Function, Optimizer, Rule};
 
 /// A ratio of times, theirs by ours, that all of some cases are to reach.
@@ -37,6 +37,13 @@ fn is_test_function(case: &Case) -> bool {
     matches!(case.function, Objective::Function(_)) && !is_glass(case)
 }
 
+fn expression(case: &Case) -> Option<&'static Own> {
+    match case.function {
+        Objective::Expression(own) => Some(own),
+        Objective::Function(_) => None,
+    }
+}
+
 fn is_descent(case: &Case) -> bool {
     case.rule == Rule::GradientDescent
 }
@@ -55,7 +62,7 @@ fn is_deep(case: &Case) -> bool {
 
 impl Target {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self {
             cases: "test functions, shallow",
             program: Program::Jax,
@@ -105,10 +112,16 @@ impl Target {
             applies: |case| is_descent(case) && is_glass(case) && case.dimensions.d == 200,
         },
         Self {
-            cases: "expressions",
+            cases: "expressions, elementwise",
+            program: Program::Jax,
+            ratio: 3.0,
+            applies: |case| is_descent(case) && expression(case).is_some_and(|own| own.is_elementwise()),
+        },
+        Self {
+            cases: "expressions with pairs or a matrix",
             program: Program::Jax,
             ratio: 2.0,
-            applies: |case| is_descent(case) && matches!(case.function, Objective::Expression(_)),
+            applies: |case| is_descent(case) && expression(case).is_some_and(|own| !own.is_elementwise()),
         },
         Self {
             cases: "test functions, shallow and deep 10x1",

@@ -15,7 +15,7 @@ const MOST_DIMENSIONS: usize = 1_000_000;
 /// is taken, or how it is known; and the source of the definition. The minimum of the spin glass is that of the energy per spin
 /// in the limit of large d.
 ///
-/// Of an expression: its name, its box, the floating-point operations of its value and gradient at one point, the memory that is worked on at a
+/// For an expression: its name, its box, the floating-point operations of its value and gradient at one point, the memory that is worked on at a
 /// time in double precision, and its range in the box as estimated by sampling and steps along the gradient.
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]

@@ -42,7 +42,7 @@ pub(crate) struct Image<R> {
     pub source: Source,
     /// See `settings` in the kernel.
     pub settings: Vec<f64>,
-    /// Of every run's squash.
+    /// The gain of every run's squash.
     pub gains: Vec<f64>,
     /// For every run the index of its couplings.
     pub seeds: Vec<i32>,
@@ -50,7 +50,7 @@ pub(crate) struct Image<R> {
     pub couplings: Vec<R>,
     /// Those of all runs, one after the other; weights are inputs × outputs.
     pub parameters: Vec<R>,
-    /// Of all runs.
+    /// Common to all runs.
     pub progress: Vec<f64>,
     pub dimension: usize,
 }

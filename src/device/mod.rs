@@ -50,7 +50,7 @@ impl Backend {
         }
     }
 
-    /// The name, for a GPU with its model: what files carry as their device.
+    /// The name, for a GPU with its model, as files give it.
     pub fn describe(self) -> String {
         match self {
             Self::Cpu => self.name().to_owned(),
@@ -60,7 +60,7 @@ impl Backend {
         }
     }
 
-    /// Finds out whether this program can compute there.
+    /// Checks that this program can compute on the device.
     ///
     /// # Errors
     /// If it cannot, with what to do: the program was built without the feature `cuda`, or there is no driver or no GPU.

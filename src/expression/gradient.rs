@@ -4,7 +4,7 @@ use super::graph::{Data, Graph, Id, Indices, Op};
 use super::operation::{Binary, Reduction, Unary};
 use std::f64::consts::FRAC_2_SQRT_PI;
 
-/// What the value depends on a node by.
+/// The dependence of the value on a node.
 enum Part {
     /// For each element of the node, or one number for all.
     Plain(Id),
@@ -14,9 +14,9 @@ enum Part {
 
 struct Reverse<'a> {
     graph: &'a mut Graph,
-    /// Of each node of the recording, what has been found so far.
+    /// The derivative found so far, for each node of the recording.
     parts: Vec<Vec<Part>>,
-    /// Of each node of the recording, whether it depends on the coordinates.
+    /// True for each node of the recording that depends on the coordinates.
     varies: Vec<bool>,
 }
 
@@ -257,7 +257,15 @@ impl Reverse<'_> {
                     self.pass(id, a, slope);
                 }
                 if to_b {
-                    let logarithm = self.graph.unary(Unary::Ln, a);
+                    // At a = 0 the power is 0 for every exponent above 0, and so is its slope; ln 0 would make it NaN.
+                    let base = if self.graph.known(a).is_some() {
+                        a
+                    } else {
+                        let [zero, one] = [0.0, 1.0].map(|value| self.graph.scalar(value));
+                        let base = self.graph.select_less([zero, a, a, one]);
+                        self.graph.select_less([a, zero, a, base])
+                    };
+                    let logarithm = self.graph.unary(Unary::Ln, base);
                     let local = self.times(id, logarithm);
                     let slope = self.times(slope, local);
                     self.pass(id, b, slope);

@@ -66,7 +66,7 @@ impl Indices {
     }
 }
 
-/// What a node does.
+/// The operation of a node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Op {
     /// The coordinates: u in the box, or x in the unit cube where the box has bounds for each.
@@ -118,7 +118,7 @@ pub(crate) enum Op {
 }
 
 impl Op {
-    /// What it is computed from.
+    /// The operands.
     pub(crate) fn operands(&self) -> Vec<Id> {
         match self {
             Self::Input | Self::Scalar(_) | Self::Data(_) => vec![],
@@ -151,7 +151,7 @@ pub(crate) struct Graph {
     pub differentiated: bool,
 }
 
-/// The nodes: what an expression is told apart by.
+/// The nodes, by which expressions are compared.
 impl fmt::Debug for Graph {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_list().entries(&self.nodes).finish()

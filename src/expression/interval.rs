@@ -26,7 +26,7 @@ impl Interval {
         Self::around(self.0.into_iter().chain(other.0))
     }
 
-    /// Of a function that rises or falls all the way.
+    /// The bounds of a monotonic function.
     fn monotone(self, of: impl Fn(f64) -> f64) -> Self {
         Self::around(self.0.map(of))
     }

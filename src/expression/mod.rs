@@ -12,6 +12,10 @@
 //! alpine.check(50)?;
 //! # Ok::<(), overparam::Error>(())
 //! ```
+//!
+//! Where a function has a kink, the gradient takes these slopes: 0 for `abs`, `sign`, `norm` and `sqrt` at 0, and for `floor` everywhere; for
+//! `minimum` and `maximum` of two equal numbers the slope goes to the first, and for `min` and `max` the elements that share the extreme
+//! share the slope.
 
 mod array;
 #[cfg(test)]
@@ -67,7 +71,7 @@ pub struct Expression {
     range: Option<[f64; 2]>,
     minimum: Option<f64>,
     closure: Arc<Closure>,
-    /// Where it was made.
+    /// The place in the source where it was made.
     place: &'static Location<'static>,
 }
 

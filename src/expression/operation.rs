@@ -128,7 +128,7 @@ impl Binary {
     }
 }
 
-/// What makes one number of many.
+/// A reduction of many numbers to one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Reduction {
     Sum,

@@ -18,7 +18,7 @@ impl Source for Expression {
     /// The operations and the data that the closure records, with the box and the range, as a hash: the same in every process.
     fn fingerprint(&self, dimension: usize) -> String {
         let mut hash = Hash(DefaultHasher::new());
-        // Hashing cannot fail; what cannot be recorded has no runs to be told apart.
+        // Hashing cannot fail; an expression that cannot be recorded has no runs.
         let _ = match self.record(dimension) {
             Ok(Recorded { graph, value, domain, .. }) => {
                 write!(hash, "{self:?} {:?} {value:?} {domain:?}", graph.nodes())

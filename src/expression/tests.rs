@@ -65,7 +65,7 @@ pub(super) fn interpret(graph: &Graph, value: Id, input: &[f64]) -> Vec<f64> {
     found.pop().unwrap_or_default()
 }
 
-/// What a program gives at points of the box: values, and gradients point by point.
+/// The result of a program at points of the box: values, and gradients point by point.
 struct Evaluated<'a, R: Real> {
     program: &'a Program<R>,
     points: &'a [R],
@@ -418,6 +418,17 @@ fn slopes_that_are_constant_or_the_coordinates_are_found() {
         agrees::<f64>(&Expression::new(name, [-3.0, 3.0], closure), 3, 9, 1e-13);
     }
     agrees::<f64>(&Expression::new("linear", [-3.0, 3.0], move |u| u.dot(&weights[..])), 3, 9, 1e-13);
+}
+
+#[test]
+fn a_power_of_zero_has_no_slope_in_its_exponent() {
+    let power = Expression::new("power", [-1.0, 1.0], |u| u.at(0).abs().powf(u.at(1) + 2.0));
+    // u = (0, 0.5) and (0.5, 0), in a box of width 2.
+    let found = Problem::from(&power).evaluate(2, 0, &[0.5, 0.75, 0.75, 0.5]).unwrap();
+    let expected = [0.0, 0.0, 2.0, 2.0 * 0.25 * 0.5f64.ln()];
+    for (found, expected) in found.gradient.iter().zip(expected) {
+        assert!((found - expected).abs() <= 1e-14, "{found} is not {expected}");
+    }
 }
 
 #[test]

@@ -424,7 +424,7 @@ struct Finish<'a, R> {
 enum Through<'a, R> {
     /// Through an activation, with the derivatives that it keeps.
     Layer(Activation, &'a [R]),
-    /// To the embeddings: to be added to them, if true.
+    /// To the embeddings; true if it is added to the gradient that is there.
     Embeddings(bool),
 }
 

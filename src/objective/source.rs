@@ -73,7 +73,7 @@ pub(crate) trait Source: Send + Sync + 'static {
         0
     }
 
-    /// That data, or nothing as soon as `stop` says so.
+    /// The data for a GPU, or nothing as soon as `stop` returns true.
     fn device_data(&self, _dimension: usize, _seed: u64, _stop: &dyn Fn() -> bool) -> Option<Vec<f64>> {
         Some(Vec::new())
     }

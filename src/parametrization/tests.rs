@@ -31,7 +31,7 @@ fn objective(parametrization: &mut impl Parametrization<f64>) -> f64 {
     parametrization.pass(&mut |y| {
         for (i, row) in y.rows.chunks_exact_mut(y.stride).enumerate() {
             for (point, y) in row.iter_mut().enumerate() {
-                // What fills the row is the last point again.
+                // The rest of the row repeats the last point.
                 let factor = 0.3 + (i + 2 * point.min(POINTS - 1)) as f64 * 0.1;
                 if point < POINTS {
                     sum += factor * *y * *y;

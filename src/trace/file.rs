@@ -22,7 +22,7 @@ pub struct Provenance {
     pub backend: Backend,
     /// [`Outcome::Stopped`] for a part of what was asked for, after an interruption.
     pub outcome: Outcome,
-    /// Of a trace that ceased to record every iteration when the memory ended: the iteration from which on it is thinned.
+    /// The iteration from which on a trace is thinned, if memory ran out for recording every iteration.
     pub thinned_from: Option<u64>,
 }
 

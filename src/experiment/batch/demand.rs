@@ -3,9 +3,9 @@
 /// The bytes of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Demand {
-    /// Of every run.
+    /// Bytes per run.
     pub run: u64,
-    /// Of every seed, whatever the number of its runs.
+    /// Bytes per seed, whatever the number of its runs.
     pub seed: u64,
 }
 

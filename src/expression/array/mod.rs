@@ -61,8 +61,8 @@ impl fmt::Display for Shape {
     }
 }
 
-/// A scalar, a vector or a matrix of an [`Expression`](super::Expression), known by how it is computed: the closure of an expression runs
-/// once, and its operations are recorded.
+/// A scalar, a vector or a matrix of an [`Expression`](super::Expression), recorded as operations: the closure of an
+/// expression runs once.
 ///
 /// An array is a small handle that is copied freely. Operations follow numpy: they act element by element, a single number combines
 /// with any array, a vector combines with every row of a matrix that has as many columns, and other combinations of different shapes

@@ -1,4 +1,4 @@
-//! Operations that make fewer numbers of many.
+//! Reductions: sums, means, products, norms and extremes.
 
 use super::{Array, Shape};
 use crate::expression::operation::Reduction;

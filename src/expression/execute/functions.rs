@@ -90,7 +90,7 @@ pub(super) struct Waves<'a, R: Real> {
     argument: Argument<R>,
 }
 
-/// What the sine and the cosine are taken of.
+/// The argument of a sine and a cosine.
 #[derive(Clone, Copy)]
 pub(super) enum Argument<R> {
     Any,

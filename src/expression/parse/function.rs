@@ -12,7 +12,7 @@ pub(super) struct Function {
     pub meaning: Meaning,
 }
 
-/// Of all elements, and along an axis.
+/// A reduction of all elements, or along an axis.
 type Along = (fn(Array) -> Array, Option<fn(Array, usize) -> Array>);
 
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! What a text says, as operations in the order in which they can be done.
+//! The operations of a text, in the order of evaluation.
 
 use super::function::Function;
 use std::ops::Range;
@@ -29,7 +29,7 @@ pub(super) enum Operator {
     NotEqual,
 }
 
-/// What stands between brackets, for one axis.
+/// An index between brackets, for one axis.
 #[derive(Clone, Debug)]
 pub(super) enum Subscript {
     At(Piece),

@@ -17,7 +17,7 @@ const LONGEST: usize = 1 << 20;
 /// The deepest nesting.
 const DEEPEST: usize = 200;
 
-/// What is known while a text is read.
+/// The state of reading a text.
 #[derive(Debug)]
 struct State<'a> {
     text: &'a str,
@@ -27,7 +27,7 @@ struct State<'a> {
     nodes: Vec<Node>,
     /// The nodes of names that have been met.
     names: HashMap<&'a str, usize>,
-    /// How many parentheses, signs and powers are open.
+    /// The number of open parentheses, signs and powers.
     depth: usize,
 }
 

@@ -4,7 +4,7 @@ use super::Code;
 use super::schedule::Planner;
 use crate::expression::graph::{Id, Indices};
 
-/// What an instruction works on before places are given out.
+/// An operand or a result before places are assigned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Value {
     /// The single register of a number.
@@ -33,7 +33,7 @@ pub(super) struct Draft {
     pub second: Option<Value>,
     pub operands: Vec<Value>,
     pub extra: u32,
-    /// How many elements, where that is not the pass's number.
+    /// The number of elements, if it differs from that of the pass.
     pub count: usize,
 }
 
@@ -55,7 +55,7 @@ impl Planner<'_> {
         place
     }
 
-    /// Where these places are listed.
+    /// The place of these indices in the lists.
     pub(super) fn list(&mut self, indices: &Indices, len: usize) -> u32 {
         let known = self.list_places.entry(indices.clone()).or_default();
         if let Some(&(_, place)) = known.iter().find(|&&(of, _)| of >= len) {
@@ -67,8 +67,8 @@ impl Planner<'_> {
         place as u32
     }
 
-    /// Where the inverse of these places is listed: for each of `len` places where its elements begin, and where the last ones end; then the
-    /// elements.
+    /// The place of the inverse of these indices in the lists: for each of `len` places the first of its elements, and the end of the last ones;
+    /// then the elements.
     pub(super) fn sources(&mut self, indices: &Indices, count: usize, len: usize) -> usize {
         let place = self.lists.len();
         let mut elements: Vec<(usize, usize)> = (0..count).map(|k| (indices.at(k), k)).collect();

@@ -1,4 +1,4 @@
-//! Where everything lies.
+//! The layout of memory.
 
 use super::draft::{Draft, DraftPass, Value};
 use super::schedule::{Kind, Planner};
@@ -9,7 +9,7 @@ use crate::simd::Real;
 use crate::simd::matrix::grouped;
 use std::collections::HashMap;
 
-/// How many registers the chunks of a pass may have together: 20 KiB of the widest.
+/// The most registers for all chunks of a pass: 20 KiB of the widest registers.
 const CHUNKS: usize = 320;
 
 /// The fewest and the most registers in a chunk.
@@ -175,7 +175,7 @@ impl Planner<'_> {
     }
 }
 
-/// What has been given out of memory.
+/// The memory assigned so far.
 struct Memory {
     top: usize,
     /// Starts and lengths of what came back.
@@ -198,7 +198,7 @@ impl Memory {
     }
 }
 
-/// How many chunks instructions need at once, and which one each value has.
+/// The number of chunks in use at a time, and the chunk of each value.
 fn chunk_slots(drafts: &[Draft]) -> (usize, Vec<usize>) {
     let mut last: Vec<usize> = Vec::new();
     for (number, draft) in drafts.iter().enumerate() {

@@ -40,7 +40,7 @@ impl Place {
     }
 }
 
-/// What an instruction does. V stands for an operand with a register for each element, S for one with a single register.
+/// The operation of an instruction. V stands for an operand with a register for each element, S for one with a single register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
     AddVV,
@@ -125,7 +125,7 @@ pub(crate) struct Instruction {
     pub second: Option<Place>,
     pub operands: [Place; 4],
     pub extra: u32,
-    /// How many elements it works on where that is not the pass's number.
+    /// The number of elements, if it differs from that of the pass.
     pub count: u32,
 }
 
@@ -139,7 +139,7 @@ pub(crate) struct Pass {
     /// Its instructions work on whole vectors.
     pub whole: bool,
     pub instructions: std::ops::Range<usize>,
-    /// What it reduces to, and how.
+    /// The places of reductions, and their kinds.
     pub reductions: Vec<(usize, Reduction)>,
 }
 
@@ -151,7 +151,7 @@ pub(crate) struct Matrix<R> {
     pub columns: usize,
 }
 
-/// What computes the value and the gradient of an expression for a register of points.
+/// A program for the value and the gradient of an expression at a register of points.
 #[derive(Clone, Debug)]
 pub(crate) struct Program<R> {
     pub dimension: usize,
@@ -166,13 +166,13 @@ pub(crate) struct Program<R> {
     pub matrices: Vec<Matrix<R>>,
     /// Registers of memory.
     pub registers: usize,
-    /// Where the coordinates lie.
+    /// The place of the coordinates.
     pub input: usize,
-    /// What the value and the gradient that are found are to be multiplied by.
+    /// Factors of the value and of the gradient.
     pub factors: [f64; 2],
-    /// Where the value is found.
+    /// The place of the value.
     pub value: usize,
-    /// Where the gradient is found, and how far it is from one coordinate to the next.
+    /// The place of the gradient, and the distance between its coordinates.
     pub gradient: (usize, usize),
     /// Floating-point operations of one point, counting an elementary function as one.
     pub operations: usize,

@@ -1,4 +1,4 @@
-//! What is computed together, and when.
+//! The assignment of nodes to passes.
 
 use super::Program;
 use crate::expression::graph::{Data, Graph, Id, Indices, Op};
@@ -17,7 +17,7 @@ pub(super) fn half_turns(factor: f64) -> Option<f64> {
     (halves != 0.0 && (2.0 * turns - halves).abs() <= 1e-15 * halves.abs()).then_some(0.5 * halves)
 }
 
-/// How a node is come by.
+/// The way in which a node is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Scalar,
@@ -36,7 +36,7 @@ pub(super) enum Kind {
     Whole,
 }
 
-/// What is known of the nodes while they are planned.
+/// The state of planning.
 pub(super) struct Planner<'a> {
     pub(super) graph: &'a Graph,
     pub(super) value: Id,
@@ -50,7 +50,7 @@ pub(super) struct Planner<'a> {
     pub(super) stages: Vec<usize>,
     /// Nodes that are part of the instruction of their only user.
     pub(super) absorbed: Vec<bool>,
-    /// Of nodes that are written where their only user has them, that user and the element from which on.
+    /// For a node written straight into its only user: that user, and the first element there.
     pub(super) within: HashMap<Id, (Id, usize)>,
     pub(super) scalars: Vec<f64>,
     pub(super) scalar_places: HashMap<u64, usize>,
@@ -99,7 +99,7 @@ impl<'a> Planner<'a> {
         self.graph.len(id)
     }
 
-    /// What stands for a node: the node that it is the same as, as far as values go.
+    /// The representative of a node: the node with the same values.
     pub(super) fn itself(&self, mut id: Id) -> Id {
         while let Op::Detach(a) = self.graph.op(id) {
             id = *a;
@@ -119,12 +119,12 @@ impl<'a> Planner<'a> {
         id == self.itself(self.value) || id == self.itself(self.slope)
     }
 
-    /// What a node is computed from, as it is come by.
+    /// The operands of a node, given the way in which it is computed.
     pub(super) fn operands(&self, id: Id) -> Vec<Id> {
         self.graph.op(id).operands().into_iter().map(|operand| self.itself(operand)).collect()
     }
 
-    /// Finds out which nodes count, how they are come by, and who uses them.
+    /// Finds the nodes that are needed, the way each is computed, and its users.
     pub(super) fn look(&mut self) {
         let mut pending = vec![self.itself(self.value), self.itself(self.slope)];
         while let Some(id) = pending.pop() {

@@ -20,7 +20,7 @@ impl Planner<'_> {
                 Kind::Elementwise | Kind::Gather(_) | Kind::Reduce => false,
                 Kind::Whole => true,
                 Kind::Constants if self.is_output(id) => true,
-                // What is asked for as a vector is made one.
+                // An output, and an operand of anything but elementwise nodes, is written out as a vector.
                 Kind::Broadcast(_) => {
                     if self.users[index].iter().all(|&user| self.kind(user) == Kind::Elementwise) && !self.is_output(id)
                     {
@@ -68,7 +68,7 @@ pub(super) struct Writer<'w, 'a> {
     pub stage: usize,
     pub len: usize,
     pub drafts: Vec<Draft>,
-    /// What has been computed in this pass.
+    /// Values computed earlier in this pass.
     pub found: HashMap<Id, Value>,
     pub next: usize,
 }
@@ -111,7 +111,7 @@ impl Writer<'_, '_> {
         planner.is_output(id) || planner.users[id.index()].iter().any(reads)
     }
 
-    /// Where the value of an elementwise node goes.
+    /// The destination of an elementwise node's value.
     fn result(&mut self, id: Id) -> Value {
         let value = if let Some(&(node, start)) = self.planner.within.get(&id) {
             Value::Memory { node, start, one: false }
@@ -124,7 +124,7 @@ impl Writer<'_, '_> {
         value
     }
 
-    /// What an instruction of this pass reads a node by.
+    /// The operand by which an instruction of this pass reads a node.
     fn operand(&mut self, id: Id) -> Value {
         let id = self.planner.itself(id);
         if let Some(&value) = self.found.get(&id) {
@@ -316,7 +316,7 @@ impl Writer<'_, '_> {
         self.push(code, result, operands.to_vec());
     }
 
-    /// What a node is read by as a whole, in memory.
+    /// The operand by which a node is read as a whole, in memory.
     fn whole_operand(&mut self, id: Id) -> Value {
         let id = self.planner.itself(id);
         match self.planner.kind(id) {
