@@ -121,7 +121,7 @@ check-cuda: set-up ## Check the feature cuda without CUDA: everything compiles, 
 .PHONY: check-aarch64
 check-aarch64: set-up ## Check that all Rust code compiles for 64-bit Arm: no C is compiled, nothing linked or run (a few minutes)
 	rustup target add aarch64-unknown-linux-gnu
-	CC_aarch64_unknown_linux_gnu="$(CURDIR)/.ci/no-cc" $(CARGO) check $(RELEASE) --workspace --all-targets --target aarch64-unknown-linux-gnu
+	CC_aarch64_unknown_linux_gnu="$(CURDIR)/.ci/no-cc" $(CARGO) clippy $(RELEASE) --workspace --all-targets --target aarch64-unknown-linux-gnu -- -D warnings
 
 # CUDA's compiler, and what makes it anew.
 NVCC_FOLDER := .lab/nvcc

@@ -140,6 +140,7 @@ pub(crate) mod tests {
 
     /// The results of `kernel` on every instruction set that this machine has.
     pub(crate) fn everywhere<K: WithSimd>(kernel: impl Fn() -> K) -> Vec<(&'static str, K::Output)> {
+        #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut, reason = "there is no third"))]
         let mut found =
             vec![(instruction_set(), dispatch(kernel())), ("baseline", kernel().with_simd(pulp::Scalar::new()))];
         #[cfg(target_arch = "x86_64")]

@@ -193,7 +193,10 @@ pub(super) fn half<S: Simd>(simd: S) -> Option<Half> {
     #[cfg(target_arch = "x86_64")]
     return tables(simd).map(|simd| pulp::x86::V3_256b(*simd));
     #[cfg(not(target_arch = "x86_64"))]
-    return None;
+    {
+        let _ = simd;
+        None
+    }
 }
 
 /// 2^(k/16).
