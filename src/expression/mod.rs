@@ -45,7 +45,9 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
-type Closure = dyn Fn(Array, Array) -> Result<Array, Error> + Send + Sync;
+/// Records an expression of so many coordinates in a box that was made at a place in the source.
+type Recording =
+    dyn Fn(usize, &Bounds, &'static Location<'static>) -> Result<Result<(Graph, Id), Mistake>, Error> + Send + Sync;
 
 /// An objective written as an array expression of the coordinates u in a box.
 ///
@@ -70,7 +72,7 @@ pub struct Expression {
     bounds: Bounds,
     range: Option<[f64; 2]>,
     minimum: Option<f64>,
-    closure: Arc<Closure>,
+    recording: Arc<Recording>,
     /// The place in the source where it was made.
     place: &'static Location<'static>,
 }
@@ -112,7 +114,8 @@ impl Expression {
             bounds: bounds.into(),
             range: None,
             minimum: None,
-            closure: Arc::new(closure),
+            // The recording begins where the closure was compiled: in a notebook every cell has thread-local data of its own.
+            recording: Arc::new(move |dimension, bounds, place| array::record(dimension, bounds, place, &closure)),
             place: Location::caller(),
         }
     }
@@ -172,7 +175,7 @@ impl Expression {
     /// Runs the closure.
     pub(crate) fn record(&self, dimension: usize) -> Result<Recorded, Error> {
         self.check_numbers(dimension)?;
-        let recorded = array::record(dimension, &self.bounds, self.place, |u, x| (self.closure)(u, x))?;
+        let recorded = (self.recording)(dimension, &self.bounds, self.place)?;
         let (graph, value) = recorded.map_err(|Mistake { text, place }| self.error(format!("{text} (at {place})")))?;
         let domain = match self.bounds {
             Bounds::All(bounds) => bounds,
