@@ -96,7 +96,7 @@ impl Problem {
     pub fn gradient_error(&self, dimension: usize, seed: u64) -> Result<f64, Error> {
         const POINTS: usize = 8;
         const COORDINATES: usize = 64;
-        const STEP: f64 = 1e-4;
+        const STEP: f64 = 1e-5;
         let kernel = self.kernel::<f64>(dimension, seed)?;
         let mut generator = ChaCha8Rng::seed_from_u64(seed);
         let inside = Uniform::new(2.0 * STEP, 1.0 - 2.0 * STEP);
