@@ -27,7 +27,7 @@ fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
 }
 
-/// What a command prints.
+/// The standard output of a command that must succeed.
 fn printed(folder: &Path, arguments: &[&str]) -> String {
     let output = overparam(folder, arguments);
     assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));

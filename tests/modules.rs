@@ -277,7 +277,7 @@ fn no_module_uses_one_that_uses_it_in_turn() {
     assert!(cycles.is_empty(), "modules that use each other:\n{}", cycles.join("\n"));
 }
 
-/// What is known of this crate is found, so that an empty list of cycles means that there are none.
+/// Modules and uses that this crate is known to have are found, so that an empty list of cycles means that there are none.
 #[test]
 fn modules_and_what_they_use_are_found() {
     let library = library();

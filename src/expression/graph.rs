@@ -228,7 +228,7 @@ impl Graph {
         if ids.iter().all(|&id| self.is_known(id)) { ids.iter().map(|&id| self.known(id)).collect() } else { None }
     }
 
-    /// a times a constant number, if it is that.
+    /// The other factor and the constant, if the node is a product with a constant number.
     pub(crate) fn factor(&self, id: Id) -> Option<(Id, f64)> {
         match *self.op(id) {
             Op::Binary(Binary::Multiply, a, b) => self.constant(b).map(|factor| (a, factor)),
@@ -376,7 +376,7 @@ impl Graph {
         self.node(Op::Binary(operation, a, b), len)
     }
 
-    /// a times a number.
+    /// The product of node `a` and a number.
     pub(crate) fn scale(&mut self, a: Id, factor: f64) -> Id {
         if factor == 1.0 {
             return a;
@@ -399,7 +399,7 @@ impl Graph {
         self.node(Op::Binary(Binary::Multiply, a, factor), len)
     }
 
-    /// a to a whole power, by squaring: what two powers share is computed once.
+    /// The whole power of node `a`, by squaring. Powers of one node share their squares.
     pub(crate) fn power(&mut self, a: Id, exponent: i32) -> Id {
         let base = if exponent < 0 { self.unary(Unary::Reciprocal, a) } else { a };
         let exponent = exponent.unsigned_abs();
