@@ -192,8 +192,8 @@ pub(super) fn within_a_quadrant<S: Simd, R: Real>(r: Lanes<S, R>) -> (Lanes<S, R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simd::tests::everywhere;
-    use crate::simd::{Rows, tables};
+    use crate::simd::tables;
+    use crate::simd::tests::{Each, Elementwise, everywhere};
     use std::f64::consts::FRAC_PI_2;
 
     #[derive(Clone, Copy, Debug, PartialEq)]
@@ -216,11 +216,7 @@ mod tests {
 
     use Elementary::*;
 
-    impl Elementary {
-        /// Those that are for any argument.
-        const ALL: [Self; 10] =
-            [Exp, Sigmoid, SigmoidTwice, Sin, Cos, SinPi, CosPi, ExpLessOne, HalfWave, HalfWaveSlope];
-
+    impl Elementwise for Elementary {
         #[inline(always)]
         fn of<S: Simd, R: Real>(self, x: Lanes<S, R>) -> Lanes<S, R> {
             match self {
@@ -237,6 +233,12 @@ mod tests {
                 HalfWaveSlope => half_wave_pi(x * 0.25, 4.0).1,
             }
         }
+    }
+
+    impl Elementary {
+        /// Those that are for any argument.
+        const ALL: [Self; 10] =
+            [Exp, Sigmoid, SigmoidTwice, Sin, Cos, SinPi, CosPi, ExpLessOne, HalfWave, HalfWaveSlope];
 
         /// The standard library's value, in double precision.
         fn reference(self, x: f64) -> f64 {
@@ -261,21 +263,6 @@ mod tests {
         let (high, low) = (PI * r, PI.mul_add(r, -(PI * r)) + 1.224_646_799_147_353_2e-16 * r);
         let (s, c) = (low.mul_add(high.cos(), high.sin()), low.mul_add(-high.sin(), high.cos()));
         [(s, c), (c, -s), (-s, -c), (-c, s)][n.rem_euclid(4.0) as usize]
-    }
-
-    struct Each<'a, R>(Elementary, &'a [R]);
-
-    impl<R: Real> WithSimd for Each<'_, R> {
-        type Output = Vec<R>;
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, simd: S) -> Vec<R> {
-            let mut rows = Rows::<R>::zeros(1, self.1.len());
-            rows[..self.1.len()].copy_from_slice(self.1);
-            for register in R::registers_mut::<S>(&mut rows) {
-                *register = self.0.of(Lanes::<S, R>::new(simd, *register)).register();
-            }
-            rows[..self.1.len()].to_vec()
-        }
     }
 
     /// ±`range`, evenly but irregularly, and for the waves also at and beside every quarter turn.

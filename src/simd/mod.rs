@@ -138,6 +138,27 @@ pub(crate) mod tests {
         }
     }
 
+    /// A function of one number, on registers.
+    pub(crate) trait Elementwise: Copy {
+        fn of<S: Simd, R: Real>(self, x: Lanes<S, R>) -> Lanes<S, R>;
+    }
+
+    /// The values of a function at numbers.
+    pub(crate) struct Each<'a, F, R>(pub F, pub &'a [R]);
+
+    impl<F: Elementwise, R: Real> WithSimd for Each<'_, F, R> {
+        type Output = Vec<R>;
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> Vec<R> {
+            let mut rows = Rows::<R>::zeros(1, self.1.len());
+            rows[..self.1.len()].copy_from_slice(self.1);
+            for register in R::registers_mut::<S>(&mut rows) {
+                *register = self.0.of(Lanes::<S, R>::new(simd, *register)).register();
+            }
+            rows[..self.1.len()].to_vec()
+        }
+    }
+
     /// The results of `kernel` on every instruction set that this machine has.
     pub(crate) fn everywhere<K: WithSimd>(kernel: impl Fn() -> K) -> Vec<(&'static str, K::Output)> {
         #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut, reason = "there is no third"))]

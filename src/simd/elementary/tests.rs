@@ -1,8 +1,7 @@
 //! Every function on every instruction set against the standard library.
 
 use super::*;
-use crate::simd::tests::everywhere;
-use crate::simd::{Rows, WithSimd};
+use crate::simd::tests::{Each, Elementwise, everywhere};
 
 /// A function, the standard library's, and the largest error in ulp that the documentation allows.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,13 +35,7 @@ const POWERS: [f64; 12] =
     [2.0, 3.0, -1.0, 0.5, 1.5, -2.5, 0.0, 1e-3, 1001.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
 const BASES: [f64; 10] = [2.0, 10.0, 0.75, 1.0, -1.0, -2.0, 0.0, -0.0, f64::INFINITY, f64::NEG_INFINITY];
 
-impl Function {
-    fn all() -> impl Iterator<Item = Self> {
-        let functions =
-            [Exp, ExpM1, Ln, Ln1p, Sin, Cos, Tan, Asin, Acos, Atan, Sinh, Cosh, Tanh, Erf, Softplus, Floor, Sign];
-        functions.into_iter().chain(POWERS.map(Power)).chain(BASES.map(PowerOf))
-    }
-
+impl Elementwise for Function {
     #[inline(always)]
     fn of<S: Simd, R: Real>(self, x: Lanes<S, R>) -> Lanes<S, R> {
         match self {
@@ -66,6 +59,14 @@ impl Function {
             Power(y) => powf(x, Lanes::splat(x.simd(), R::of(y))),
             PowerOf(base) => powf(Lanes::splat(x.simd(), R::of(base)), x),
         }
+    }
+}
+
+impl Function {
+    fn all() -> impl Iterator<Item = Self> {
+        let functions =
+            [Exp, ExpM1, Ln, Ln1p, Sin, Cos, Tan, Asin, Acos, Atan, Sinh, Cosh, Tanh, Erf, Softplus, Floor, Sign];
+        functions.into_iter().chain(POWERS.map(Power)).chain(BASES.map(PowerOf))
     }
 
     /// The value for an argument that single precision may have rounded, as its parameters are.
@@ -126,21 +127,6 @@ fn accurate_erf(x: f64) -> f64 {
         1.0 - 0.5 * FRAC_2_SQRT_PI * gauss / fraction
     };
     if x.is_nan() { x } else { value.copysign(x) }
-}
-
-struct Each<'a, R>(Function, &'a [R]);
-
-impl<R: Real> WithSimd for Each<'_, R> {
-    type Output = Vec<R>;
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> Vec<R> {
-        let mut rows = Rows::<R>::zeros(1, self.1.len());
-        rows[..self.1.len()].copy_from_slice(self.1);
-        for register in R::registers_mut::<S>(&mut rows) {
-            *register = self.0.of(Lanes::<S, R>::new(simd, *register)).register();
-        }
-        rows[..self.1.len()].to_vec()
-    }
 }
 
 /// Special values and those beside where a formula changes, any bits, and magnitudes evenly on a logarithmic scale, more near 1.
