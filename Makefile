@@ -184,7 +184,7 @@ data/summary.parquet:
 .PHONY: clean
 clean: ## Remove what was built and what was written
 	$(CARGO) clean
-	rm -rf data/traces data/points data/runs data/sweeps data/figures data/unfinished data/*.parquet
+	rm -rf data/traces data/points data/runs data/sweeps data/figures data/unfinished data/*.parquet data/*.json
 
 .PHONY: set-up
 set-up:

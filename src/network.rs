@@ -196,12 +196,7 @@ fn draw_layer<const I: usize, const O: usize, E: Kernels, Dev: Device<E>>(
     device: &Dev,
     draws: &mut Draws,
 ) -> Result<Linear<I, O, E, Dev>, Dev::Err> {
-    let weight = draws.layer(I, O * I).map(E::of).collect();
-    let bias = draws.layer(I, O).map(E::of).collect();
-    Ok(Linear {
-        weight: device.try_tensor_from_vec(weight, (Const::<O>, Const::<I>))?,
-        bias: device.try_tensor_from_vec(bias, (Const::<O>,))?,
-    })
+    take_layer(device, &mut draws.layer(I, (I + 1) * O).map(E::of))
 }
 
 #[cfg(test)]

@@ -191,7 +191,7 @@ fn speed(record: &Record<Row>) -> String {
         "## Speed\n\n\
          Microseconds per iteration on one core, everything in a run included; in brackets the time of JAX (`jit`, `lax.scan` over all\n\
          iterations, rules of optax) as a multiple. Both are the fastest of repeats in turns. L-BFGS is timed per evaluation of the\n\
-         gradient. All programs start at the same point and agree after 100 iterations. {}{} Programs: {}.\n",
+         gradient. All programs start at the same point and agree after 100 iterations, by L-BFGS at the start. {}{} Programs: {}.\n",
         machine(&record.machine),
         if record.quick { " Measured with a selection of the cases." } else { "" },
         versions.join("; ")

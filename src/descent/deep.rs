@@ -53,6 +53,6 @@ impl<R: Products> Step<R> for FusedDeep<'_, R> {
     }
 
     fn state(&self) -> State<R> {
-        state(Network::new(self.network.clone(), false), self.map, &*self.kernel)
+        state(Network::new(self.network.undivided(), false), self.map, &*self.kernel)
     }
 }

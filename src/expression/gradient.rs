@@ -1,6 +1,6 @@
 //! The gradient of a graph, as further nodes of it: differentiation in reverse mode, from the value back to the coordinates.
 
-use super::graph::{Data, Graph, Id, Indices, Op};
+use super::graph::{Graph, Id, Indices, Op};
 use super::operation::{Binary, Reduction, Unary};
 use std::f64::consts::FRAC_2_SQRT_PI;
 
@@ -192,9 +192,8 @@ impl Reverse<'_> {
             // It is made by the gradient alone.
             Op::Others(_) => {}
             Op::Product { matrix, rows, columns, of } => {
-                let transposed = (0..rows * columns).map(|k| matrix.0[k % rows * columns + k / rows]).collect();
                 let slope = self.graph.fill(slope, len);
-                let slope = self.graph.product(Data(transposed), columns, rows, slope);
+                let slope = self.graph.product(matrix.transposed(rows, columns), columns, rows, slope);
                 self.pass(of, of, slope);
             }
         }

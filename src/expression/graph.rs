@@ -23,6 +23,13 @@ impl Id {
 #[derive(Clone, Debug)]
 pub(crate) struct Data(pub Arc<[f64]>);
 
+impl Data {
+    /// The transpose of a matrix of `rows` × `columns`.
+    pub(super) fn transposed(&self, rows: usize, columns: usize) -> Self {
+        Self((0..rows * columns).map(|k| self.0[k % rows * columns + k / rows]).collect())
+    }
+}
+
 impl PartialEq for Data {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
@@ -656,8 +663,7 @@ impl Graph {
             return self.transpose(products, columns, rows);
         }
         if let Some(matrix) = self.known(b) {
-            let transposed = (0..columns * inner).map(|k| matrix[k % inner * columns + k / inner]).collect();
-            return self.product(Data(transposed), columns, inner, a);
+            return self.product(Data(matrix.into()).transposed(inner, columns), columns, inner, a);
         }
         // Every product of the sums, side by side.
         let terms = || (0..rows).flat_map(|i| (0..columns).flat_map(move |j| (0..inner).map(move |k| (i, j, k))));

@@ -214,6 +214,13 @@ impl<R: Products> Fused<R> {
         }
     }
 
+    /// A copy that is not divided into parts.
+    pub(crate) fn undivided(&self) -> Self {
+        let Self { embeddings, layers, flows, activation, .. } = self;
+        let (embeddings, layers, flows) = (embeddings.clone(), layers.clone(), flows.clone());
+        Self { embeddings, layers, flows, others: Vec::new(), activation: *activation }
+    }
+
     /// Every parameter, row-major: the embeddings, then weight and bias of every layer, the output layer last.
     pub(crate) fn packed(&self) -> Vec<R> {
         let mut packed = self.embeddings.packed();

@@ -149,18 +149,6 @@ fn entries(d: usize) -> usize {
     d * (d + 1) * (2 * d + 1) / 6
 }
 
-/// The couplings for a product over pairs: one row per pair j ≤ k, j slowest, doubled where j < k; column i of d holds S_ijk.
-/// Nothing as soon as `stop` says so.
-pub(crate) fn pairs<R: Real>(d: usize, seed: u64, stop: &dyn Fn() -> bool) -> Option<Vec<R>> {
-    let symmetric = symmetrized(seed, d, stop)?;
-    let mut pairs = Vec::with_capacity(d * (d + 1) / 2 * d);
-    for (j, k) in (0..d).flat_map(|j| (j..d).map(move |k| (j, k))) {
-        let twice = if j < k { 2.0 } else { 1.0 };
-        pairs.extend((0..d).map(|i| R::of(twice * symmetric[(j * d + k) * d + i])));
-    }
-    Some(pairs)
-}
-
 pub(crate) struct SpinGlass<R: Real = f64> {
     form: Form<R>,
 }
@@ -242,8 +230,15 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
         d * (d + 1) / 2 * d
     }
 
-    fn device_data(dimension: usize, seed: u64, stop: &dyn Fn() -> bool) -> Option<Vec<f64>> {
-        pairs(dimension, seed, stop)
+    /// The couplings for a product over pairs: one row per pair j ≤ k, j slowest, doubled where j < k; column i of d holds S_ijk.
+    fn device_data(d: usize, seed: u64, stop: &dyn Fn() -> bool) -> Option<Vec<f64>> {
+        let symmetric = symmetrized(seed, d, stop)?;
+        let mut pairs = Vec::with_capacity(d * (d + 1) / 2 * d);
+        for (j, k) in (0..d).flat_map(|j| (j..d).map(move |k| (j, k))) {
+            let twice = if j < k { 2.0 } else { 1.0 };
+            pairs.extend((0..d).map(|i| twice * symmetric[(j * d + k) * d + i]));
+        }
+        Some(pairs)
     }
 
     fn extremes(_: usize) -> Extremes {

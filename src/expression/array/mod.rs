@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The most numbers that an array may hold.
-const LONGEST: usize = 1 << 24;
+pub(in crate::expression) const LONGEST: usize = 1 << 24;
 
 /// The most numbers that all constants of an expression may hold.
 const MOST_CONSTANTS: usize = 1 << 26;

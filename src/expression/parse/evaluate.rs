@@ -3,11 +3,8 @@
 use super::function::{Function, Meaning};
 use super::program::{Operation, Operator, Piece, Program, Subscript};
 use super::{Data, Mistake};
-use crate::expression::array::{Array, Shape, pairs, take_mistake};
+use crate::expression::array::{Array, LONGEST, Shape, pairs, take_mistake};
 use std::ops::Range;
-
-/// The most places that a list or a pair may have.
-const MOST_PLACES: usize = 1 << 24;
 
 /// The value of a part of the text.
 #[derive(Clone)]
@@ -326,8 +323,8 @@ impl Evaluation<'_> {
         };
         let span = if step > 0 { stop.saturating_sub(start) } else { start.saturating_sub(stop) };
         let count = if step == 0 { 0 } else { span.max(0).unsigned_abs().div_ceil(step.unsigned_abs()) };
-        if count == 0 || count > MOST_PLACES {
-            let text = format!("expected from 1 to {MOST_PLACES} numbers in arange(…), found {count}");
+        if count == 0 || count > LONGEST {
+            let text = format!("expected from 1 to {LONGEST} numbers in arange(…), found {count}");
             return Err(Mistake::new(place.clone(), text));
         }
         let values: Vec<f64> = (0..count).map(|k| (start as f64) + (step as f64) * k as f64).collect();
@@ -342,8 +339,8 @@ impl Evaluation<'_> {
             _ => return Err(Mistake::new(count.span.clone(), format!("expected {expected}, found {number}"))),
         };
         let found = (number as u128) * (number as u128 - 1) / 2;
-        if found > MOST_PLACES as u128 {
-            let text = format!("expected at most {MOST_PLACES} pairs, found {found}");
+        if found > LONGEST as u128 {
+            let text = format!("expected at most {LONGEST} pairs, found {found}");
             return Err(Mistake::new(count.span.clone(), text));
         }
         let [first, second] = pairs(number).map(|places| {
