@@ -4,7 +4,6 @@ use super::settings::count;
 use super::signals;
 use anyhow::Result;
 use clap::Args;
-use overparam::output::Output;
 use overparam::trace::{self, Provenance};
 use overparam::{Couplings, Error};
 use polars::prelude::{Column, DataFrame};
@@ -39,7 +38,7 @@ impl CouplingsCommand {
             return Err(Error::Setting { name: "the dimension", expected, given: d.to_string() }.into());
         }
         signals::leave_nothing()?;
-        let output = Output::prepare(&self.output)?;
+        let output = trace::prepare(&self.output)?;
         let rows = d.pow(3);
         let mut couplings = Couplings::draw(self.seed, d);
         let parts = (0..rows).step_by(PART).map(|first| {

@@ -6,7 +6,6 @@ use super::signals;
 use anyhow::{Result, bail};
 use clap::Args;
 use overparam::experiment::Dtype;
-use overparam::output::Output;
 use overparam::points::{self, Points};
 use overparam::trace::{self, Provenance};
 use overparam::{Element, Error, Function, Problem, interrupt};
@@ -53,8 +52,7 @@ impl Evaluate {
         let objective = self.expression.objective(self.function.as_deref())?;
         let problem = objective.problem.clone();
         signals::leave_nothing()?;
-        trace::ensure_parquet(&self.output)?;
-        let output = Output::prepare(&self.output)?;
+        let output = trace::prepare(&self.output)?;
         if output.leads_to(&self.points) {
             let reason = "expected another file to write than the one with the points".to_owned();
             return Err(Error::Data { path: self.output, problem: reason }.into());

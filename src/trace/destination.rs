@@ -56,8 +56,7 @@ impl Destination {
     /// # Errors
     /// If one of the files could not be written.
     pub fn prepare(path: &Path, settings: String, backend: Backend) -> Result<Self, Error> {
-        file::ensure_parquet(path)?;
-        let finished = Output::prepare(path)?;
+        let finished = file::prepare(path)?;
         let same = [(SETTINGS, settings.clone()), (DEVICE, backend.describe())];
         let usable = |path: &PathBuf| match path.symlink_metadata() {
             Err(error) => error.kind() == io::ErrorKind::NotFound,

@@ -11,7 +11,7 @@ use ::parquet::errors::ParquetError;
 use polars::prelude::DataFrame;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The origin of a table, in the metadata of its file.
 #[derive(Clone, Debug)]
@@ -48,17 +48,18 @@ impl Provenance {
     }
 }
 
-/// Refuses to write Parquet to a file whose name says that it is of another kind.
+/// Tries a file that Parquet is to be written to, see [`Output::prepare`].
 ///
 /// # Errors
-/// If `path` ends as text or JSON does.
-pub fn ensure_parquet(path: &Path) -> Result<(), Error> {
+/// If the file could not be written, or its name ends as that of text or JSON does.
+pub fn prepare(path: impl Into<PathBuf>) -> Result<Output, Error> {
+    let path = path.into();
     let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
     if matches!(ending.as_deref(), Some("csv" | "tsv" | "txt" | "json")) {
         let problem = "expected a file to write that is named .parquet".to_owned();
-        return Err(Error::Data { path: path.to_owned(), problem });
+        return Err(Error::Data { path, problem });
     }
-    Ok(())
+    Output::prepare(path)
 }
 
 /// The format of the files that are written, and the newest that is read.
