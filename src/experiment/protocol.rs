@@ -421,6 +421,8 @@ impl Protocol {
         };
         let mut comparison = Comparison { problem: problem.clone(), choice: self.choice, sweep, timed: Vec::new() };
         let settings = self.settings(problem);
+        // An objective that is not drawn has one kernel for all seeds.
+        let shared = OnceCell::new();
         for seed in self.seeds(problem) {
             if interrupt::requested() {
                 break;
@@ -428,7 +430,8 @@ impl Protocol {
             let [Some(shallow), Some(deep)] = Optimizer::ALL.map(|optimizer| comparison.rate(optimizer, seed)) else {
                 continue;
             };
-            let built: OnceCell<Arc<dyn Kernel<R>>> = OnceCell::new();
+            let own = OnceCell::new();
+            let built: &OnceCell<Arc<dyn Kernel<R>>> = if problem.is_drawn() { &own } else { &shared };
             let kernel = || match built.get() {
                 Some(kernel) => Ok(kernel.clone()),
                 None => {

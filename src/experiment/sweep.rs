@@ -70,22 +70,15 @@ impl Sweep {
         self.ensure_room::<R>()?;
         let rates = self.optimizers.iter().flat_map(|&optimizer| self.rates.iter().map(move |&rate| (optimizer, rate)));
         let rates: Vec<(Optimizer, f64)> = rates.collect();
-        // An objective that is not drawn is the same for all seeds.
-        let shared = match self.problem.is_drawn() {
-            true => None,
-            false => match self.problem.kernel::<R>(self.dimensions.d, 0) {
-                Err(Error::Interrupted) => return Ok(Vec::new()),
-                kernel => Some(kernel?),
-            },
+        let kernels = match self.problem.kernels::<R>(self.dimensions.d) {
+            Err(Error::Interrupted) => return Ok(Vec::new()),
+            kernels => kernels?,
         };
         // Seed by seed, so that no more couplings are held than there are threads.
         let one = |seed: u64| -> Result<Vec<Option<Run>>, Error> {
-            let kernel: Option<Arc<dyn Kernel<R>>> = match &shared {
-                Some(kernel) => Some(kernel.clone()),
-                None => match self.problem.kernel::<R>(self.dimensions.d, seed) {
-                    Err(Error::Interrupted) => None,
-                    kernel => Some(kernel?),
-                },
+            let kernel = match kernels(seed) {
+                Err(Error::Interrupted) => None,
+                kernel => Some(kernel?),
             };
             let run = |&(optimizer, rate)| {
                 if let Some(run) = known(optimizer, rate, seed) {

@@ -164,16 +164,6 @@ impl Reverse<'_> {
                     indices => self.add(a, Part::At(slope, indices)),
                 }
             }
-            Op::Scatter { base, parts } => {
-                if let Some(base) = base {
-                    self.pass(base, base, slope);
-                }
-                let slope = self.graph.fill(slope, len);
-                for (part, indices) in parts {
-                    let slope = self.graph.gather(slope, indices, self.graph.len(part));
-                    self.pass(part, part, slope);
-                }
-            }
             Op::Concat(parts) => {
                 let slope = self.graph.fill(slope, len);
                 let mut start = 0;
@@ -189,8 +179,8 @@ impl Reverse<'_> {
                 let slope = self.graph.cumulate(slope, !reverse);
                 self.pass(of, of, slope);
             }
-            // It is made by the gradient alone.
-            Op::Others(_) => {}
+            // These are made by the gradient alone.
+            Op::Scatter { .. } | Op::Others(_) => {}
             Op::Product { matrix, rows, columns, of } => {
                 let slope = self.graph.fill(slope, len);
                 let slope = self.graph.product(matrix.transposed(rows, columns), columns, rows, slope);
@@ -294,10 +284,6 @@ impl Reverse<'_> {
                 self.graph.scale(square, -1.0)
             }
             Unary::Sqrt => self.graph.unary(Unary::RootSlope, y),
-            Unary::RootSlope => {
-                let square = self.times(y, y);
-                self.graph.scale(square, -2.0)
-            }
             Unary::Exp => y,
             Unary::ExpM1 => self.plus(y, 1.0),
             Unary::Ln => self.graph.unary(Unary::Reciprocal, a),
@@ -335,7 +321,8 @@ impl Reverse<'_> {
                 self.graph.binary(Binary::Subtract, one, square)
             }
             Unary::Abs => self.graph.unary(Unary::Sign, a),
-            Unary::Sign | Unary::Floor => return None,
+            // The last is made by the gradient alone.
+            Unary::Sign | Unary::Floor | Unary::RootSlope => return None,
             Unary::Softplus => self.graph.unary(Unary::Sigmoid, a),
             Unary::Sigmoid => {
                 let one = self.graph.scalar(1.0);

@@ -41,9 +41,10 @@ pub use problem::Cost;
 use crate::error::Error;
 pub use crate::objective::Bounds;
 use graph::{Graph, Id};
+use problem::Sizes;
 use std::fmt;
 use std::panic::Location;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Records an expression of so many coordinates in a box that was made at a place in the source.
 type Recording =
@@ -75,6 +76,8 @@ pub struct Expression {
     recording: Arc<Recording>,
     /// The place in the source where it was made.
     place: &'static Location<'static>,
+    /// The sizes of its program, once they are known in some number of dimensions.
+    sizes: Arc<Mutex<Option<Sizes>>>,
 }
 
 /// An expression recorded for a number of coordinates.
@@ -117,6 +120,7 @@ impl Expression {
             // The recording begins where the closure was compiled: in a notebook every cell has thread-local data of its own.
             recording: Arc::new(move |dimension, bounds, place| array::record(dimension, bounds, place, &closure)),
             place: Location::caller(),
+            sizes: Arc::default(),
         }
     }
 
@@ -169,7 +173,7 @@ impl Expression {
     /// If an operation does not fit, the result is not a scalar, or the box or the range is none. The message is one line: the operation,
     /// the shapes, and the place in the source.
     pub fn check(&self, dimension: usize) -> Result<(), Error> {
-        self.record(dimension).map(|_| ())
+        self.sizes(dimension).map(|_| ())
     }
 
     /// Runs the closure.

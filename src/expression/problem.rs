@@ -8,7 +8,7 @@ use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, Uniform};
 use std::fmt::{self, Write};
 use std::hash::{DefaultHasher, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 impl Source for Expression {
     fn name(&self) -> &str {
@@ -42,17 +42,14 @@ impl Source for Expression {
 
     fn workspace(&self, dimension: usize, stride: usize, block: usize) -> usize {
         // An expression that cannot be recorded is refused before there is anything to plan.
-        let registers = self.program::<f64>(dimension).map_or(0, |program| program.registers);
+        let registers = self.sizes(dimension).map_or(0, |sizes| sizes.registers);
         (dimension + registers) * block + stride
     }
 
     /// The constants, the lists and the matrices of the program, and once more while they are made.
     fn data_bytes(&self, dimension: usize, scalar: usize) -> u64 {
-        self.program::<f64>(dimension).map_or(0, |program| {
-            let numbers =
-                program.constants.len() + program.matrices.iter().map(|matrix| matrix.data.len()).sum::<usize>();
-            (2 * numbers * scalar.max(size_of::<f64>()) + 4 * program.lists.len()) as u64
-        })
+        self.sizes(dimension)
+            .map_or(0, |Sizes { numbers, places, .. }| (2 * numbers * scalar.max(size_of::<f64>()) + 4 * places) as u64)
     }
 
     fn kernel_f32(&self, dimension: usize, _: u64, _: &dyn Fn() -> bool) -> Result<Arc<dyn Kernel<f32>>, Error> {
@@ -85,6 +82,18 @@ pub struct Cost {
     pub bytes: usize,
 }
 
+/// The sizes of the program in a number of dimensions, in any precision.
+#[derive(Clone, Copy)]
+pub(super) struct Sizes {
+    dimension: usize,
+    registers: usize,
+    /// Constants, alone and in matrices.
+    numbers: usize,
+    /// Places in lists.
+    places: usize,
+    cost: Cost,
+}
+
 /// The most coordinates that are evaluated at a time.
 const BLOCK: usize = 1 << 20;
 
@@ -97,8 +106,27 @@ impl Expression {
     /// # Errors
     /// As [`Expression::check`] has them.
     pub fn cost(&self, dimension: usize) -> Result<Cost, Error> {
+        self.sizes(dimension).map(|sizes| sizes.cost)
+    }
+
+    /// The sizes of the program. Those for the last number of dimensions are kept.
+    pub(super) fn sizes(&self, dimension: usize) -> Result<Sizes, Error> {
+        self.check_numbers(dimension)?;
+        // Not held while the closure runs, which may ask for sizes itself.
+        let known = *self.sizes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sizes) = known.filter(|sizes| sizes.dimension == dimension) {
+            return Ok(sizes);
+        }
         let program = self.program::<f64>(dimension)?;
-        Ok(Cost { operations: program.operations, bytes: program.bytes() })
+        let sizes = Sizes {
+            dimension,
+            registers: program.registers,
+            numbers: program.constants.len() + program.matrices.iter().map(|matrix| matrix.data.len()).sum::<usize>(),
+            places: program.lists.len(),
+            cost: Cost { operations: program.operations, bytes: program.bytes() },
+        };
+        *self.sizes.lock().unwrap_or_else(PoisonError::into_inner) = Some(sizes);
+        Ok(sizes)
     }
 
     /// An estimate of the smallest and the largest value f in the box, for points of `dimension` coordinates: those of 64 to 4096 points drawn

@@ -95,9 +95,9 @@ impl<R: Real> Best<R> {
         }
     }
 
-    /// Coordinate i of the points begins at `i * stride` of `x`.
+    /// The same without a register: coordinate i of the points begins at `i * stride` of `x`.
     #[inline(never)]
-    fn take(&mut self, values: &[R], x: &[R], stride: usize) {
+    pub(super) fn take(&mut self, values: &[R], x: &[R], stride: usize) {
         for (lane, &value) in values.iter().enumerate() {
             if value < self.value {
                 self.value = value;

@@ -28,6 +28,9 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct Problem(Arc<dyn Source>);
 
+/// A kernel, or the reason why there is none.
+type Built<R> = Result<Arc<dyn Kernel<R>>, Error>;
+
 impl Problem {
     pub(crate) fn new(source: impl Source) -> Self {
         Self(Arc::new(source))
@@ -127,9 +130,18 @@ impl Problem {
     ///
     /// # Errors
     /// [`Error::Interrupted`] as soon as an interrupt is requested; others if there is no kernel in so many dimensions.
-    pub(crate) fn kernel<R: Kernels>(&self, dimension: usize, seed: u64) -> Result<Arc<dyn Kernel<R>>, Error> {
+    pub(crate) fn kernel<R: Kernels>(&self, dimension: usize, seed: u64) -> Built<R> {
         self.check(dimension)?;
         R::kernel(&*self.0, dimension, seed, &interrupt::requested)
+    }
+
+    /// The kernels by seed. An objective that is not drawn has one for all of them.
+    ///
+    /// # Errors
+    /// As [`Problem::kernel`].
+    pub(crate) fn kernels<R: Kernels>(&self, dimension: usize) -> Result<impl Fn(u64) -> Built<R> + Sync, Error> {
+        let shared = if self.is_drawn() { None } else { Some(self.kernel::<R>(dimension, 0)?) };
+        Ok(move |seed| shared.clone().map_or_else(|| self.kernel(dimension, seed), Ok))
     }
 
     /// See [`Source::fingerprint`].

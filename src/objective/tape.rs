@@ -1,9 +1,9 @@
 //! Objectives known by their operations on dfdx's tape, as kernels.
 
-use super::kernel::{Best, Job, Kernel, Update, Workspace};
+use super::kernel::{Job, Kernel, Update, Workspace};
 use super::{Kernels, Objective};
 use crate::error::Error;
-use crate::simd::{Panel, Panels, Real};
+use crate::simd::Panels;
 use crate::squash::{squash_panel, squash_slope};
 use dfdx::prelude::*;
 use send_wrapper::SendWrapper;
@@ -36,27 +36,26 @@ where
     }
 
     fn apply(&self, job: Job<'_, R>) {
-        let Job { y: Panel { rows, points, stride, .. }, values, map, update, best, .. } = job;
+        let Job { mut y, values, map, update, best, .. } = job;
+        let (points, stride) = (y.points, y.stride);
         let Update::Gradient { factor } = update else { unreachable!("this kernel is for gradients alone") };
-        debug_assert_eq!((points, rows.len()), (N, D * stride), "one panel holds all points");
-        squash_panel::<R>(rows, stride, map);
+        debug_assert_eq!((points, y.rows.len()), (N, D * stride), "one panel holds all points");
+        squash_panel::<R>(y.rows, stride, map);
         let mut packed = Vec::with_capacity(N * D);
         for point in 0..N {
-            packed.extend(rows.chunks_exact(stride).map(|row| row[point]));
+            packed.extend(y.rows.chunks_exact(stride).map(|row| row[point]));
         }
-        let x = self.device.tensor_from_vec(packed.clone(), (Const::<N>, Const::<D>));
+        let x = self.device.tensor_from_vec(packed, (Const::<N>, Const::<D>));
         let found = self.objective.values(x.leaky_trace());
         found.copy_into(values);
-        take_best(values, &packed, D, best);
+        best.take(values, y.rows, stride);
         let slopes = found.sum::<Rank0, _>().backward().get(&x).as_vec();
-        for (i, row) in rows.chunks_exact_mut(stride).enumerate() {
+        for (i, row) in y.rows.chunks_exact_mut(stride).enumerate() {
             for (x, slopes) in row.iter_mut().zip(slopes.chunks_exact(D)) {
                 *x = R::of(factor) * slopes[i] * squash_slope(*x, map);
             }
-            // The padding goes the way of the last point.
-            let last = row[N - 1];
-            row[N..].fill(last);
         }
+        y.fill(|last| last);
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -77,15 +76,5 @@ where
 
     fn stride(&self, points: usize) -> usize {
         points.max(Panels::<R>::stride(points)).next_multiple_of(R::BLOCK)
-    }
-}
-
-/// Takes the point of the smallest of `values` if it is below the best so far. Points are the rows of `x`.
-fn take_best<R: Real>(values: &[R], x: &[R], dimension: usize, best: &mut Best<R>) {
-    for (&value, x) in values.iter().zip(x.chunks_exact(dimension)) {
-        if value < best.value {
-            best.value = value;
-            best.x.copy_from_slice(x);
-        }
     }
 }

@@ -5,10 +5,8 @@ use crate::descent::{Found, Progress, Step};
 use crate::element::Element;
 use crate::error::Error;
 use crate::experiment::{Start, step};
-use crate::objective::Kernel;
 use crate::simd::Real;
 use rayon::prelude::*;
-use std::sync::Arc;
 
 /// Iterations that a run takes at a time: enough that loading its parameters into the cache pays.
 const STRIDE: u64 = 256;
@@ -27,8 +25,9 @@ pub(super) struct Cores<R: Real> {
 impl<R: Element> Cores<R> {
     pub(super) fn new(batch: &Batch<'_>) -> Result<Self, Error> {
         let (problem, dimensions) = (&batch.problem, batch.dimensions);
+        let kernels = problem.kernels::<R>(dimensions.d)?;
         let draw = |&seed: &u64| {
-            let kernel: Arc<dyn Kernel<R>> = problem.kernel(dimensions.d, seed)?;
+            let kernel = kernels(seed)?;
             let start: Start<R> = dimensions.draw(seed, batch.settings.initialization);
             Ok((start, kernel))
         };

@@ -51,6 +51,11 @@ impl Sweep {
     /// # Errors
     /// If a setting is outside its range, the backend cannot be used, or a single run does not fit into its memory.
     pub fn plan<R: Real>(&self, backend: Backend) -> Result<Plan, Error> {
+        self.plan_and_demands::<R>(backend).map(|(plan, _)| plan)
+    }
+
+    /// The plan, and the memory that each optimizer asks for.
+    fn plan_and_demands<R: Real>(&self, backend: Backend) -> Result<(Plan, Vec<Demand>), Error> {
         let Dimensions { n, k, widths, d } = self.dimensions;
         widths.validate()?;
         if [n, k, d].contains(&0) {
@@ -91,10 +96,11 @@ impl Sweep {
                     remedy: "take a smaller d or n, or f32 instead of f64",
                 })?;
             needed = needed.max(largest);
-            Ok(batches)
+            Ok((batches, demand))
         };
-        let batches = self.optimizers.iter().map(split).collect::<Result<_, Error>>()?;
-        Ok(Plan { backend, available, needed, batches })
+        let split = self.optimizers.iter().map(split).collect::<Result<Vec<_>, Error>>()?;
+        let (batches, demands) = split.into_iter().unzip();
+        Ok((Plan { backend, available, needed, batches }, demands))
     }
 
     /// Finds out before anything is allocated whether the traces of all runs, and as many runs as there are threads, each of
@@ -103,11 +109,10 @@ impl Sweep {
     /// # Errors
     /// If a setting is outside its range, or they do not fit.
     pub fn ensure_room<R: Real>(&self) -> Result<(), Error> {
-        let Plan { available, .. } = self.plan::<R>(Backend::Cpu)?;
+        let (Plan { available, .. }, demands) = self.plan_and_demands::<R>(Backend::Cpu)?;
         // A single run takes this thread, and starts no others.
         let threads = if self.len() > 1 { rayon::current_num_threads().min(self.len()) as u64 } else { 1 };
-        for &optimizer in &self.optimizers {
-            let Demand { run, seed } = on_the_cores::<R>(&self.problem, self.dimensions, optimizer, &self.settings);
+        for (&optimizer, Demand { run, seed }) in self.optimizers.iter().zip(demands) {
             let mut needed = run.saturating_add(seed).saturating_mul(threads);
             if self.len() == 1 {
                 needed = needed.saturating_add(state_bytes::<R>(self.dimensions, optimizer));

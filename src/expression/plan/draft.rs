@@ -41,7 +41,6 @@ pub(super) struct Draft {
 pub(super) struct DraftPass {
     pub len: usize,
     pub whole: bool,
-    pub nodes: Vec<Id>,
     pub drafts: Vec<Draft>,
 }
 

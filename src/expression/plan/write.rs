@@ -10,9 +10,10 @@ use std::collections::HashMap;
 impl Planner<'_> {
     /// The passes, with their instructions.
     pub(super) fn draft(&mut self) -> Vec<DraftPass> {
-        // Of each stage and length the nodes that are computed together.
-        let mut groups: HashMap<(usize, usize, bool), usize> = HashMap::new();
-        let mut passes: Vec<(usize, DraftPass)> = Vec::new();
+        // The pass of each stage and length whose nodes are computed together.
+        let mut groups: HashMap<(usize, usize), usize> = HashMap::new();
+        // Stage, length, whether its node is computed as a whole, and nodes.
+        let mut passes: Vec<(usize, usize, bool, Vec<Id>)> = Vec::new();
         for index in 0..self.kinds.len() {
             let id = Id(index as u32);
             let Some(kind) = self.kinds[index] else { continue };
@@ -34,29 +35,24 @@ impl Planner<'_> {
                 continue;
             }
             let (stage, len) = (self.stages[index], self.space(id));
-            let pass = DraftPass { len, whole, nodes: Vec::new(), drafts: Vec::new() };
             if whole {
-                passes.push((stage, DraftPass { nodes: vec![id], ..pass }));
+                passes.push((stage, len, true, vec![id]));
                 continue;
             }
-            let place = *groups.entry((stage, len, whole)).or_insert_with(|| {
-                passes.push((stage, pass));
+            let place = *groups.entry((stage, len)).or_insert_with(|| {
+                passes.push((stage, len, false, Vec::new()));
                 passes.len() - 1
             });
-            passes[place].1.nodes.push(id);
+            passes[place].3.push(id);
         }
-        passes.sort_by_key(|&(stage, _)| stage);
+        passes.sort_by_key(|&(stage, ..)| stage);
         let mut drafted = Vec::with_capacity(passes.len());
-        for (stage, mut pass) in passes {
-            let nodes = std::mem::take(&mut pass.nodes);
-            let mut writer =
-                Writer { planner: self, stage, len: pass.len, drafts: Vec::new(), found: HashMap::new(), next: 0 };
-            for &id in &nodes {
-                if pass.whole { writer.whole(id) } else { writer.node(id) }
+        for (stage, len, whole, nodes) in passes {
+            let mut writer = Writer { planner: self, stage, len, drafts: Vec::new(), found: HashMap::new(), next: 0 };
+            for id in nodes {
+                if whole { writer.whole(id) } else { writer.node(id) }
             }
-            pass.drafts = writer.drafts;
-            pass.nodes = nodes;
-            drafted.push(pass);
+            drafted.push(DraftPass { len, whole, drafts: writer.drafts });
         }
         drafted
     }
