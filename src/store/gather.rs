@@ -25,7 +25,7 @@ pub struct Gathered {
 }
 
 /// The bytes that a run takes without its trace and its coordinates, in memory and as a row.
-const RUN: u64 = 2048;
+const RUN: u64 = 3072;
 
 /// The part of the free memory that traces are held in at once. A table takes more than what it is made of.
 const HELD: u64 = 16;
