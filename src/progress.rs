@@ -25,7 +25,7 @@ const DISPLAYS: &str = "OVERPARAM_DISPLAYS";
 /// An escape sequence that no terminal knows. The name follows, and after a blank the text.
 const DISPLAY: &str = "\u{1b}]overparam-display ";
 
-/// Set by the notebook kernel evcxr in the process that runs the cells.
+/// Set by the kernel evcxr in the process that runs the cells of a notebook.
 const NOTEBOOK: &str = "EVCXR_IS_RUNTIME";
 
 /// A bar over `total` steps on standard error. Messages set on it say what runs now.
@@ -153,7 +153,8 @@ pub(crate) fn say(line: &str) -> io::Result<()> {
     if in_notebook() { writeln!(io::stdout(), "{line}") } else { writeln!(io::stderr(), "{line}") }
 }
 
-fn in_notebook() -> bool {
+/// True in the process that runs the cells of a notebook.
+pub(crate) fn in_notebook() -> bool {
     std::env::var_os(NOTEBOOK).is_some()
 }
 

@@ -250,3 +250,87 @@ fn numbers(table: &DataFrame, name: &str) -> PolarsResult<Vec<f64>> {
 fn seeds(table: &DataFrame) -> PolarsResult<Vec<u64>> {
     Ok(table.column("seed")?.u64()?.iter().map(Option::unwrap_or_default).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::{Comparison, Dimensions, Protocol, Run, Stage};
+    use crate::objective::Function;
+
+    fn comparison(function: Function) -> Comparison {
+        let protocol = Protocol {
+            rates: vec![1.0],
+            iterations: 300,
+            seeds: 3,
+            equal_time: false,
+            dimensions: Dimensions { n: 4, d: 5, ..Dimensions::PAPER },
+            ..Protocol::paper()
+        };
+        protocol.compare(function, &|_: Stage, _: &Run| {}).unwrap()
+    }
+
+    #[test]
+    fn the_files_of_a_comparison_say_what_it_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let comparisons = [Function::Sphere, Function::Rastrigin].map(comparison);
+        let mut summary = comparisons[0].summary().unwrap();
+        summary.vstack_mut(&comparisons[1].summary().unwrap()).unwrap();
+        trace::write(&summary, &folder.path().join("summary.parquet"), "").unwrap();
+        for comparison in &comparisons {
+            let path = folder.path().join(format!("traces/{}.parquet", comparison.problem));
+            trace::write(&comparison.traces().unwrap(), &path, "").unwrap();
+        }
+        let report = Report::read(folder.path()).unwrap();
+        assert_eq!(report.contests.len(), 2);
+        for (contest, comparison) in report.contests.iter().zip(&comparisons) {
+            assert_eq!(contest.function, comparison.problem.name());
+            assert!(contest.same_start());
+            for (optimizer, entries) in Optimizer::ALL.into_iter().zip(contest.both()) {
+                let runs: Vec<&Run> = comparison.timed(optimizer).collect();
+                assert_eq!(entries.len(), runs.len());
+                for (entry, run) in entries.iter().zip(runs) {
+                    let twin = comparison.timed(Optimizer::Shallow).find(|twin| twin.seed == run.seed).unwrap();
+                    let first = twin.samples[0].min;
+                    let seconds = run.seconds_to(first + CONVERGED * (twin.best - first)).unwrap_or(f64::INFINITY);
+                    let expected = Entry {
+                        seed: run.seed,
+                        rate: 1.0,
+                        start: first,
+                        best: run.best,
+                        pace: run.seconds / run.iterations as f64,
+                        seconds,
+                    };
+                    assert_eq!(*entry, expected);
+                }
+            }
+            let lower = |seed: &u64| {
+                let [shallow, deep] =
+                    Optimizer::ALL.map(|of| comparison.timed(of).find(|run| run.seed == *seed).unwrap().best);
+                deep < shallow
+            };
+            assert_eq!(contest.wins(), [0, 1, 2].iter().filter(|&seed| lower(seed)).count());
+        }
+        let minima = report.minima().unwrap();
+        assert_eq!(numbers(&minima, "deep, median").unwrap()[1], report.contests[1].medians()[1]);
+        assert_eq!(report.times().unwrap().height(), 2);
+        assert_eq!(report.count(|contest| contest.function == "sphere"), "1 of 2: sphere");
+        // All traces in one table, by name.
+        let all = trace::read_folder(&folder.path().join("traces")).unwrap();
+        assert_eq!(all.height(), comparisons.iter().map(|one| one.traces().unwrap().height()).sum::<usize>());
+        assert_eq!(texts(&all, "function").unwrap()[0], "rastrigin");
+        let empty = tempfile::tempdir().unwrap();
+        assert!(trace::read_folder(empty.path()).unwrap_err().to_string().contains("there is none"));
+    }
+
+    #[test]
+    fn medians_leave_out_what_is_no_number() {
+        for (values, expected) in [
+            (&[3.0, f64::NAN, 1.0][..], 2.0),
+            (&[f64::INFINITY, 1.0, 2.0], 2.0),
+            (&[1.0, f64::INFINITY, f64::INFINITY], f64::INFINITY),
+        ] {
+            assert_eq!(median(values), expected);
+        }
+        assert!(median(&[]).is_nan() && lowest(&[f64::NAN]).is_nan());
+    }
+}

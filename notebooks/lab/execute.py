@@ -20,8 +20,8 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 
 HERE = Path(__file__).resolve().parent
 NOTEBOOKS = HERE.parent
-# A first cell may compile Polars and dfdx.
-TIMEOUT = 3600
+# Seconds for a cell; a first one compiles the crate if its sources have changed.
+TIMEOUT = 600
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 # evcxr colors every letter of the code in an error by itself.
 SAME_COLOR = re.compile(r"(\x1b\[[0-9;]+m)([^\x1b]*)\x1b\[0m\1")
@@ -57,6 +57,19 @@ def calm(line):
     while (shorter := SAME_COLOR.sub(r"\1\2", line)) != line:
         line = shorter
     return line
+
+
+def text_of(notebook):
+    """The notebook as a file, with one line an output: a figure's data on a line each would be several times as large."""
+    text = json.dumps(notebook, ensure_ascii=False, indent=1)
+    for cell in notebook["cells"]:
+        for found in cell.get("outputs", []):
+            for mime, data in found.get("data", {}).items():
+                if mime.endswith("+json"):
+                    loose = json.dumps(data, ensure_ascii=False, indent=1)
+                    deep = loose.replace("\n", "\n" + " " * 6)
+                    text = text.replace(deep, json.dumps(data, ensure_ascii=False, separators=(",", ":")))
+    return text + "\n"
 
 
 def execute(path, output):
@@ -103,15 +116,7 @@ def execute(path, output):
                 problems.append(f"on standard error: {found.text.strip()}")
     problem = ANSI.sub("", "\n".join(problems)) or problem
     notebook.metadata["kernelspec"] = {"display_name": "Rust (overparam)", "language": "rust", "name": "overparam"}
-    # One line an output: a figure's data on a line each would be several times as large.
-    text = json.dumps(notebook, ensure_ascii=False, indent=1)
-    for cell in notebook.cells:
-        for found in cell.get("outputs", []):
-            for mime, data in found.get("data", {}).items():
-                if mime.endswith("+json"):
-                    loose = json.dumps(data, ensure_ascii=False, indent=1)
-                    deep = loose.replace("\n", "\n" + " " * 6)
-                    text = text.replace(deep, json.dumps(data, ensure_ascii=False, separators=(",", ":")))
+    text = text_of(notebook)
     size = len(text.encode())
     if size > MAXIMUM_BYTES and not problem:
         problem = f"{size} bytes with its outputs, more than {MAXIMUM_BYTES}"
@@ -119,7 +124,7 @@ def execute(path, output):
     if not problem or output:
         destination.parent.mkdir(parents=True, exist_ok=True)
         temporary = destination.with_suffix(".part")
-        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
         os.replace(temporary, destination)
     return seconds, size, problem
 

@@ -65,6 +65,8 @@ export OVERPARAM_CARGO OVERPARAM_CARGO_HOME=${CARGO_HOME:-$HOME/.cargo} CARGO_HO
 mkdir -p "$CARGO_HOME/bin"
 ln -sfn "$project/notebooks/lab/cargo.py" "$CARGO_HOME/bin/cargo"
 printf ':cache 1000\n:build_env CARGO_HOME=%s\n' "$OVERPARAM_CARGO_HOME" >"$lab/config/init.evcxr"
+# A variable that is gone again: rust-analyzer reads the standard library for it now rather than in the first cell.
+echo 'let warm = String::new(); drop(warm);' >"$lab/config/prelude.rs"
 
 # evcxr refreshes a kernel spec that it finds where it would install one. It shall find none.
 export JUPYTER_PATH=$lab/jupyter/none

@@ -42,6 +42,8 @@ class Kernel:
         self.client.wait_for_ready(timeout=60)
 
     def begin(self, code):
+        # The number of times that a display has changed.
+        self.updates = 0
         self.request = self.client.execute(code)
 
     def run(self, code):
@@ -59,6 +61,7 @@ class Kernel:
             if message["parent_header"].get("msg_id") != self.request:
                 continue
             content = message["content"]
+            self.updates += message["msg_type"] == "update_display_data"
             text += content.get("text", "") + content.get("evalue", "") + content.get("data", {}).get("text/plain", "")
             if until and until in text:
                 return text
@@ -185,6 +188,7 @@ def interrupts(temporary):
     kernel.run(f"{LOAD}\nlet number = 41;")
     kernel.begin(LONG)
     good &= expect("progress in a cell", kernel.finish(until="finished runs are kept in"), "0% 0/", " a second, ", " left")
+    good &= expect("in place", "updates" if kernel.updates > 3 else "", "updates")
     kernel.interrupt()
     text = kernel.finish()
     kept = re.search(r"interrupted: (\d+) of (\d+) runs kept", text)

@@ -1,15 +1,13 @@
 //! Interrupts in a notebook: the signal that Jupyter sends to the process that runs the cells, and the cell that it is for.
 
 use super::REQUESTED;
+use crate::progress::in_notebook;
 use signal_hook::consts::SIGINT;
 use signal_hook::iterator::Signals;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
-
-/// Set by the notebook kernel evcxr in the process that runs the cells.
-const NOTEBOOK: &str = "EVCXR_IS_RUNTIME";
 
 /// A request that nothing has looked for after this time ends the process, as does a second one before.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -24,11 +22,8 @@ static NOTICED: AtomicBool = AtomicBool::new(false);
 pub(super) fn watch() {
     static WATCHED: Once = Once::new();
     WATCHED.call_once(|| {
-        if std::env::var_os(NOTEBOOK).is_none() {
-            return;
-        }
-        // Without it an interrupt ends the process, as it does where this library is not loaded.
-        if let Ok(signals) = Signals::new([SIGINT]) {
+        // Without a thread that waits for it, an interrupt ends the process, as it does where this library is not loaded.
+        if let Some(signals) = in_notebook().then(|| Signals::new([SIGINT]).ok()).flatten() {
             let _ = thread::Builder::new().spawn(move || respond(signals));
         }
     });
