@@ -108,6 +108,7 @@ test-sanitizers: set-up ## Run the GPU kernels' source on the CPU under the C co
 .PHONY: lint
 lint: set-up ## Format, clippy with and without the program, rustdoc, warnings being errors
 	$(CARGO) fmt --all --check
+	rustfmt --edition 2024 --check notebooks/library/build.rs notebooks/library/lib.rs
 	$(CARGO) clippy $(RELEASE) --workspace --all-targets -- -D warnings
 	$(CARGO) clippy $(RELEASE) --no-default-features --lib --examples -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(RELEASE) --workspace --no-deps

@@ -74,9 +74,10 @@ fn provide() -> io::Result<()> {
 
 /// The files that cargo has named, a message a line.
 fn files(messages: &str) -> impl Iterator<Item = PathBuf> {
-    messages.lines().filter_map(|line| line.split_once("\"filenames\":[")?.1.split_once(']')).flat_map(|(list, _)| {
-        list.split(',').map(|name| PathBuf::from(name.trim_matches('"'))).collect::<Vec<_>>()
-    })
+    messages
+        .lines()
+        .filter_map(|line| line.split_once("\"filenames\":[")?.1.split_once(']'))
+        .flat_map(|(list, _)| list.split(',').map(|name| PathBuf::from(name.trim_matches('"'))).collect::<Vec<_>>())
 }
 
 /// Links `file` to `at`, or copies it where that cannot be.
