@@ -41,15 +41,26 @@ fn provide() -> io::Result<()> {
             println!("cargo::rerun-if-changed={}", project.join(source).display());
         }
     }
-    let mut cargo = Command::new(variable("CARGO")?);
-    cargo
-        .current_dir(&project)
-        .args(["rustc", "--release", "--locked", "--package", "overparam-shared", "--lib", "--crate-type", "dylib"])
-        .args(["--message-format", "json-render-diagnostics", "--", "-Cprefer-dynamic"])
-        .stderr(Stdio::inherit());
-    FOREIGN.iter().for_each(|name| _ = cargo.env_remove(name));
-    let built = cargo.output()?;
+    let build = || {
+        let mut cargo = Command::new(variable("CARGO")?);
+        cargo
+            .current_dir(&project)
+            .args(["rustc", "--release", "--locked", "--package", "overparam-shared", "--lib", "--crate-type", "dylib"])
+            .args(["--message-format", "json-render-diagnostics", "--", "-Cprefer-dynamic"])
+            .stdin(Stdio::null());
+        FOREIGN.iter().for_each(|name| _ = cargo.env_remove(name));
+        Ok::<_, io::Error>(cargo)
+    };
+    let mut built = build()?.output()?;
     if !built.status.success() {
+        // What incremental builds leave cannot always be linked into one library (rust-lang/rust#81280).
+        built = build()?.env("CARGO_INCREMENTAL", "0").output()?;
+    }
+    if !built.status.success() {
+        let said = String::from_utf8_lossy(&built.stderr);
+        for line in said.lines().filter(|line| !line.trim_start().starts_with("Compiling ")) {
+            println!("cargo::error={line}");
+        }
         return Err(io::Error::other(format!("{} could not be built: run `make kernel` there", project.display())));
     }
     // The compiler of a cell reads the descriptions of all crates in the library.
