@@ -25,7 +25,7 @@ const EVERY: Duration = Duration::from_secs(2);
 const FOLDER: &str = "OVERPARAM_DATA";
 
 impl Protocol {
-    /// [`Protocol::compare`] with its progress shown: a bar on a terminal, a line now and then in a notebook or a log.
+    /// [`Protocol::compare`] with its progress shown: a bar on a terminal, a line that changes in a notebook, a line now and then in a log.
     ///
     /// Finished runs are kept in a file below `data/unfinished` until all are done: after an interruption, the same call goes
     /// on from there.
