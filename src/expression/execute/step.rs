@@ -2,8 +2,8 @@
 
 use super::functions::*;
 use super::split;
-use crate::expression::operation::{Reduction, Unary};
 use crate::expression::plan::{Code, Instruction, Place, Program};
+use crate::graph::operation::{Reduction, Unary};
 use crate::simd::elementary::sign;
 use crate::simd::{Lanes, Real, Simd};
 
