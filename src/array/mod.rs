@@ -6,7 +6,7 @@ mod reductions;
 
 pub use parts::pairs;
 
-use crate::graph::{Graph, Id, Op};
+use crate::graph::{Graph, Id};
 use std::cell::RefCell;
 use std::fmt;
 use std::panic::Location;
@@ -244,12 +244,6 @@ impl Array {
         self.shape
     }
 
-    /// An undefined array, with the error `text`.
-    #[track_caller]
-    pub(crate) fn refused(self, text: String) -> Self {
-        self.wrong(text)
-    }
-
     /// The number of elements.
     #[expect(clippy::len_without_is_empty, reason = "an array has at least one element")]
     pub fn len(self) -> usize {
@@ -320,11 +314,8 @@ impl Array {
         let len = self.shape.len();
         RECORDERS.with_borrow(|recorders| {
             let recorder = recorders.iter().find(|recorder| recorder.id == self.recording)?;
-            match recorder.graph.op(self.node) {
-                Op::Scalar(bits) => Some(vec![f64::from_bits(*bits); len]),
-                Op::Data(values) => Some(values.0.to_vec()),
-                _ => None,
-            }
+            let values = recorder.graph.known(self.node)?;
+            Some(if let [value] = values[..] { vec![value; len] } else { values })
         })
     }
 }
