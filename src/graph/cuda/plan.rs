@@ -92,8 +92,10 @@ impl<'a> Planner<'a> {
         planner
     }
 
-    pub(super) fn nodes(&self) -> impl Iterator<Item = Id> + use<> {
-        (0..self.graph.nodes().len()).map(|index| Id(index as u32))
+    /// The nodes that value and gradient are computed from.
+    fn nodes(&self) -> impl Iterator<Item = Id> + use<> {
+        let needed = self.graph.needed(&[self.value, self.slope]);
+        (0..needed.len()).filter(move |&index| needed[index]).map(|index| Id(index as u32))
     }
 
     fn accesses(&self, id: Id) -> Vec<(Id, Access)> {

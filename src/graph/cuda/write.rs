@@ -302,8 +302,11 @@ impl<'a> Writer<'a> {
         name
     }
 
-    /// A variable with this index.
+    /// A variable with this index, where it is not one already.
     fn index(&mut self, value: String) -> String {
+        if value.chars().all(|c| c.is_ascii_alphanumeric()) {
+            return value;
+        }
         if let Some(name) = self.found(None, &value) {
             return name;
         }
@@ -369,6 +372,8 @@ impl<'a> Writer<'a> {
                     return self.at(*a, ONLY);
                 }
                 let place = match indices {
+                    Indices::Slice { start, .. } if index == ONLY => start.to_string(),
+                    Indices::Slice { start: 0, step: 1 } => index.to_owned(),
                     Indices::Slice { start, step: 1 } => format!("{start} + {index}"),
                     Indices::Slice { start, step } => format!("{start} + ({step}) * {index}"),
                     Indices::Repeat { each } => format!("{index} / {each}"),
@@ -415,8 +420,8 @@ impl<'a> Writer<'a> {
     fn scattered(&mut self, sum: &str, part: Id, indices: &Indices, len: usize, index: &str) {
         let count = self.graph().len(part);
         if let &Indices::Slice { start, step } = indices {
-            self.open("");
-            let distance = self.index(format!("{index} - {start}"));
+            let distance = if start == 0 { index.to_owned() } else { format!("{index} - {start}") };
+            let distance = self.index(distance);
             let (place, whole) = match step {
                 1 => (distance, String::new()),
                 _ => {
@@ -428,7 +433,6 @@ impl<'a> Writer<'a> {
             self.open(format_args!("if ({whole}{place} >= 0 && {place} < {count})"));
             let value = self.at(part, &place);
             self.line(format_args!("{sum} += {value};"));
-            self.close();
             return self.close();
         }
         let [first, elements] = self.sources(indices, count, len);

@@ -6,6 +6,7 @@ use crate::descent::{ShallowStart, Squash};
 use crate::experiment::Widths;
 use crate::experiment::batch::{Trial, cpu};
 use crate::expression::{Array, Expression, tests};
+use crate::graph::cuda::{CudaSource, PARTS};
 use crate::objective::Function;
 use crate::rule::{LearningRate, Plateau};
 use bytemuck::cast_slice;
@@ -211,6 +212,15 @@ fn expressions_take_the_steps_of_the_cores() {
     let slope = Expression::new("slope", [-1.0, 1.0], |u| (u.sum() - 1.0).exp());
     for expression in [each, slope, Expression::new("constant", [-1.0, 1.0], |_| Array::scalar(2.0))] {
         agree::<f64>(&batch(&expression, Optimizer::Shallow, &settings), ONE_THREAD, TOLERANCES[1]);
+    }
+}
+
+/// What a function keeps of each point is a sum or two, and two numbers: what its gradient needs besides lies where the gradient will, or is computed again.
+#[test]
+fn the_sources_of_functions_keep_no_more_than_two_sums() {
+    for function in Function::ALL.into_iter().filter(|&function| function != Function::SpinGlass) {
+        let CudaSource { text, work, .. } = Problem::from(function).cuda(SMALL.d).unwrap().unwrap();
+        assert!(work <= 2 * PARTS + 2, "{function} keeps {work} numbers of each point: {text}");
     }
 }
 
