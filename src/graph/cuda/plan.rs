@@ -3,7 +3,7 @@
 use super::PARTS;
 use crate::graph::operation::{Binary, Unary};
 use crate::graph::{Graph, Id, Indices, Op};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What costs up to so much is rather computed again than kept: in additions.
 const CHEAP: usize = 24;
@@ -224,7 +224,7 @@ impl<'a> Planner<'a> {
     /// The nodes in memory that a root reads, each with whether it is read at the root's own element alone.
     fn reads(&self, root: Root, phase: usize) -> HashMap<Id, bool> {
         let mut found = HashMap::new();
-        let (mut open, mut seen) = (Vec::new(), std::collections::HashSet::new());
+        let (mut open, mut seen) = (Vec::new(), HashSet::new());
         match root {
             // What is kept is computed from its operands, though it may be in memory later.
             Root::Kept(id) => {
@@ -251,14 +251,14 @@ impl<'a> Planner<'a> {
     fn place(&mut self) {
         let phases = self.roots();
         let gradient = phases.iter().position(|roots| roots.contains(&Root::Gradient)).unwrap_or(0);
-        // Where each node is read last, and which of them the gradient may take the place of.
-        let (mut last, mut is_apart): (HashMap<Id, usize>, HashMap<Id, bool>) = (HashMap::new(), HashMap::new());
+        // Where each node is read last, and those whose place the gradient may not take.
+        let (mut last, mut apart): (HashMap<Id, usize>, HashSet<Id>) = (HashMap::new(), HashSet::new());
         for (phase, roots) in phases.iter().enumerate() {
             for &root in roots {
                 for (id, same) in self.reads(root, phase) {
                     last.insert(id, phase);
                     if phase > gradient || phase == gradient && !(root == Root::Gradient && same) {
-                        is_apart.insert(id, true);
+                        apart.insert(id);
                     }
                 }
             }
@@ -272,7 +272,7 @@ impl<'a> Planner<'a> {
                 let end = last.get(&id).copied().unwrap_or(phase);
                 let is_partial = matches!(op, Op::Reduce(..));
                 let len = if is_partial { PARTS } else { self.graph.len(id) };
-                let fits = !is_partial && len == self.dimension && phase < gradient && !is_apart.contains_key(&id);
+                let fits = !is_partial && len == self.dimension && phase < gradient && !apart.contains(&id);
                 if fits && gradient_until.is_none_or(|until| until < phase) {
                     gradient_until = Some(end);
                     self.places.insert(id, Place::Gradient);
