@@ -1,8 +1,8 @@
 //! Objectives of one's own: array expressions, recorded once and evaluated at the speed of the built-in functions.
 //!
 //! The closure of an [`Expression`] runs once, when the number of coordinates is known, on [`Array`]s that record what is done to
-//! them. From the program that it leaves come the value and the gradient, in reverse mode, for all points of a panel at the width of the
-//! processor's registers.
+//! them. From the graph that it leaves come the value and the gradient, in reverse mode: as a program for all points of a panel at the width
+//! of the processor's registers, and as CUDA source for batches on a GPU.
 //!
 //! ```
 //! use overparam::prelude::*;

@@ -1,6 +1,6 @@
 //! Batches on a GPU: a block of threads a run, many iterations a launch, and what is recorded of them.
 //!
-//! The kernel is `descent.cu`, with the function's own source from beside its Rust file. It keeps a run's parameters in the
+//! The kernel is `descent.cu`, with the source of the objective, which its expression gives. It keeps a run's parameters in the
 //! block's shared memory, applies the learning-rate rule, and writes down what the trace keeps. What is here feeds it, and does
 //! not care what it runs on: the tests below run the same source on the host.
 
