@@ -34,6 +34,7 @@
 //! of gradient descent whose parameters no longer change ends early, and its trace is completed at the pace it had; runs of
 //! other update rules take all their iterations.
 
+mod array;
 pub mod descent;
 mod device;
 mod element;
@@ -41,6 +42,7 @@ pub mod error;
 pub mod experiment;
 pub mod expression;
 pub mod figure;
+mod graph;
 pub mod interrupt;
 mod memory;
 pub mod network;

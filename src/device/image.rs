@@ -46,7 +46,7 @@ pub(crate) struct Image<R> {
     pub gains: Vec<f64>,
     /// For every run the index of its couplings.
     pub seeds: Vec<i32>,
-    /// Those of all seeds, one after the other. For functions without any, one number that is not read.
+    /// Those of all seeds, one after the other, or the numbers that all runs share. For functions without any, one number that is not read.
     pub couplings: Vec<R>,
     /// Those of all runs, one after the other; weights are inputs × outputs.
     pub parameters: Vec<R>,

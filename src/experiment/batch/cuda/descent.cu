@@ -190,7 +190,7 @@ KERNEL descend(long long first, long long count, const double *settings, const d
   int slot = 0, settled = 0, diverged = 0;
   const double gain = gains[BLOCK], reciprocal = 1 / (settings[MAXIMUM] - settings[MINIMUM]);
   const Given given = {C(0.5 * (settings[LOWER] + settings[UPPER])), C(settings[UPPER] - settings[LOWER]),
-                       couplings + (long long)seeds[BLOCK] * (D * (D + 1LL) / 2 * D)};
+                       couplings + (long long)seeds[BLOCK] * (long long)DATA};
   FOR_EACH(i, PARAMETERS) own[i] = parameters[BLOCK * PARAMETERS + i];
   SYNC();
   long long iteration = first;

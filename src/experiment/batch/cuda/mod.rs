@@ -1,6 +1,6 @@
 //! Batches on a GPU: a block of threads a run, many iterations a launch, and what is recorded of them.
 //!
-//! The kernel is `descent.cu`, with the function's own source from beside its Rust file. It keeps a run's parameters in the
+//! The kernel is `descent.cu`, with the source of the objective, which its expression gives. It keeps a run's parameters in the
 //! block's shared memory, applies the learning-rate rule, and writes down what the trace keeps. What is here feeds it, and does
 //! not care what it runs on: the tests below run the same source on the host.
 
@@ -8,6 +8,8 @@
 mod host;
 #[cfg(test)]
 mod ptx;
+#[cfg(test)]
+mod samples;
 mod source;
 
 use super::demand::Demand;
@@ -18,11 +20,10 @@ use crate::element::Element;
 use crate::error::Error;
 use crate::experiment::{Dimensions, Start, begin};
 use crate::interrupt;
-use crate::objective::{Best, Problem};
+use crate::objective::{Best, Bounds, Problem};
 use crate::simd::{Panels, Real};
 use crate::squash::Map;
 use rayon::prelude::*;
-use source::block_bytes;
 pub(super) use source::ensure;
 use std::time::Instant;
 
@@ -68,7 +69,10 @@ impl<R: Element> Image<R> {
         };
         let drawn = seeds.par_iter().map(draw).collect::<Result<Vec<_>, Error>>()?;
         let of_runs = || index_of.iter().map(|&index| &drawn[index]);
-        let mut couplings: Vec<R> = drawn.iter().flat_map(|(_, _, couplings)| couplings).copied().collect();
+        let objective = source::objective(problem, dimensions.d)?;
+        let shared_data = objective.data.iter().map(|&number| R::of(number));
+        let mut couplings: Vec<R> =
+            drawn.iter().flat_map(|(_, _, couplings)| couplings).copied().chain(shared_data).collect();
         if couplings.is_empty() {
             couplings.push(R::ZERO);
         }
@@ -78,13 +82,17 @@ impl<R: Element> Image<R> {
             (run[progress::BEST_MEAN], run[progress::BEST]) = (f64::INFINITY, f64::INFINITY);
         }
         let plateau = source::plateau(settings.learning_rate)?;
-        let [lower, upper] = problem.bounds(dimensions.d).of(0).unwrap_or([0.0, 1.0]);
+        // An objective with bounds for each coordinate takes those in the unit cube.
+        let [lower, upper] = match problem.bounds(dimensions.d) {
+            Bounds::All(bounds) => bounds,
+            Bounds::Each(_) => [0.0, 1.0],
+        };
         let [minimum, maximum] = problem.lowest().ends(problem.range(dimensions.d)?);
         let patience = plateau.patience as f64;
         let rule =
             [plateau.factor, patience, plateau.threshold, plateau.floor, plateau.least_change, settings.gradient_scale];
         Ok(Self {
-            source: Source::new::<R>(batch, shared)?,
+            source: Source::new::<R>(batch, &objective, shared)?,
             settings: rule.into_iter().chain([lower, upper, minimum, maximum, f64::INFINITY]).collect(),
             gains: of_runs().map(|&(_, gain, _)| gain).collect(),
             seeds: index_of.iter().map(|&index| index as i32).collect(),
@@ -220,13 +228,18 @@ pub(super) fn demand<R: Real>(
     shared: usize,
 ) -> Result<Demand, Error> {
     let scalar = size_of::<R>();
-    let block = block_bytes::<R>(problem, dimensions, optimizer)?;
+    let objective = source::objective(problem, dimensions.d)?;
+    let block = source::words(dimensions, optimizer, &objective)? * scalar;
     let workspace = if block > shared { block } else { 0 };
     let numbers = progress::COUNT + SLOTS * SAMPLE + 1;
     let run =
         (dimensions.parameters(optimizer) + dimensions.d) * scalar + numbers * size_of::<f64>() + size_of::<i32>();
     Ok(Demand {
         run: (run + workspace) as u64,
-        seed: problem.device_scalars(dimensions.d).saturating_mul(scalar as u64),
+        // What all seeds share is counted for each of them.
+        seed: problem
+            .device_scalars(dimensions.d)
+            .saturating_add(objective.data.len() as u64)
+            .saturating_mul(scalar as u64),
     })
 }

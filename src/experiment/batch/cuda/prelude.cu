@@ -5,7 +5,7 @@
  *
  * Given from outside, as macros: SINGLE for float instead of double; N points of D dimensions; DEEP with K, H and L, the shape
  * of the network; CLAMP for projected descent; BOUNDED where a value below 0 is one that rounding put there; GLOBAL_MEMORY where a run does not fit into a block's shared memory;
- * BLOCK_WORDS, the scalars that a run works on; MOST_THREADS.
+ * BLOCK_WORDS, the scalars that a run works on; DATA, the numbers that each seed draws; MOST_THREADS.
  */
 
 #ifdef __CUDACC__
@@ -50,7 +50,8 @@ typedef double REAL;
 /* How many threads share a point where its coordinates are summed up. */
 #define PARTS 4
 
-/* The arguments of a function besides the points x (N x D, in the unit cube). */
+/* The arguments of a function besides the points x (N x D, in the unit cube); `couplings` are what its seed draws, or the numbers that it
+ * is made of. */
 typedef struct {
   REAL middle, width;
   const REAL *couplings;

@@ -1,10 +1,12 @@
 //! Every kernel compiles for GPUs: `make ptx` runs this with a compiler.
 
+use super::samples::expressions;
+use super::source::objective;
 use crate::descent::{Optimizer, Settings, Squash};
 use crate::device::Source;
 use crate::experiment::Dimensions;
 use crate::experiment::batch::{Batch, Trial};
-use crate::objective::Function;
+use crate::objective::{Function, Problem};
 use rayon::prelude::*;
 use std::process::Command;
 
@@ -15,21 +17,22 @@ const ARCHITECTURES: [&str; 2] = ["sm_80", "sm_90"];
 fn sources() -> Vec<(String, String)> {
     let trials = [Trial { rate: 1.0, seed: 0 }];
     let mut sources = Vec::new();
-    let mut add = |function: Function, optimizer, squash, shared| {
+    let mut add = |problem: Problem, optimizer, squash, shared| {
         let settings = Settings { squash, ..Settings::default() };
         let (dimensions, settings) = (Dimensions::PAPER, &settings);
-        let batch = Batch { problem: function.into(), dimensions, optimizer, settings, trials: &trials };
-        let name = format!("{function}-{optimizer}-{}-{shared}", squash.name());
-        sources.push((format!("{name}-f32"), Source::new::<f32>(&batch, shared).unwrap().text));
-        sources.push((format!("{name}-f64"), Source::new::<f64>(&batch, shared).unwrap().text));
+        let batch = Batch { problem, dimensions, optimizer, settings, trials: &trials };
+        let name = format!("{}-{optimizer}-{}-{shared}", batch.problem, squash.name());
+        let objective = objective(&batch.problem, dimensions.d).unwrap();
+        sources.push((format!("{name}-f32"), Source::new::<f32>(&batch, &objective, shared).unwrap().text));
+        sources.push((format!("{name}-f64"), Source::new::<f64>(&batch, &objective, shared).unwrap().text));
     };
-    for function in Function::ALL {
+    for problem in Function::ALL.into_iter().map(Problem::from).chain(expressions().iter().map(Problem::from)) {
         for optimizer in Optimizer::ALL {
-            add(function, optimizer, Squash::Sigmoid, usize::MAX);
+            add(problem.clone(), optimizer, Squash::Sigmoid, usize::MAX);
         }
     }
-    add(Function::Levy, Optimizer::Shallow, Squash::Clamp, usize::MAX);
-    add(Function::Levy, Optimizer::Deep, Squash::Sigmoid, 0);
+    add(Function::Levy.into(), Optimizer::Shallow, Squash::Clamp, usize::MAX);
+    add(Function::Levy.into(), Optimizer::Deep, Squash::Sigmoid, 0);
     sources
 }
 

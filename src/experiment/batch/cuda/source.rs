@@ -5,7 +5,8 @@ use crate::device::{Source, THREADS};
 use crate::error::Error;
 use crate::experiment::Dimensions;
 use crate::experiment::batch::Batch;
-use crate::objective::{CudaSource, Lowest, Problem};
+use crate::graph::cuda::CudaSource;
+use crate::objective::{Lowest, Problem};
 use crate::rule::{LearningRate, Plateau, Rule, Schedule};
 use crate::simd::Real;
 use std::fmt::Write;
@@ -18,11 +19,10 @@ impl Source {
     /// The kernel of a batch, in scalars `R`, where a block has `shared` bytes of shared memory.
     ///
     /// # Errors
-    /// If the function has not been written for a GPU.
-    pub(super) fn new<R: Real>(batch: &Batch<'_>, shared: usize) -> Result<Self, Error> {
-        let function = source(&batch.problem)?;
+    /// If the settings have not been written for a GPU.
+    pub(super) fn new<R: Real>(batch: &Batch<'_>, function: &CudaSource, shared: usize) -> Result<Self, Error> {
         ensure(batch.dimensions, batch.optimizer, batch.settings)?;
-        let words = words(batch.dimensions, batch.optimizer, function);
+        let words = words(batch.dimensions, batch.optimizer, function)?;
         let bytes = words * size_of::<R>();
         let global = bytes > shared;
         let Dimensions { n, k, widths, d } = batch.dimensions;
@@ -34,6 +34,8 @@ impl Source {
             ("H", widths.uniform().unwrap_or(1)),
             ("L", widths.layers()),
             ("D", d),
+            // What every seed draws, or nothing: then all share what there is.
+            ("DATA", batch.problem.device_scalars(d) as usize),
             ("BLOCK_WORDS", words),
             ("MOST_THREADS", THREADS as usize),
         ] {
@@ -51,7 +53,7 @@ impl Source {
                 let _ = writeln!(text, "#define {name}");
             }
         }
-        for part in [PRELUDE].iter().chain(function.parts).chain(&[DESCENT]) {
+        for part in [PRELUDE, &function.text, DESCENT] {
             text.push_str(part);
         }
         Ok(Self { text, bytes, global })
@@ -97,25 +99,30 @@ pub(super) fn plateau(rate: LearningRate) -> Result<Plateau, Error> {
     }
 }
 
-fn source(problem: &Problem) -> Result<CudaSource, Error> {
-    problem.cuda().ok_or_else(|| Error::Backend {
-        problem: format!("{problem} has not been written for it"),
-        remedy: "give its definition a CUDA source, or use the device cpu",
+/// The source of an objective.
+///
+/// # Errors
+/// If it is not defined in so many dimensions, or cannot be computed on a GPU.
+pub(super) fn objective(problem: &Problem, dimension: usize) -> Result<CudaSource, Error> {
+    problem.cuda(dimension)?.ok_or_else(|| Error::Backend {
+        problem: format!("{problem} has too many operations for a kernel in {dimension} dimensions"),
+        remedy: "use the device cpu",
     })
 }
 
 /// The scalars that a run moves and works on: what WORDS says in `descent.cu`, which checks it.
-fn words(dimensions: Dimensions, optimizer: Optimizer, function: CudaSource) -> usize {
+///
+/// # Errors
+/// If they are more than a kernel can count.
+pub(super) fn words(dimensions: Dimensions, optimizer: Optimizer, function: &CudaSource) -> Result<usize, Error> {
     let Dimensions { n, k, widths, d } = dimensions;
     let flow = if optimizer == Optimizer::Deep { (widths.layers() + 1) * n * k.max(widths.widest()) } else { 0 };
-    dimensions.parameters(optimizer) + flow + 2 * n * d + n + (function.work)(n, d)
-}
-
-/// The bytes that a run works on.
-pub(super) fn block_bytes<R: Real>(
-    problem: &Problem,
-    dimensions: Dimensions,
-    optimizer: Optimizer,
-) -> Result<usize, Error> {
-    Ok(words(dimensions, optimizer, source(problem)?) * size_of::<R>())
+    let words = dimensions.parameters(optimizer) + flow + 2 * n * d + n + n.saturating_mul(function.work);
+    if words > i32::MAX as usize || function.data.len() > i32::MAX as usize {
+        return Err(Error::Backend {
+            problem: format!("a run of it with {dimensions} works on more than 2^31 numbers"),
+            remedy: "take a smaller shape, or use the device cpu",
+        });
+    }
+    Ok(words)
 }
