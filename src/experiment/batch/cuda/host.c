@@ -15,6 +15,7 @@
 #define SYNC() wait_for_all()
 #define BLOCK_SHARED static
 #define BLOCK_MEMORY
+#define UNROLL
 #define RAISE(flag) __atomic_store_n(&(flag), 1, __ATOMIC_RELAXED)
 
 static _Thread_local int THREAD;
@@ -55,10 +56,10 @@ static void sincospif(float x, float *sine, float *cosine) {
 
 #include KERNEL_SOURCE
 
-static long long first, count, runs, slots, couplings_count;
-static double *settings, *gains, *progress, *samples;
+static long long first, count, runs, slots, couplings_count, bases_count;
+static double *settings, *gains, *memory, *progress, *samples;
 static int *seeds;
-static REAL *couplings, *parameters, *best_x, *workspace;
+static REAL *couplings, *bases, *parameters, *best_x, *workspace;
 static long long *kept;
 
 /* `count` numbers of `size` bytes, read from standard input unless they are only to be written. */
@@ -74,23 +75,26 @@ static void *numbers(size_t count, size_t size, int given) {
 static void *run_thread(void *number) {
   THREAD = (int)(size_t)number;
   for (BLOCK = 0; BLOCK < runs; BLOCK++) {
-    descend(first, count, settings, gains, seeds, couplings, parameters, progress, best_x, kept, (int)slots, samples,
-            workspace);
+    descend(first, count, settings, gains, seeds, couplings, bases, parameters, memory, progress, best_x, kept, (int)slots,
+            samples, workspace);
     SYNC();
   }
   return NULL;
 }
 
 int main(void) {
-  long long *header = numbers(5, sizeof *header, 1);
+  long long *header = numbers(6, sizeof *header, 1);
   first = header[0], count = header[1], runs = header[2], slots = header[3], couplings_count = header[4];
+  bases_count = header[5];
   free(header);
   settings = numbers(SETTINGS, sizeof *settings, 1);
   gains = numbers(runs, sizeof *gains, 1);
   seeds = numbers(runs, sizeof *seeds, 1);
   couplings = numbers(couplings_count, sizeof *couplings, 1);
+  bases = numbers(bases_count, sizeof *bases, 1);
   kept = numbers(slots, sizeof *kept, 1);
-  parameters = numbers(runs * (PARAMETERS), sizeof *parameters, 1);
+  parameters = numbers(runs * MOVED, sizeof *parameters, 1);
+  memory = numbers(runs * MEMORY, sizeof *memory, 1);
   progress = numbers(runs * PROGRESS, sizeof *progress, 1);
   best_x = numbers(runs * D, sizeof *best_x, 1);
   samples = numbers(runs * slots * SAMPLE, sizeof *samples, 0);
@@ -104,7 +108,8 @@ int main(void) {
     }
   for (size_t thread = 0; thread < THREADS; thread++)
     pthread_join(threads[thread], NULL);
-  fwrite(parameters, sizeof *parameters, runs * (PARAMETERS), stdout);
+  fwrite(parameters, sizeof *parameters, runs * MOVED, stdout);
+  fwrite(memory, sizeof *memory, runs * MEMORY, stdout);
   fwrite(progress, sizeof *progress, runs * PROGRESS, stdout);
   fwrite(best_x, sizeof *best_x, runs * D, stdout);
   fwrite(samples, sizeof *samples, runs * slots * SAMPLE, stdout);

@@ -17,6 +17,7 @@ use tempfile::TempDir;
 struct Host<R> {
     folder: TempDir,
     image: Image<R>,
+    memory: Vec<f64>,
     best: Vec<R>,
 }
 
@@ -25,14 +26,20 @@ struct Host<R> {
 struct Build {
     /// Threads of a block.
     threads: usize,
-    /// Bytes of a block's shared memory.
-    shared: usize,
+    /// The limits of the GPU.
+    limits: Limits,
     /// More of the C compiler's options.
     options: &'static [&'static str],
 }
 
+/// A GPU whose blocks have whatever a run needs.
+pub(super) const LIMITS: Limits = Limits { block: 1 << 30, processor: 1 << 30, reserved: 0 };
+
+/// A GPU whose blocks have nothing.
+const NO_SHARED_MEMORY: Limits = Limits { block: 0, processor: 0, reserved: 0 };
+
 /// Threads share the work in a way that does not fit: what is right for three is right for any number.
-const THREE_THREADS: Build = Build { threads: 3, shared: usize::MAX, options: &[] };
+const THREE_THREADS: Build = Build { threads: 3, limits: LIMITS, options: &[] };
 const ONE_THREAD: Build = Build { threads: 1, ..THREE_THREADS };
 
 impl<R: Real> Host<R> {
@@ -51,22 +58,26 @@ impl<R: Real> Host<R> {
             .output()
             .expect("a C compiler");
         assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
-        Self { best: vec![R::ZERO; image.runs() * image.dimension], folder, image }
+        let memory = vec![0.0; image.runs() * image.source.memory];
+        Self { best: vec![R::ZERO; image.runs() * image.dimension], memory, folder, image }
     }
 }
 
 impl<R: Real> Machine<R> for Host<R> {
     fn launch(&mut self, first: u64, count: u64, kept: &[u64]) -> Result<(Vec<f64>, Vec<f64>), Error> {
-        let Image { settings, gains, seeds, couplings, parameters, progress, .. } = &self.image;
-        let header = [first, count, gains.len() as u64, kept.len() as u64, couplings.len() as u64];
-        let input: [&[u8]; 9] = [
+        let Image { settings, gains, seeds, couplings, bases, parameters, progress, .. } = &self.image;
+        let lengths = [gains.len(), kept.len(), couplings.len(), bases.len()].map(|length| length as u64);
+        let header: Vec<u64> = [first, count].into_iter().chain(lengths).collect();
+        let input: [&[u8]; 11] = [
             cast_slice(&header),
             cast_slice(settings),
             cast_slice(gains),
             cast_slice(seeds),
             cast_slice(couplings),
+            cast_slice(bases),
             cast_slice(kept),
             cast_slice(parameters),
+            cast_slice(&self.memory),
             cast_slice(progress),
             cast_slice(&self.best),
         ];
@@ -89,6 +100,7 @@ impl<R: Real> Machine<R> for Host<R> {
         let numbers = |bytes: &[u8]| bytemuck::pod_collect_to_vec::<u8, f64>(bytes);
         let sizes = (size_of_val(&parameters[..]), size_of_val(&progress[..]));
         self.image.parameters = scalars(take(sizes.0));
+        self.memory = numbers(take(size_of_val(&self.memory[..])));
         self.image.progress = numbers(take(sizes.1));
         self.best = scalars(take(size_of_val(&self.best[..])));
         let samples = numbers(take(self.image.runs() * kept.len() * SAMPLE * size_of::<f64>()));
@@ -125,7 +137,7 @@ fn drive<R: Real>(mut engine: Box<dyn Engine<R>>) -> Vec<Found<R>> {
 }
 
 fn on_the_host<R: Element>(batch: &Batch<'_>, build: Build) -> Vec<Found<R>> {
-    drive(Box::new(Launches::new(batch, build.shared, |image: Image<R>| Ok(Host::new(image, build))).unwrap()))
+    drive(Box::new(Launches::new(batch, build.limits, |image: Image<R>| Ok(Host::new(image, build))).unwrap()))
 }
 
 /// Descents that take the same steps, but for rounding: every value of every sample, most of them below 1, is within `tolerance`.
@@ -244,7 +256,11 @@ fn threads_and_memory_change_nothing() {
             };
             let one = bits(ONE_THREAD);
             assert_eq!(bits(Build { threads: 8, ..ONE_THREAD }), one, "{function}, {optimizer}");
-            assert_eq!(bits(Build { shared: 0, ..THREE_THREADS }), one, "{function}, {optimizer} in global memory");
+            assert_eq!(
+                bits(Build { limits: NO_SHARED_MEMORY, ..THREE_THREADS }),
+                one,
+                "{function}, {optimizer} in global memory"
+            );
         }
     }
 }
@@ -276,7 +292,7 @@ fn sanitizers_find_no_race_and_nothing_outside_the_arguments() {
 #[ignore = "needs a C compiler with sanitizers: make test-sanitizers"]
 fn sanitizers_find_a_missing_barrier() {
     let settings = Settings::default().iterations(3);
-    let mut image = Image::<f64>::new(&batch(Function::Levy, Optimizer::Shallow, &settings), usize::MAX).unwrap();
+    let mut image = Image::<f64>::new(&batch(Function::Levy, Optimizer::Shallow, &settings), LIMITS).unwrap();
     let whole = image.source.text.len();
     image.source.text = image.source.text.replacen("  SYNC();\n", "", 1);
     assert!(image.source.text.len() < whole, "no barrier to leave out");
@@ -325,16 +341,17 @@ fn demands_are_those_of_the_image() {
     let settings = Settings::default();
     for optimizer in Optimizer::ALL {
         let of = batch(Function::SpinGlass, optimizer, &settings);
-        let image = Image::<f32>::new(&of, 0).unwrap();
-        let Demand { run, seed } = demand::<f32>(&of.problem, of.dimensions, optimizer, 0).unwrap();
+        let image = Image::<f32>::new(&of, NO_SHARED_MEMORY).unwrap();
+        let demand = demand::<f32>(&of.problem, of.dimensions, optimizer, &settings, NO_SHARED_MEMORY);
+        let Demand { run, seed } = demand.unwrap();
         assert_eq!(2 * seed, size_of_val(&image.couplings[..]) as u64);
         let samples = TRIALS.len() * (SLOTS * SAMPLE + 1) * 8;
         let bytes = size_of_val(&image.parameters[..])
             + size_of_val(&image.progress[..])
             + 4 * image.seeds.len()
-            + TRIALS.len() * (image.source.bytes + 4 * SMALL.d)
+            + TRIALS.len() * (image.source.block.bytes + 4 * SMALL.d)
             + samples;
         assert_eq!(4 * run, bytes as u64);
-        assert!(image.source.global && !Image::<f32>::new(&of, usize::MAX).unwrap().source.global);
+        assert!(image.source.block.global && !Image::<f32>::new(&of, LIMITS).unwrap().source.block.global);
     }
 }
