@@ -49,8 +49,8 @@ pub(super) struct Compiler {
     ptx_size: Get<usize>,
     ptx: Get<c_char>,
     destroy: unsafe extern "C" fn(*mut Program) -> c_int,
-    /// Keeps the functions.
-    _library: Library,
+    /// Keeps the functions, and what NVRTC loads by name itself.
+    libraries: Vec<Library>,
 }
 
 /// The target of a compilation.
@@ -90,7 +90,10 @@ impl Compiler {
                 // SAFETY: loading NVRTC runs its initializers, which are those of a library that CUDA ships.
                 match unsafe { Library::new(&path) } {
                     Ok(library) => match Self::new(library) {
-                        Ok(compiler) => return Ok(compiler),
+                        Ok(mut compiler) => {
+                            compiler.load_builtins(&path);
+                            return Ok(compiler);
+                        }
                         Err(reason) => unusable = Some((path, reason)),
                     },
                     Err(reason) if path.has_root() => unusable = Some((path, reason.to_string())),
@@ -137,7 +140,7 @@ impl Compiler {
                 ptx_size: function(&library, "nvrtcGetPTXSize")?,
                 ptx: function(&library, "nvrtcGetPTX")?,
                 destroy: function(&library, "nvrtcDestroyProgram")?,
-                _library: library,
+                libraries: vec![library],
             };
             (compiler, version, count, list)
         };
@@ -154,6 +157,16 @@ impl Compiler {
         }
         compiler.architectures.sort_unstable();
         Ok(compiler)
+    }
+
+    /// Loads the library that NVRTC asks the system's loader for by its name alone, from beside the NVRTC at `path`: the loader does not look
+    /// there, but knows a library that is loaded.
+    fn load_builtins(&mut self, path: &Path) {
+        let Some(folder) = path.parent().filter(|folder| folder.has_root()) else { return };
+        let [major, minor] = self.version;
+        // SAFETY: loading it runs its initializers, which are those of a part of NVRTC.
+        let library = unsafe { Library::new(folder.join(format!("libnvrtc-builtins.so.{major}.{minor}"))) };
+        self.libraries.extend(library);
     }
 
     /// The version, such as `13.0`.
@@ -236,13 +249,7 @@ impl Compiler {
 #[cfg(test)]
 pub(crate) fn compile_for(capability: c_int, source: &str) -> Result<(Vec<u8>, String), Error> {
     static COMPILER: std::sync::OnceLock<Compiler> = std::sync::OnceLock::new();
-    let compiler = match COMPILER.get() {
-        Some(compiler) => compiler,
-        None => {
-            let loaded = Compiler::load(VERSIONS[0].0)?;
-            COMPILER.get_or_init(|| loaded)
-        }
-    };
+    let compiler = COMPILER.get_or_init(|| Compiler::load(VERSIONS[0].0).unwrap_or_else(|error| panic!("{error}")));
     compiler.compile_with(source, Target::Machine(capability), &[c"--ptxas-options=--verbose"])
 }
 
