@@ -62,7 +62,7 @@ numbers! {
 
 numbers! {
     /// Where a run stands. REFERENCE is the best objective before the iterations that the tolerance is about, REFERENCE_AT the iteration that it is
-    /// of. The powers are those of the rule's shares. OUTCOME is 0 until the run has ended by itself. SETTLED is the first iteration whose step
+    /// of. The powers are those of the rule's shares in the next step. OUTCOME is 0 until the run has ended by itself. SETTLED is the first iteration whose step
     /// changed no parameter, plus 1; 0 before there is one.
     progress: INITIAL, STEP_SIZE, BEST_MEAN, FAILURES, COOLING, FIRST_POWER, SECOND_POWER, BEST, REFERENCE, REFERENCE_AT, ITERATIONS, LAST_MIN,
         LAST_MEAN, LAST_STEP_SIZE, OUTCOME, SETTLED

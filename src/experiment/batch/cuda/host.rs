@@ -1,11 +1,12 @@
 //! The kernel's own source on the host, compiled by the C compiler: how its arithmetic is tested without a GPU.
 
 use super::*;
-use crate::descent::{ShallowStart, Squash};
+use crate::descent::{ShallowStart, Squash, Tolerance};
 use crate::experiment::Widths;
 use crate::experiment::batch::{Trial, cpu};
+use crate::network::Activation;
 use crate::objective::Function;
-use crate::rule::{LearningRate, Plateau};
+use crate::rule::LearningRate;
 use bytemuck::cast_slice;
 use std::io::Write;
 use std::panic::AssertUnwindSafe;
@@ -145,13 +146,11 @@ fn agree<R: Element>(batch: &Batch<'_>, build: Build, tolerance: f64) {
     let kernel = on_the_host::<R>(batch, build);
     let cores = drive(Box::new(cpu::Cores::<R>::new(batch).unwrap()));
     for ((kernel, cores), trial) in kernel.iter().zip(&cores).zip(batch.trials) {
+        let &Batch { ref problem, optimizer, dimensions, settings, .. } = batch;
+        let Settings { squash, rule, activation, .. } = settings;
         let context = format!(
-            "{} {} {} {}, {trial:?}, {:?}, {} threads",
-            batch.problem,
-            batch.optimizer,
+            "{problem} {optimizer} {} {dimensions}, {trial:?}, {squash:?}, {rule}, {activation}, {} threads",
             R::NAME,
-            batch.dimensions,
-            batch.settings.squash,
             build.threads
         );
         assert_eq!((kernel.iterations, kernel.outcome), (cores.iterations, cores.outcome), "{context}");
@@ -242,13 +241,125 @@ fn squashes_starts_rules_and_gradient_scales() {
     }
 }
 
+/// Rates for rules whose steps do not shrink with the gradient.
+const EVEN_TRIALS: [Trial; 4] = trials([1e-2, 1e-3]);
+
+#[test]
+fn every_rule() {
+    for rule in Rule::ALL {
+        let settings = Settings::default().rule(rule).iterations(60);
+        for optimizer in Optimizer::ALL {
+            let of = Batch { trials: &EVEN_TRIALS, ..batch(Function::Sphere, optimizer, &settings) };
+            agree::<f64>(&of, THREE_THREADS, 1e-12);
+            agree::<f32>(&of, ONE_THREAD, 1e-4);
+        }
+        // The steps of projected descent end in the cube.
+        let clamped = Settings { squash: Squash::Clamp, ..settings };
+        if clamped.validate().is_ok() {
+            let of = Batch { trials: &EVEN_TRIALS, ..batch(Function::Levy, Optimizer::Shallow, &clamped) };
+            agree::<f64>(&of, ONE_THREAD, 1e-12);
+        }
+    }
+}
+
+/// A history that is shorter than the run, so that pairs are replaced, and a function on which the line search has to shorten steps.
+#[test]
+fn a_full_history_and_shortened_steps() {
+    let settings = Settings::default().rule(Rule::Lbfgs { history: 3 }).iterations(40);
+    for optimizer in Optimizer::ALL {
+        let of = Batch { trials: &trials([1.0, 50.0]), ..batch(Function::Levy, optimizer, &settings) };
+        agree::<f64>(&of, THREE_THREADS, 1e-7);
+    }
+}
+
+#[test]
+fn every_schedule() {
+    let patient = Plateau { factor: 0.5, patience: 2, threshold: 0.01, cooldown: 3, floor: 0.01, ..Plateau::PAPER };
+    let schedules = Schedule::ALL.map(|(_, schedule)| schedule);
+    for schedule in schedules.into_iter().chain([
+        Schedule::Plateau(patient),
+        Schedule::Plateau(Plateau { relative: true, ..patient }),
+        Schedule::Cosine(Cosine { iterations: Some(30), floor: 1e-3 }),
+        Schedule::Cosine(Cosine { iterations: Some(30), floor: 1e3 }),
+    ]) {
+        let learning_rate = LearningRate { initial: 1.0, schedule };
+        let settings = Settings { learning_rate, thinned: false, ..Settings::default() }.iterations(50);
+        agree::<f64>(&batch(Function::StyblinskiTang, Optimizer::Shallow, &settings), ONE_THREAD, TOLERANCES[1]);
+    }
+}
+
+#[test]
+fn every_network() {
+    let constant = constant(60);
+    let networks = [
+        (Widths::of(&[]), ONE_THREAD),
+        (Widths::of(&[9, 4, 7]), THREE_THREADS),
+        // So many layers that a loop goes through them.
+        (Widths::of(&[5, 4, 5, 4, 5, 4, 5, 4, 5]), ONE_THREAD),
+    ];
+    for (widths, build) in networks {
+        let of =
+            Batch { dimensions: Dimensions { widths, ..SMALL }, ..batch(Function::Levy, Optimizer::Deep, &constant) };
+        agree::<f64>(&of, build, TOLERANCES[1]);
+    }
+    // More parameters than coordinates.
+    let wide = Dimensions { widths: Widths::of(&[40]), ..SMALL };
+    agree::<f64>(&Batch { dimensions: wide, ..batch(Function::Levy, Optimizer::Deep, &constant) }, ONE_THREAD, 1e-12);
+    for activation in Activation::ALL {
+        for (residual, frozen_embeddings) in [(false, false), (true, false), (true, true)] {
+            let settings = Settings { activation, residual, frozen_embeddings, ..constant };
+            agree::<f64>(&batch(Function::Levy, Optimizer::Deep, &settings), ONE_THREAD, 1e-12);
+        }
+    }
+    // Both at once with another rule, in single precision, from starts that a residual network adds to.
+    let settings = Settings {
+        residual: true,
+        frozen_embeddings: true,
+        activation: Activation::Gelu,
+        shallow_start: ShallowStart::Own,
+        ..Settings::default().rule(Rule::ALL[4]).iterations(40)
+    };
+    let of = Batch { trials: &EVEN_TRIALS, ..batch(Function::StyblinskiTang, Optimizer::Deep, &settings) };
+    agree::<f32>(&of, THREE_THREADS, 1e-4);
+}
+
+#[test]
+fn targets_and_tolerances_end_runs() {
+    let tolerance = |change, iterations| Some(Tolerance { change, iterations });
+    let settings = Settings::default().iterations(300);
+    let mut outcomes = Vec::new();
+    for settings in [
+        Settings { target: Some(0.02), ..settings },
+        Settings { tolerance: tolerance(1e-4, 5), ..settings },
+        Settings { tolerance: tolerance(0.0, 1), ..settings },
+        Settings { target: Some(0.02), tolerance: tolerance(1e-4, 5), ..settings },
+        Settings { target: Some(-1.0), tolerance: tolerance(1.0, 1_000), ..settings },
+    ] {
+        for optimizer in Optimizer::ALL {
+            let of = batch(Function::Sphere, optimizer, &settings);
+            agree::<f64>(&of, THREE_THREADS, TOLERANCES[1]);
+            outcomes.extend(on_the_host::<f64>(&of, ONE_THREAD).iter().map(|run| run.outcome));
+        }
+    }
+    for outcome in [Outcome::Reached, Outcome::Converged, Outcome::Finished] {
+        assert!(outcomes.contains(&outcome), "no run has {outcome:?}");
+    }
+}
+
 /// Every number of threads, and either memory, comes to the same bits.
 #[test]
 fn threads_and_memory_change_nothing() {
     let settings = Settings::default().iterations(40);
-    for function in [Function::Ackley, Function::Rosenbrock, Function::SpinGlass, Function::Levy] {
+    let searching = settings.rule(Rule::Lbfgs { history: 3 });
+    for (function, settings) in [
+        (Function::Ackley, &settings),
+        (Function::Rosenbrock, &settings),
+        (Function::SpinGlass, &settings),
+        (Function::Levy, &settings),
+        (Function::Levy, &searching),
+    ] {
         for optimizer in Optimizer::ALL {
-            let batch = batch(function, optimizer, &settings);
+            let batch = batch(function, optimizer, settings);
             let bits = |build| {
                 let found = on_the_host::<f64>(&batch, build);
                 let samples = found.iter().flat_map(|run| &run.trace).map(|s| [s.min, s.mean, s.best, s.step_size]);
@@ -284,6 +395,19 @@ fn sanitizers_find_no_race_and_nothing_outside_the_arguments() {
         for (function, optimizer) in Function::ALL.into_iter().flat_map(|of| Optimizer::ALL.map(|by| (of, by))) {
             let found = on_the_host::<f64>(&batch(function, optimizer, &settings), sanitized);
             assert!(found.iter().all(|run| run.outcome == Outcome::Finished));
+        }
+        let activation = Activation::Gelu;
+        for (rule, frozen) in Rule::ALL.into_iter().flat_map(|rule| [(rule, false), (rule, true)]) {
+            let settings = Settings {
+                activation,
+                residual: frozen,
+                frozen_embeddings: frozen,
+                ..settings.rule(rule).iterations(6)
+            };
+            for optimizer in Optimizer::ALL {
+                let found = on_the_host::<f64>(&batch(Function::Levy, optimizer, &settings), sanitized);
+                assert!(found.iter().all(|run| run.outcome == Outcome::Finished));
+            }
         }
     }
 }

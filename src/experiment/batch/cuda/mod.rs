@@ -80,17 +80,19 @@ impl<R: Element> Image<R> {
         let of_runs = || index_of.iter().map(|&index| &drawn[index]);
         let words = Words::of(problem, dimensions, optimizer, settings)?;
         let states = vec![R::ZERO; words.states * words.parameters];
+        let numbers = numbers(problem, dimensions, settings)?;
         let mut progress = vec![0.0; trials.len() * progress::COUNT];
         for (run, trial) in progress.chunks_exact_mut(progress::COUNT).zip(trials) {
             (run[progress::INITIAL], run[progress::STEP_SIZE]) = (trial.rate, trial.rate);
-            (run[progress::FIRST_POWER], run[progress::SECOND_POWER]) = (1.0, 1.0);
+            run[progress::FIRST_POWER] = numbers[settings::MOMENTUM];
+            run[progress::SECOND_POWER] = numbers[settings::SMOOTHING];
             for infinite in [progress::BEST_MEAN, progress::BEST, progress::REFERENCE] {
                 run[infinite] = f64::INFINITY;
             }
         }
         Ok(Self {
             source: Source::new::<R>(batch, limits)?,
-            settings: numbers(problem, dimensions, settings)?,
+            settings: numbers,
             gains: of_runs().map(|drawn| drawn.gain).collect(),
             seeds: index_of.iter().map(|&index| index as i32).collect(),
             couplings: joined(&drawn, |drawn| &drawn.couplings),
