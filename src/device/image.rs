@@ -28,6 +28,37 @@ pub(crate) struct Block {
     pub global: bool,
 }
 
+/// The kernel of a batch on the GPU at hand, as the driver describes it.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub struct Profile {
+    /// The model of the GPU.
+    pub gpu: String,
+    /// Its multiprocessors.
+    pub processors: usize,
+    /// The clock of a multiprocessor in GHz, at most.
+    pub clock: f64,
+    /// Registers of a thread.
+    pub registers: usize,
+    /// Bytes of a thread in local memory: what left the registers, and arrays.
+    pub local_bytes: usize,
+    /// Threads of a block.
+    pub threads: usize,
+    /// Bytes of shared memory that a block asks for.
+    pub shared_bytes: usize,
+    /// Blocks that a multiprocessor was planned to hold at once.
+    pub planned_blocks: usize,
+    /// Blocks that it holds.
+    pub resident_blocks: usize,
+}
+
+impl Profile {
+    /// The most floating-point operations per second of all multiprocessors, without tensor cores, in scalars of `scalar` bytes: 128 fused
+    /// multiplications and additions in a cycle, half of them in double precision, as on A100, H100 and H200.
+    pub fn peak(&self, scalar: usize) -> f64 {
+        2.0 * 128.0 * 4.0 / scalar as f64 * self.processors as f64 * self.clock * 1e9
+    }
+}
+
 /// The source of one kernel.
 pub(crate) struct Source {
     pub text: String,

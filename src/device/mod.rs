@@ -6,6 +6,7 @@ mod image;
 pub(crate) use gpu::Gpu;
 #[cfg(test)]
 pub(crate) use gpu::compile_for;
+pub use image::Profile;
 pub(crate) use image::{Block, Image, Limits, Machine, OUTCOMES, SAMPLE, SLOTS, Source, progress, settings};
 
 use crate::error::Error;

@@ -12,7 +12,7 @@
 mod cache;
 mod compiler;
 
-use super::{Block, Image, Limits, Machine, SAMPLE, SLOTS, progress};
+use super::{Block, Image, Limits, Machine, Profile, SAMPLE, SLOTS, Source, progress};
 use crate::error::Error;
 use crate::simd::Real;
 use bytemuck::cast_slice;
@@ -218,6 +218,43 @@ impl Gpu {
         Ok(bytes)
     }
 
+    /// The kernel of a batch, ready for launches, and the shared memory that its blocks ask for.
+    fn descent(&self, Source { text, block, .. }: &Source) -> Result<(CudaFunction, usize), Error> {
+        let kernel = self.kernel(text, "descend")?;
+        let shared = if block.global { 0 } else { block.bytes };
+        let property = |property, value: usize| kernel.set_attribute(property, value as c_int).map_err(failed);
+        property(Property::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shared)?;
+        if !block.global {
+            let all = block.resident * (block.bytes + self.limits.reserved);
+            let share = (100 * all).div_ceil(self.limits.processor.max(1));
+            property(Property::CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT, share.min(100))?;
+        }
+        Ok((kernel, shared))
+    }
+
+    /// What the driver says of the kernel of a batch.
+    ///
+    /// # Errors
+    /// If it cannot be compiled or loaded.
+    pub(crate) fn profile(&self, source: &Source) -> Result<Profile, Error> {
+        let (kernel, shared) = self.descent(source)?;
+        let threads = source.block.threads;
+        let resident = kernel.occupancy_max_active_blocks_per_multiprocessor(threads as u32, shared, None);
+        let attribute = |attribute| self.context.attribute(attribute).map_err(failed);
+        let count = |count: c_int| usize::try_from(count).unwrap_or(0);
+        Ok(Profile {
+            gpu: self.model.clone(),
+            processors: count(attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?),
+            clock: f64::from(attribute(Attribute::CU_DEVICE_ATTRIBUTE_CLOCK_RATE)?) * 1e-6,
+            registers: count(kernel.num_regs().map_err(failed)?),
+            local_bytes: count(kernel.local_size_bytes().map_err(failed)?),
+            threads,
+            shared_bytes: shared,
+            planned_blocks: source.block.resident,
+            resident_blocks: resident.map_err(failed)? as usize,
+        })
+    }
+
     /// Puts a batch on the GPU.
     ///
     /// # Errors
@@ -225,15 +262,7 @@ impl Gpu {
     pub(crate) fn load<R: Real>(self: Arc<Self>, image: Image<R>) -> Result<Loaded, Error> {
         let Image { source, settings, gains, seeds, couplings, bases, parameters, progress, dimension } = &image;
         let (runs, block) = (image.runs(), source.block);
-        let kernel = self.kernel(&source.text, "descend")?;
-        let shared = if block.global { 0 } else { block.bytes };
-        let property = |property, value: usize| kernel.set_attribute(property, value as c_int).map_err(failed);
-        property(Property::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shared)?;
-        if !block.global {
-            let share =
-                (100 * block.resident * (block.bytes + self.limits.reserved)).div_ceil(self.limits.processor.max(1));
-            property(Property::CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT, share.min(100))?;
-        }
+        let (kernel, shared) = self.descent(source)?;
         let upload = |bytes: &[u8]| self.stream.clone_htod(bytes);
         let zeros = |bytes: usize| self.stream.alloc_zeros::<u8>(bytes.max(1));
         let buffers = || {

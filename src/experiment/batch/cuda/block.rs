@@ -2,8 +2,8 @@
 
 use crate::device::{Block, Limits};
 
-/// The threads that a multiprocessor is to have: half of what it can have, which leaves each 64 registers.
-const THREADS: usize = 1024;
+/// The threads that a multiprocessor is to have: three eighths of what it can have, which leaves each 80 registers.
+const THREADS: usize = 768;
 
 /// The threads of a warp, which go together.
 const WARP: usize = 32;
@@ -33,11 +33,11 @@ mod tests {
     #[test]
     fn blocks_fill_a_multiprocessor() {
         for (bytes, threads, resident, global) in [
-            (30_000, 128, 7, false),
-            (60_000, 320, 3, false),
+            (30_000, 96, 7, false),
+            (60_000, 256, 3, false),
             (200 << 10, 512, 1, false),
-            (1_000, 64, 16, false),
-            (300 << 10, 512, 2, true),
+            (1_000, 64, 12, false),
+            (300 << 10, 512, 1, true),
         ] {
             let block = plan(bytes, H100);
             assert_eq!(block, Block { threads, resident, bytes, global });

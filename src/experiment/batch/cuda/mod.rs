@@ -15,7 +15,7 @@ mod tiles;
 use super::demand::Demand;
 use super::{Batch, Engine};
 use crate::descent::{Found, Optimizer, Outcome, Record, Sample, Settings, Thinning};
-use crate::device::{Gpu, Image, Limits, Machine, OUTCOMES, SAMPLE, SLOTS, Source, progress, settings};
+use crate::device::{Gpu, Image, Limits, Machine, OUTCOMES, Profile, SAMPLE, SLOTS, Source, progress, settings};
 use crate::element::Element;
 use crate::error::Error;
 use crate::experiment::{Dimensions, Start, begin};
@@ -176,6 +176,12 @@ pub(super) fn engine<R: Element>(batch: &Batch<'_>) -> Result<Box<dyn Engine<R>>
     let gpu = Gpu::open()?;
     let limits = gpu.limits;
     Ok(Box::new(Launches::new(batch, limits, |image: Image<R>| gpu.load(image))?))
+}
+
+/// The kernel of a batch on the first GPU.
+pub(super) fn profile<R: Real>(batch: &Batch<'_>) -> Result<Profile, Error> {
+    let gpu = Gpu::open()?;
+    gpu.profile(&Source::new::<R>(batch, gpu.limits)?)
 }
 
 impl<M> Launches<M> {

@@ -16,7 +16,7 @@ const BANK: usize = 4;
 /// The largest side of a tile: MOST_ROWS and MOST_COLUMNS in `network.cu`.
 const MOST: usize = 8;
 
-/// The registers, of four bytes each, that a tile's sums may take of a thread's 64.
+/// The registers, of four bytes each, that a tile's sums may take of a thread's 80.
 const REGISTERS: usize = 36;
 
 /// Warps that a multiprocessor issues an instruction of, in a cycle.
@@ -144,6 +144,52 @@ mod tests {
                 let before = product.cycles(Tile { rows: 2, columns: 2 }, scalar);
                 assert!(product.cycles(tile, scalar) < 0.6 * before, "{product:?}, {tile:?}");
             }
+        }
+    }
+
+    /// Cycles of a multiprocessor for `items` items of `instructions` instructions each, of which double precision takes twice as long.
+    fn elementwise(items: usize, instructions: usize, scalar: usize) -> f64 {
+        (items.div_ceil(WARP) * instructions * scalar / BANK) as f64 / ISSUED
+    }
+
+    /// The table of the module's documentation, for the paper's shape on Rastrigin. Instructions of what is no product are counted by hand, those of
+    /// elementary functions as in CUDA's library.
+    fn model() -> Vec<String> {
+        const N: usize = 50;
+        const D: usize = 50;
+        let layers = [(10, 10), (10, D)];
+        let parameters = 10 * N + layers.iter().map(|(inputs, outputs)| (inputs + 1) * outputs).sum::<usize>();
+        let product = |layer: usize, which: usize, scalar: usize| {
+            let (product, tile) = of_layer(N, layers[layer], scalar)[which];
+            product.cycles(tile, scalar)
+        };
+        type Cycles<'a> = &'a dyn Fn(usize) -> f64;
+        let phases: [(&str, Cycles<'_>, &str); 7] = [
+            ("forward, both layers", &|scalar| product(0, 0, scalar) + product(1, 0, scalar), "shared memory"),
+            ("squash", &|scalar| elementwise(N * D, 24, scalar), "arithmetic"),
+            ("objective", &|scalar| elementwise(N * D, 48, scalar), "arithmetic"),
+            ("slopes in y", &|scalar| elementwise(N * D, 8, scalar), "issue"),
+            ("backward, output layer", &|scalar| product(1, 1, scalar) + product(1, 2, scalar), "shared memory"),
+            ("backward, hidden layer", &|scalar| product(0, 1, scalar) + product(0, 2, scalar), "shared memory"),
+            ("step", &|scalar| elementwise(parameters, 8, scalar), "issue"),
+        ];
+        let mut lines: Vec<String> = phases
+            .iter()
+            .map(|(name, cycles, limit)| format!("| {name} | {:.0} | {:.0} | {limit} |", cycles(4), cycles(8)))
+            .collect();
+        let all = |scalar| phases.iter().map(|(_, cycles, _)| cycles(scalar)).sum::<f64>();
+        lines.push(format!("| all | {:.0} | {:.0} | |", all(4), all(8)));
+        // 132 multiprocessors at 1.755 GHz.
+        let pace = |scalar| 132.0 * 1.755e9 / all(scalar) * 1e-6;
+        lines.push(format!("| million iterations of a run per second | {:.0} | {:.0} | |", pace(4), pace(8)));
+        lines
+    }
+
+    #[test]
+    fn the_model_is_that_of_the_documentation() {
+        let text = include_str!("mod.rs");
+        for line in model() {
+            assert!(text.contains(&format!("//! {line}\n")), "{:#?}", model());
         }
     }
 }
