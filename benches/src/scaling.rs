@@ -58,8 +58,8 @@ pub struct Point {
 }
 
 impl Series {
-    /// n to 10,000; d to 100,000 for a function that is a sum over coordinates; d to 400 for the spin glass; neurons to 512;
-    /// layers to 4.
+    /// n to 100,000; d to 1,000,000 for a function that is a sum over coordinates; d to 1,000 for the spin glass; neurons to 2,048;
+    /// layers to 16.
     pub fn all() -> Vec<Self> {
         let paper = Dimensions::PAPER;
         let (shallow, deep) = (Optimizer::Shallow, Optimizer::Deep);
@@ -72,16 +72,16 @@ impl Series {
         let points = |n: &[usize]| n.iter().map(|&n| Dimensions { n, ..paper }).collect::<Vec<_>>();
         let dimensions = |d: &[usize]| d.iter().map(|&d| Dimensions { d, ..paper }).collect::<Vec<_>>();
         let network = |widths: &'static [usize]| Dimensions { k: widths[0], widths: Widths::of(widths), ..paper };
-        let (n, d) = (points(&[50, 1_000, 10_000]), dimensions(&[50, 1_000, 10_000, 100_000]));
-        let neurons = [&[10], &[50], &[128], &[512]].map(|widths| network(widths)).to_vec();
-        let layers = [&[50; 1][..], &[50; 2], &[50; 4]].map(network).to_vec();
+        let (n, d) = (points(&[50, 1_000, 10_000, 100_000]), dimensions(&[50, 1_000, 10_000, 100_000, 1_000_000]));
+        let neurons = [&[10], &[50], &[128], &[512], &[2_048]].map(|widths| network(widths)).to_vec();
+        let layers = [&[50; 1][..], &[50; 2], &[50; 4], &[50; 8], &[50; 16]].map(network).to_vec();
         let (separable, glass) = (Function::Rastrigin, Function::SpinGlass);
         vec![
             series("n", separable, shallow, n.clone()),
             series("n", separable, deep, n),
             series("d", separable, shallow, d.clone()),
             series("d", separable, deep, d),
-            series("d", glass, shallow, dimensions(&[50, 100, 200, 400])),
+            series("d", glass, shallow, dimensions(&[50, 100, 200, 400, 1_000])),
             series("hidden neurons", separable, deep, neurons),
             series("hidden layers", separable, deep, layers),
         ]

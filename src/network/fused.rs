@@ -1,7 +1,10 @@
 //! The perceptron's arithmetic: products of small matrices over panels of points, with nothing allocated after the start.
 
 use super::activation::{Activation, activate, multiply};
-use crate::simd::matrix::{ByColumns, ByRows, Into, Onto, Split, Target, Tile, held, places_mut, shared, zeros};
+use crate::simd::matrix::{
+    ByColumns, ByRows, Into, Left, Onto, Split, Streamed, Target, Tile, held, places_mut, prefetch_places, shared,
+    streamed, zeros,
+};
 use crate::simd::transpose::transpose;
 use crate::simd::{Lanes, Panel, Panels, Real, Rows, Simd, WithSimd, dispatch};
 use crate::team;
@@ -51,8 +54,8 @@ const MOST_PARTS: usize = 64;
 /// them than the processor keeps addresses of.
 const LARGE: usize = 8 << 20;
 
-/// Rows of a large weight whose columns are read at a time.
-const BAND: usize = 64;
+/// Columns or rows of a large weight that are summed over at a time, where it comes from a cache and where it is [`streamed`].
+const BANDS: [usize; 2] = [64, 96];
 
 /// Scalars of a weight that one thread adds updates to at once.
 const PIECE: usize = 4096;
@@ -292,16 +295,46 @@ impl<R: Real> WithSimd for Forward<'_, '_, R> {
             let Flow { output, slopes, .. } = &mut rest[0];
             let left = ByRows { data: weight, stride: weight.stride() };
             let onto = Onto::Splat { data: &weight[*inputs..], stride: weight.stride() };
-            let (rows, into) = (weight.rows().len(), Into { onto, result: output, stride });
-            if index < last && activation == Activation::Relu {
-                shared(simd, left, rows, input, stride, points, Rectified(into));
+            let rectified = index < last && activation == Activation::Relu;
+            if streamed::<R>(weight.len()) {
+                in_bands(simd, weight, input, output, (onto, stride, points), rectified);
             } else {
-                shared(simd, left, rows, input, stride, points, into);
-                if index < last {
-                    activate(simd, activation, output, slopes);
+                let (rows, into) = (weight.rows().len(), Into { onto, result: output, stride });
+                if rectified {
+                    shared(simd, left, rows, input, stride, points, Rectified(into));
+                } else {
+                    shared(simd, left, rows, input, stride, points, into);
                 }
             }
+            if index < last && !rectified {
+                activate(simd, activation, output, slopes);
+            }
         }
+    }
+}
+
+/// The product of a weight that is [`streamed`] and the layer's input, added to `onto`, a band of columns at a time.
+#[inline(never)]
+fn in_bands<S: Simd, R: Real>(
+    simd: S,
+    weight: &Rows<R>,
+    input: &[R],
+    output: &mut [R],
+    (mut onto, stride, points): (Onto<'_, R>, usize, usize),
+    rectified: bool,
+) {
+    let rows = weight.rows().len();
+    let band = BANDS[1];
+    let mut bands = input.chunks(band * stride).enumerate().peekable();
+    while let Some((number, input)) = bands.next() {
+        let left = Streamed(ByRows { data: &weight[number * band..], stride: weight.stride() });
+        let into = Into { onto, result: &mut *output, stride };
+        if rectified && bands.peek().is_none() {
+            shared(simd, left, rows, input, stride, points, Rectified(into));
+        } else {
+            shared(simd, left, rows, input, stride, points, into);
+        }
+        onto = Onto::Result;
     }
 }
 
@@ -377,6 +410,7 @@ impl<R: Real> WithSimd for Backward<'_, '_, R> {
                 Weights::Moved(layers) => &layers[index],
             };
             let (columns, rows, inputs) = (weight.stride(), weight.rows().len(), *inputs);
+            let streamed = streamed::<R>(rows * columns);
             let none: &mut [R] = &mut [];
             let (input, slopes) = match before.last_mut() {
                 Some(flow) => (&mut *flow.output, &*flow.slopes),
@@ -386,11 +420,17 @@ impl<R: Real> WithSimd for Backward<'_, '_, R> {
             // The gradient in the input (I × n) = weightᵀ (I × O) · output (O × n)
             let left = ByColumns { data: weight, stride: columns };
             if large(weight) {
-                let bands = weight.chunks(BAND * columns).zip(output.chunks(BAND * stride));
+                let band = BANDS[usize::from(streamed)];
+                let bands = weight.chunks(band * columns).zip(output.chunks(band * stride));
                 for (number, (weight, output)) in bands.enumerate() {
                     let left = ByColumns { data: weight, stride: columns };
                     let onto = if number == 0 { Onto::Zero } else { Onto::Result };
-                    shared(simd, left, inputs, output, stride, points, Into { onto, result: sums, stride });
+                    let into = Into { onto, result: sums, stride };
+                    if streamed {
+                        shared(simd, Streamed(left), inputs, output, stride, points, into);
+                    } else {
+                        shared(simd, left, inputs, output, stride, points, into);
+                    }
                 }
                 let end = if index > 0 { Through::Layer(activation, slopes) } else { Through::Embeddings(moves) };
                 simd.vectorize(Finish { sums, input, end });
@@ -407,20 +447,42 @@ impl<R: Real> WithSimd for Backward<'_, '_, R> {
             // update (O × I + 1) += output (O × n) · transposed (n × I + 1)
             let left = ByRows { data: output, stride };
             let transposed = &transposed[..points * columns];
-            if let Weights::Moved(layers) = &mut weights {
-                let sums = (!begins).then_some(&**update);
-                let added = Added { sums, to: &mut layers[index].weight, stride: columns };
-                shared(simd, left, rows, transposed, columns, inputs + 1, added);
+            let to = match &mut weights {
+                Weights::Moved(layers) => Some(&mut layers[index].weight),
+                Weights::Kept(_) => None,
+            };
+            if streamed {
+                add_update(simd, Streamed(left), (rows, inputs + 1), transposed, update, to, begins);
             } else {
-                let onto = if begins { Onto::Zero } else { Onto::Result };
-                let into = Into { onto, result: update, stride: columns };
-                shared(simd, left, rows, transposed, columns, inputs + 1, into);
+                add_update(simd, left, (rows, inputs + 1), transposed, update, to, begins);
             }
         }
     }
 }
 
-/// The end of what [`BAND`]s of a large weight have summed up: what the targets of products do where there is one.
+/// Adds `left` · `right`, of this many rows and columns, to a weight if there is one, together with the updates so far; else to the
+/// updates. With `begins` there are none so far.
+#[inline(always)]
+fn add_update<S: Simd, R: Real, L: Left<R> + Split + Send>(
+    simd: S,
+    left: L,
+    (rows, columns): (usize, usize),
+    right: &[R],
+    update: &mut Rows<R>,
+    weight: Option<&mut Rows<R>>,
+    begins: bool,
+) {
+    let stride = update.stride();
+    if let Some(to) = weight {
+        let added = Added { sums: (!begins).then_some(&**update), to, stride };
+        shared(simd, left, rows, right, stride, columns, added);
+    } else {
+        let onto = if begins { Onto::Zero } else { Onto::Result };
+        shared(simd, left, rows, right, stride, columns, Into { onto, result: update, stride });
+    }
+}
+
+/// The end of what bands of a large weight have summed up: what the targets of products do where there is one.
 struct Finish<'a, R> {
     sums: &'a [R],
     input: &'a mut [R],
@@ -478,6 +540,14 @@ impl<R: Real> Target<R> for Added<'_, R> {
             Some(sums) => held(simd, sums, self.stride, first, column),
             None => zeros(simd),
         }
+    }
+
+    #[inline(always)]
+    fn prefetch<const ROWS: usize>(&self, first: usize, columns: std::ops::Range<usize>) {
+        if let Some(sums) = self.sums {
+            prefetch_places::<_, ROWS>(sums, self.stride, first, columns.clone());
+        }
+        prefetch_places::<_, ROWS>(self.to, self.stride, first, columns);
     }
 
     #[inline(always)]

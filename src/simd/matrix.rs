@@ -7,10 +7,15 @@ use super::columns::split;
 use super::real::{Half, half, lower};
 use super::{Lanes, Real, Simd, WithSimd};
 use crate::team;
+use prefetch_index::prefetch_index;
+use std::ops::Range;
 use std::slice::ChunksExact;
 
 /// The left factor.
 pub(crate) trait Left<R: Real>: Copy {
+    /// True if this factor or the result comes from memory rather than from a cache: see [`Streamed`].
+    const STREAMED: bool = false;
+
     /// This factor from row `first` on, and `inner` columns of it.
     fn part<'a, const ROWS: usize>(self, first: usize, inner: usize) -> [&'a [R]; ROWS]
     where
@@ -18,6 +23,37 @@ pub(crate) trait Left<R: Real>: Copy {
 
     /// The element in row `row` and column `column` of a [part](Left::part), if it is there.
     fn element<const ROWS: usize>(self, part: &[&[R]; ROWS], row: usize, column: usize) -> Option<R>;
+
+    /// Has a share of these rows, `inner` columns of them, brought into the caches; nothing by default.
+    #[inline(always)]
+    fn prefetch(self, _rows: Range<usize>, _inner: usize, _share: Share) {}
+}
+
+/// Parts `first` to `end` of `count` equal ones.
+#[derive(Clone, Copy)]
+pub(crate) struct Share {
+    first: usize,
+    end: usize,
+    count: usize,
+}
+
+impl Share {
+    /// These parts of `0..total`.
+    #[inline(always)]
+    fn of(self, total: usize) -> Range<usize> {
+        total * self.first / self.count..total * self.end / self.count
+    }
+}
+
+/// Bytes that a processor brings into its caches at a time.
+const LINE: usize = 64;
+
+/// Has the `count` scalars from place `from` on brought into the caches, as far as they are there.
+#[inline(always)]
+fn prefetch<R>(data: &[R], from: usize, count: usize) {
+    for place in (from..from + count).step_by(LINE / size_of::<R>()) {
+        prefetch_index(data, place);
+    }
 }
 
 /// A left factor whose element (row, column) is at `row * stride + column`.
@@ -44,6 +80,14 @@ impl<R: Real> Left<R> for ByRows<'_, R> {
     fn element<const ROWS: usize>(self, part: &[&[R]; ROWS], row: usize, column: usize) -> Option<R> {
         part[row].get(column).copied()
     }
+
+    #[inline(always)]
+    fn prefetch(self, rows: Range<usize>, inner: usize, share: Share) {
+        let columns = share.of(inner);
+        for row in rows {
+            prefetch(self.data, row * self.stride + columns.start, columns.len());
+        }
+    }
 }
 
 /// A left factor whose element (row, column) is at `column * stride + row`: the transpose of what lies there.
@@ -65,6 +109,13 @@ impl<R: Real> Left<R> for ByColumns<'_, R> {
     #[inline(always)]
     fn element<const ROWS: usize>(self, part: &[&[R]; ROWS], row: usize, column: usize) -> Option<R> {
         part[0].get(column * self.stride..)?.first_chunk::<ROWS>().map(|elements| elements[row])
+    }
+
+    #[inline(always)]
+    fn prefetch(self, rows: Range<usize>, inner: usize, share: Share) {
+        for column in share.of(inner) {
+            prefetch(self.data, column * self.stride + rows.start, rows.len());
+        }
     }
 }
 
@@ -124,6 +175,10 @@ pub(crate) trait Target<R: Real> {
         zeros(simd)
     }
 
+    /// Has what a tile of `ROWS` rows and these columns meets brought into the caches; nothing by default.
+    #[inline(always)]
+    fn prefetch<const ROWS: usize>(&self, _first: usize, _columns: Range<usize>) {}
+
     /// Takes a tile when it is done.
     fn finish<S: Simd, const ROWS: usize, const COLUMNS: usize>(
         &mut self,
@@ -167,6 +222,14 @@ pub(crate) fn places_mut<S: Simd, R: Real, const COLUMNS: usize>(
     let count = Lanes::<S, R>::COUNT;
     let from = R::registers_mut::<S>(matrix.get_mut(first * stride + column * count..).unwrap_or_default());
     from.chunks_mut(stride / count).map_while(|row| row.first_chunk_mut())
+}
+
+/// Has the `columns` of rows `first` to `first + ROWS` brought into the caches.
+#[inline(always)]
+pub(crate) fn prefetch_places<R, const ROWS: usize>(matrix: &[R], stride: usize, first: usize, columns: Range<usize>) {
+    for row in first..first + ROWS {
+        prefetch(matrix, row * stride + columns.start, columns.len());
+    }
 }
 
 /// The numbers of `matrix` at the [places] of a tile.
@@ -227,6 +290,11 @@ impl<R: Real> Target<R> for Into<'_, R> {
     }
 
     #[inline(always)]
+    fn prefetch<const ROWS: usize>(&self, first: usize, columns: Range<usize>) {
+        prefetch_places::<_, ROWS>(self.result, self.stride, first, columns);
+    }
+
+    #[inline(always)]
     fn finish<S: Simd, const ROWS: usize, const COLUMNS: usize>(
         &mut self,
         first: usize,
@@ -253,19 +321,50 @@ pub(crate) fn product<S: Simd, R: Real, L: Left<R>, T: Target<R>>(
     mut target: T,
 ) {
     let (whole, half) = split::<S, R>(simd, columns);
-    let mut strips = Strips { simd, left, rows, inner: right.len() / stride, right, stride, target: &mut target };
-    let mut column = 0;
-    // As many sums as hide an addition's latency, and registers left for the factors.
-    while column < whole {
-        let last = half.is_some() && whole - column <= 3;
-        column += match (whole - column, S::REGISTER_COUNT < 32) {
-            (1, _) if last => strips.strip::<GROUP, 1, 1>(column),
-            (1, _) => strips.strip::<{ 2 * GROUP }, 1, 0>(column),
-            (2, _) if last => strips.strip::<GROUP, 2, 1>(column),
-            (2 | 4, _) | (_, true) => strips.strip::<GROUP, 2, 0>(column),
-            (_, false) if last => strips.strip::<GROUP, 3, 1>(column),
-            (_, false) => strips.strip::<GROUP, 3, 0>(column),
-        };
+    let (inner, block) = (right.len() / stride, if L::STREAMED { BLOCK } else { rows });
+    let mut strips = Strips { simd, left, rows: 0..0, ahead: 0..0, inner, right, stride, target: &mut target };
+    while strips.rows.end < rows {
+        strips.rows = strips.rows.end..(strips.rows.end + block).min(rows);
+        strips.ahead = strips.rows.end..(strips.rows.end + block).min(rows);
+        strips.all(whole, half.is_some());
+    }
+}
+
+/// Bytes of a factor or a result from which on it comes from memory rather than from a cache.
+const STREAMED_FROM: usize = 24 << 20;
+
+/// True if a factor or a result of so many scalars comes from memory.
+#[inline(always)]
+pub(crate) fn streamed<R>(scalars: usize) -> bool {
+    scalars * size_of::<R>() >= STREAMED_FROM
+}
+
+/// Rows whose part of a large left factor stays in the first-level cache while all columns are worked out.
+const BLOCK: usize = 4 * GROUP;
+
+/// A left factor of a product that is gone through once, [`BLOCK`] rows at a time, with what comes next brought into the caches meanwhile.
+#[derive(Clone, Copy)]
+pub(crate) struct Streamed<L>(pub L);
+
+impl<R: Real, L: Left<R>> Left<R> for Streamed<L> {
+    const STREAMED: bool = true;
+
+    #[inline(always)]
+    fn part<'a, const ROWS: usize>(self, first: usize, inner: usize) -> [&'a [R]; ROWS]
+    where
+        Self: 'a,
+    {
+        self.0.part(first, inner)
+    }
+
+    #[inline(always)]
+    fn element<const ROWS: usize>(self, part: &[&[R]; ROWS], row: usize, column: usize) -> Option<R> {
+        self.0.element(part, row, column)
+    }
+
+    #[inline(always)]
+    fn prefetch(self, rows: Range<usize>, inner: usize, share: Share) {
+        self.0.prefetch(rows, inner, share);
     }
 }
 
@@ -284,6 +383,13 @@ impl<R: Real> Split for ByRows<'_, R> {
 impl<R: Real> Split for ByColumns<'_, R> {
     fn split(self, rows: usize) -> (Self, Self) {
         (self, Self { data: &self.data[rows..], ..self })
+    }
+}
+
+impl<L: Split> Split for Streamed<L> {
+    fn split(self, rows: usize) -> (Self, Self) {
+        let (upper, lower) = self.0.split(rows);
+        (Self(upper), Self(lower))
     }
 }
 
@@ -354,7 +460,10 @@ fn in_tasks<S: Simd, R: Real, L: Left<R> + Split + Send, T: Target<R> + Split + 
 struct Strips<'a, S, R, L, T> {
     simd: S,
     left: L,
-    rows: usize,
+    /// The rows that are worked out.
+    rows: Range<usize>,
+    /// The rows after these, which are brought into the caches meanwhile.
+    ahead: Range<usize>,
     inner: usize,
     right: &'a [R],
     stride: usize,
@@ -362,6 +471,24 @@ struct Strips<'a, S, R, L, T> {
 }
 
 impl<S: Simd, R: Real, L: Left<R>, T: Target<R>> Strips<'_, S, R, L, T> {
+    /// All columns of the rows: `whole` registers, and half of one more with `half`.
+    #[inline(always)]
+    fn all(&mut self, whole: usize, half: bool) {
+        let mut column = 0;
+        // As many sums as hide an addition's latency, and registers left for the factors.
+        while column < whole {
+            let last = half && whole - column <= 3;
+            column += match (whole - column, S::REGISTER_COUNT < 32) {
+                (1, _) if last => self.strip::<GROUP, 1, 1>(column),
+                (1, _) => self.strip::<{ 2 * GROUP }, 1, 0>(column),
+                (2, _) if last => self.strip::<GROUP, 2, 1>(column),
+                (2 | 4, _) | (_, true) => self.strip::<GROUP, 2, 0>(column),
+                (_, false) if last => self.strip::<GROUP, 3, 1>(column),
+                (_, false) => self.strip::<GROUP, 3, 0>(column),
+            };
+        }
+    }
+
     /// The strip from `column` on. Gives `COLUMNS`.
     ///
     /// A function of its own: inlined into a caller that has other strips, its loop would share registers with theirs, and what
@@ -387,10 +514,9 @@ impl<K: Simd, R: Real, L: Left<R>, T: Target<R>, const ROWS: usize, const COLUMN
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
         const { assert!(ROWS == GROUP || ROWS == 2 * GROUP, "what is left of the rows is less than two groups") };
-        let rows = self.of.rows;
+        let Range { start: mut first, end: rows } = self.of.rows;
         // Cut once: it takes a division.
         let right = self.of.right.chunks_exact(self.of.stride);
-        let mut first = 0;
         while rows - first >= ROWS {
             self.tile::<S, ROWS>(simd, right.clone(), first);
             first += ROWS;
@@ -416,6 +542,9 @@ impl<K: Simd, R: Real, L: Left<R>, T: Target<R>, const ROWS: usize, const COLUMN
     /// The tile of `TALL` rows from `first` on.
     #[inline(always)]
     fn tile<S: Simd, const TALL: usize>(&mut self, simd: S, right: ChunksExact<'_, R>, first: usize) {
+        if L::STREAMED {
+            self.prefetch::<S, TALL>(first);
+        }
         let &mut Self { of: &mut Strips { left, inner, ref mut target, .. }, column } = self;
         let half_column = 2 * (column + COLUMNS);
         let mut tile = target.start::<S, TALL, COLUMNS>(simd, first, column);
@@ -448,6 +577,19 @@ impl<K: Simd, R: Real, L: Left<R>, T: Target<R>, const ROWS: usize, const COLUMN
             target.finish(first, half_column, narrow);
         }
     }
+
+    /// What the next block meets, as much of it as one tile of this block stands for; and what the tile beside this one meets.
+    #[inline(always)]
+    fn prefetch<S: Simd, const TALL: usize>(&self, first: usize) {
+        let Strips { left, rows, ahead, inner, stride, target, .. } = &*self.of;
+        let count = Lanes::<S, R>::COUNT;
+        let (tiles, tile) = (BLOCK / GROUP, (first - rows.start) / GROUP);
+        let begin = self.column * tiles + COLUMNS * tile;
+        let share = Share { first: begin, end: begin + COLUMNS * TALL.div_ceil(GROUP), count: stride / count * tiles };
+        left.prefetch(ahead.clone(), *inner, share);
+        let beside = (self.column + COLUMNS) * count;
+        target.prefetch::<TALL>(first, beside..beside + COLUMNS * count);
+    }
 }
 
 #[cfg(test)]
@@ -456,7 +598,7 @@ mod tests {
     use crate::simd::Rows;
     use crate::simd::tests::everywhere;
 
-    const ROWS: [usize; 12] = [1, 2, 3, 4, 5, 6, 9, 10, 12, 15, 18, 29];
+    const ROWS: [usize; 13] = [1, 2, 3, 4, 5, 6, 9, 10, 12, 15, 18, 29, 47];
     const INNER: [usize; 7] = [1, 2, 3, 8, 10, 50, 70];
     const COLUMNS: [usize; 14] = [1, 2, 7, 8, 9, 16, 17, 31, 32, 50, 64, 65, 100, 130];
 
@@ -557,6 +699,11 @@ mod tests {
             agrees(ByRows { data: &a, stride: inner }, &right, &bias, &old, expected, allowed, columns);
             agrees(ByColumns { data: &transposed, stride: rows }, &right, &bias, &old, expected, allowed, columns);
             let grouped: Vec<R> = super::grouped(rows, inner).map(|(row, column)| a[row * inner + column]).collect();
+            // In blocks of rows, which do not change a sum.
+            let streamed = Streamed(ByRows { data: &a, stride: inner });
+            agrees(streamed, &right, &bias, &old, expected, allowed, columns);
+            let streamed = Streamed(ByColumns { data: &transposed, stride: rows });
+            agrees(streamed, &right, &bias, &old, expected, allowed, columns);
             agrees(Grouped { data: &grouped }, &right, &bias, &old, expected, allowed, columns);
         }
     }
