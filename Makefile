@@ -8,10 +8,9 @@ CARGO ?= cargo
 # More arguments for `overparam figures`, such as ARGS=--quick or ARGS="--seeds 3 --out elsewhere".
 ARGS ?=
 
-# Where `make figures` computes: cpu or cuda. For cuda, CUDA's toolkit (nvcc) has to be there, and a GPU with its driver.
+# Where `make figures` computes: cpu, cuda or auto. For cuda, a GPU with its driver and NVRTC have to be there.
 DEVICE ?= cpu
-FEATURES := $(if $(filter cuda,$(DEVICE)),--features cuda)
-RELEASE := --release --locked $(FEATURES)
+RELEASE := --release --locked
 
 # What the notebooks cannot do without; and what draws images, of which `overparam` knows the names, too.
 HAVE_VENV := $(shell python3 -c 'import ensurepip, venv' 2>/dev/null && echo yes)
@@ -27,7 +26,7 @@ help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 .PHONY: figures
-figures: set-up $(if $(filter cuda,$(DEVICE)),toolkit) ## Reproduce the paper: traces, summary and figures into data/
+figures: set-up ## Reproduce the paper: traces, summary and figures into data/
 	$(CARGO) build $(RELEASE)
 	target/release/overparam figures --device $(DEVICE) $(ARGS)
 
@@ -122,29 +121,38 @@ check-aarch64: set-up ## Check that all Rust code compiles for 64-bit Arm: no C 
 	rustup target add aarch64-unknown-linux-gnu
 	CC_aarch64_unknown_linux_gnu="$(CURDIR)/.ci/no-cc" $(CARGO) clippy $(RELEASE) --workspace --all-targets --target aarch64-unknown-linux-gnu -- -D warnings
 
-# CUDA's compiler, and what makes it anew.
-NVCC_FOLDER := .lab/nvcc
-NVCC_PACKAGES := nvidia-cuda-nvcc nvidia-cuda-crt nvidia-nvvm nvidia-cuda-cccl nvidia-cuda-runtime
+# CUDA's compiler for kernels.
+NVRTC := .lab/nvrtc
 
-.PHONY: ptx
-ptx: set-up $(NVCC_FOLDER)/ready ## Compile every kernel to PTX for A100 and H100 (gets nvcc, 300 MB)
-	NVCC=$$(echo $(CURDIR)/$(NVCC_FOLDER)/lib/python3*/site-packages/nvidia/cu13/bin/nvcc) \
-		$(CARGO) test $(RELEASE) --lib every_kernel_compiles_to_ptx -- --ignored --nocapture | tee .lab/ptx.log && grep -q "kernels compiled to PTX" .lab/ptx.log
+.PHONY: nvrtc
+nvrtc: set-up $(NVRTC)/ready ## Compile every kernel for A100 and H100, which needs no GPU (a minute or two after the build; gets NVRTC, 90 MB)
+	VIRTUAL_ENV=$(CURDIR)/$(NVRTC) $(CARGO) test $(RELEASE) --lib every_kernel_compiles -- --ignored --nocapture | tee .lab/nvrtc.log \
+		&& grep -q "kernels compiled for" .lab/nvrtc.log
 
-$(NVCC_FOLDER)/ready:
-	python3 -m venv $(NVCC_FOLDER)
-	$(NVCC_FOLDER)/bin/pip install --quiet --no-deps $(NVCC_PACKAGES:%='%==13.0.*')
+$(NVRTC)/ready:
+	python3 -m venv $(NVRTC)
+	$(NVRTC)/bin/pip install --quiet --no-deps 'nvidia-cuda-nvrtc==13.0.*'
 	touch $@
 
-.PHONY: toolkit
-toolkit:
-	@command -v nvcc >/dev/null || { echo "CUDA's toolkit is missing: install it from https://developer.nvidia.com/cuda-downloads" \
-		"and put its nvcc on the PATH; for what needs none: make check-cuda, make ptx"; exit 1; }
-
 .PHONY: test-cuda
-test-cuda: set-up toolkit ## Run the tests that need a GPU, and its driver and CUDA's toolkit: see the README
-	$(CARGO) test $(RELEASE) --features cuda --lib
-	$(CARGO) test $(RELEASE) --features cuda --test cuda -- --ignored --nocapture
+test-cuda: set-up ## Run the tests that need a GPU with its driver and NVRTC, and where CUDA's nvcc is those of the feature cuda
+	$(CARGO) test $(RELEASE) $(if $(shell command -v nvcc),--features cuda) --test cuda -- --ignored --nocapture
+
+# Everything that a machine with a GPU needs to check and time batches there, without building anything.
+GPU_CHECK := .lab/gpu-check
+
+.PHONY: gpu-check
+gpu-check: set-up ## Check and time batches on a GPU within 6 minutes, here or on another machine (see CONTRIBUTING.md)
+	$(CARGO) build $(RELEASE) --package overparam-bench
+	rm -rf $(GPU_CHECK)
+	mkdir -p $(GPU_CHECK)
+	strip -o $(GPU_CHECK)/overparam-bench target/release/overparam-bench
+	strip -o $(GPU_CHECK)/cuda-tests "$$($(CARGO) test $(RELEASE) --test cuda --no-run --message-format json | \
+		python3 -c 'import json, sys; print([of["executable"] for of in map(json.loads, sys.stdin) if of.get("executable")][-1])')"
+	cp benches/peers/jax_batch.py benches/peers/jax_peer.py benches/peers/protocol.py benches/peers/gpu-check $(GPU_CHECK)
+	@du -sh $(GPU_CHECK)
+	@if [ -e /dev/nvidiactl ]; then $(GPU_CHECK)/gpu-check $(ARGS); else \
+		echo "gpu-check: no GPU here; copy $(GPU_CHECK) to a machine with one and run gpu-check in it"; fi
 
 # The notebooks: Python, JupyterLab and the Rust kernel live in .lab, of this project only.
 JUPYTER := JUPYTER_CONFIG_DIR="$(CURDIR)/.lab/jupyter/config" JUPYTER_DATA_DIR="$(CURDIR)/.lab/jupyter/data" \

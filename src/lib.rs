@@ -97,6 +97,7 @@ pub mod prelude {
 /// Parts of the library that the benchmarks of this repository need beyond the public interface. They may change at any time.
 #[doc(hidden)]
 pub mod internals {
+    pub use crate::device::Profile;
     pub use crate::memory::peak as peak_memory;
     pub use crate::simd::dispatch;
     pub use pulp;

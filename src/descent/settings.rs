@@ -160,7 +160,7 @@ impl Settings {
     }
 
     /// The learning rate, with the budget's iterations for a cosine that has none of its own.
-    pub(super) fn scheduled(&self) -> LearningRate {
+    pub(crate) fn scheduled(&self) -> LearningRate {
         let schedule = match self.budget {
             Budget::Iterations(iterations) => self.learning_rate.schedule.over(iterations),
             Budget::Seconds(_) => self.learning_rate.schedule,
