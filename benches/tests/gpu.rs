@@ -1,5 +1,7 @@
 //! `overparam-bench gpu` on the driver and the NVRTC of the library's tests, which run kernels on the host.
 
+#![cfg(target_os = "linux")]
+
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
