@@ -1,6 +1,8 @@
 //! The device cuda on a driver and an NVRTC of the tests, which run kernels on the host: the program without CUDA, from loading both to the
 //! results, and every way in which they can be missing or fail. `tests/mock` has the two.
 
+#![cfg(target_os = "linux")]
+
 use overparam::polars::prelude::DataFrame;
 use overparam::trace;
 use std::path::{Path, PathBuf};

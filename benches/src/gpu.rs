@@ -27,8 +27,8 @@ const ON_THE_CORES: [u64; 2] = [50, 10];
 /// Seconds that the tests may take.
 const TESTS: u64 = 120;
 
-/// Sizes of the Hamiltonian, and the share of the iterations that it takes.
-const HAMILTONIANS: [(usize, u64); 3] = [(50, 10), (200, 100), (400, 500)];
+/// The Hamiltonian in this many dimensions takes a tenth of the iterations, and fewer where it is larger, as it takes longer.
+const SMALLEST: usize = 50;
 
 /// Check and time batches on a GPU
 ///
@@ -48,6 +48,9 @@ pub struct Check {
     /// Iterations of a run
     #[arg(long, default_value_t = 10_000)]
     iterations: u64,
+    /// Dimensions of the Hamiltonian
+    #[arg(long, value_delimiter = ',', default_values_t = [50, 200, 400])]
+    hamiltonian: Vec<usize>,
     /// Seconds that everything may take
     #[arg(long, default_value_t = 330.0)]
     seconds: f64,
@@ -266,14 +269,15 @@ impl Check {
 
     /// The sweeps to time, the most important first.
     fn cases(&self) -> Vec<Case> {
-        let Self { seeds, iterations, .. } = *self;
+        let &Self { seeds, iterations, ref hamiltonian, .. } = self;
         let mut cases = Vec::new();
         for dtype in [Dtype::F32, Dtype::F64] {
             for optimizer in Optimizer::ALL {
                 cases.push(Case::new(Function::Rastrigin, optimizer, dtype, 50, seeds, iterations));
             }
         }
-        for (d, share) in HAMILTONIANS {
+        for &d in hamiltonian {
+            let share = 10 * (d / SMALLEST).max(1).pow(3) as u64;
             let (seeds, iterations) = (seeds.div_ceil(100), iterations.div_ceil(share));
             cases.push(Case::new(Function::SpinGlass, Optimizer::Deep, Dtype::F32, d, seeds, iterations));
         }

@@ -1,5 +1,7 @@
 //! `overparam-bench gpu` on the driver and the NVRTC of the library's tests, which run kernels on the host.
 
+#![cfg(target_os = "linux")]
+
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -30,7 +32,7 @@ fn check(folder: &TempDir, arguments: &[&str]) -> Output {
         .env("LD_LIBRARY_PATH", folder.path())
         .env("XDG_CACHE_HOME", folder.path().join("cache"))
         .env("BROWSER_PATH", "/nowhere")
-        .args(["gpu", "--seeds", "1", "--iterations", "10", "--out", "results"])
+        .args(["gpu", "--seeds", "1", "--iterations", "10", "--hamiltonian", "5,8,10", "--out", "results"])
         .args(arguments)
         .output()
         .unwrap()
