@@ -394,7 +394,8 @@ fn threads_and_memory_change_nothing() {
     let settings = Settings::default().iterations(40);
     let searching = settings.rule(Rule::Lbfgs { history: 3 });
     let functions = [Function::Ackley, Function::Rosenbrock, Function::SpinGlass, Function::Levy].map(Problem::from);
-    let problems = functions.into_iter().chain(expressions().iter().map(Problem::from));
+    let expressions = expressions();
+    let problems = functions.into_iter().chain(expressions.iter().map(Problem::from));
     let cases = problems.map(|problem| (problem, &settings)).chain([(Function::Levy.into(), &searching)]);
     for (problem, settings) in cases {
         for optimizer in Optimizer::ALL {
