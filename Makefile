@@ -1,4 +1,4 @@
-# Everything that the project does, from nothing. `make` lists the targets.
+# Everything that the project does, from nothing. `make` lists the targets; CONTRIBUTING.md says how long they take.
 #
 # Needs Rust (1.95 or newer), a C compiler, make and Python 3. With chromium the figures come as PNG and SVG too; without it as
 # HTML alone. Nothing here asks for root; what only root can test is tested for root alone.
@@ -8,10 +8,9 @@ CARGO ?= cargo
 # More arguments for `overparam figures`, such as ARGS=--quick or ARGS="--seeds 3 --out elsewhere".
 ARGS ?=
 
-# Where `make figures` computes: cpu or cuda. For cuda, CUDA's toolkit (nvcc) has to be there, and a GPU with its driver.
+# Where `make figures` computes: cpu, cuda or auto. For cuda, a GPU with its driver and NVRTC have to be there.
 DEVICE ?= cpu
-FEATURES := $(if $(filter cuda,$(DEVICE)),--features cuda)
-RELEASE := --release --locked $(FEATURES)
+RELEASE := --release --locked
 
 # What the notebooks cannot do without; and what draws images, of which `overparam` knows the names, too.
 HAVE_VENV := $(shell python3 -c 'import ensurepip, venv' 2>/dev/null && echo yes)
@@ -27,8 +26,7 @@ help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 .PHONY: figures
-figures: set-up $(if $(filter cuda,$(DEVICE)),toolkit) ## Reproduce the paper: traces, summary and figures into data/ (a minute or two after the first build)
-	@echo "figures: building (about 10 minutes on 2 cores the first time), then about a minute of runs and 15 s of drawing"
+figures: set-up ## Reproduce the paper: traces, summary and figures into data/
 	$(CARGO) build $(RELEASE)
 	target/release/overparam figures --device $(DEVICE) $(ARGS)
 
@@ -39,13 +37,13 @@ PEER = $(PEERS)/bin/python benches/peers
 COMPARED = --jax "$(PEER)/jax_peer.py" --torch "$(PEER)/torch_peer.py" --torch-compiled "$(PEER)/torch_peer.py --compile"
 
 .PHONY: bench
-bench: set-up $(PEERS)/ready ## Time this crate beside JAX and PyTorch, and at growing shapes (6 minutes on 2 cores after the build)
+bench: set-up $(PEERS)/ready ## Time this crate beside JAX and PyTorch, and at growing shapes
 	$(CARGO) build $(RELEASE) --workspace
 	target/release/overparam-bench measure $(if $(findstring --only-scaling,$(BENCH)),,$(COMPARED)) $(BENCH)
 
 # A marker rather than the folder, so that an install that was cut short is done again.
 $(PEERS)/ready: benches/peers/requirements.txt
-	@echo "bench: installing JAX and PyTorch into $(PEERS): a download of 2.6 GB, 5 GB on disk, a few minutes, once"
+	@echo "bench: installing JAX and PyTorch into $(PEERS): a download of 2.6 GB, 5 GB on disk, once"
 	python3 -m venv $(PEERS)
 	$(PEERS)/bin/pip install --quiet --no-deps -r $<
 	touch $@
@@ -59,11 +57,11 @@ results: set-up ## Write docs/results.md from the data that make figures and mak
 	target/release/overparam-bench results $(RESULTS)
 
 .PHONY: kernels
-kernels: set-up ## Time the kernels alone, with Criterion (about 3 minutes after the build)
+kernels: set-up ## Time the kernels alone, with Criterion
 	$(CARGO) bench --locked --package overparam-bench --bench kernels
 
 .PHONY: test
-test: set-up lint ## Format, clippy, rustdoc, every test and the notebooks (about 40 minutes on 2 cores the first time, then 8)
+test: set-up lint ## Format, clippy, rustdoc, every test and the notebooks
 	$(CARGO) test $(RELEASE) --workspace
 	$(MAKE) examples
 	@if [ "$$(id -u)" = 0 ]; then $(MAKE) test-root; else echo "test: not root: files of other users, mount points and limits on" \
@@ -78,14 +76,14 @@ else
 endif
 
 .PHONY: examples
-examples: set-up ## Run all programs in examples/, each of which checks what it shows (seconds after the build)
+examples: set-up ## Run all programs in examples/, each of which checks what it shows
 	$(CARGO) build $(RELEASE) --examples
 	@mkdir -p .lab
 	@for example in examples/*.rs; do name=$$(basename $$example .rs); echo "examples: $$name"; \
 		target/release/examples/$$name >.lab/example.log 2>&1 || { cat .lab/example.log; exit 1; }; done
 
 .PHONY: test-root
-test-root: set-up ## Run the tests that only root can: files of other users, mount points, limits on threads (seconds after the build)
+test-root: set-up ## Run the tests that only root can: files of other users, mount points, limits on threads
 	$(CARGO) test $(RELEASE) --test outputs --test memory --test stores -- --ignored
 
 .PHONY: test-slurm
@@ -133,7 +131,7 @@ fuzz: set-up $(TOOLS)/ready ## Fuzz everything that reads, FUZZ_SECONDS (3600) e
 READERS := .lab/readers
 
 .PHONY: test-readers
-test-readers: set-up $(READERS)/ready ## Read every file that the program writes with pyarrow, pandas, DuckDB and Polars (seconds after the build)
+test-readers: set-up $(READERS)/ready ## Read every file that the program writes with pyarrow, pandas, DuckDB and Polars
 	$(CARGO) build $(RELEASE)
 	$(READERS)/bin/python tests/readers/check.py target/release/overparam
 
@@ -144,49 +142,58 @@ $(READERS)/ready: tests/readers/requirements.txt
 	touch $@
 
 .PHONY: test-sanitizers
-test-sanitizers: set-up ## Run the GPU kernels' source on the CPU under the C compiler's sanitizers (a minute after the build)
+test-sanitizers: set-up ## Run the GPU kernels' source on the CPU under the C compiler's sanitizers
 	$(CARGO) test $(RELEASE) --lib sanitizers_find -- --ignored
 
 .PHONY: lint
 lint: set-up ## Format, clippy with and without the program, rustdoc, warnings being errors
-	@echo "lint: checking (about 4 minutes on 2 cores the first time, then seconds)"
 	$(CARGO) fmt --all --check
+	rustfmt --edition 2024 --check notebooks/library/build.rs notebooks/library/lib.rs
 	$(CARGO) clippy $(RELEASE) --workspace --all-targets -- -D warnings
 	$(CARGO) clippy $(RELEASE) --no-default-features --lib --examples -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(RELEASE) --workspace --no-deps
 
 .PHONY: check-cuda
-check-cuda: set-up ## Check the feature cuda without CUDA: everything compiles, clippy's warnings being errors (about a minute)
+check-cuda: set-up ## Check the feature cuda without CUDA: everything compiles, clippy's warnings being errors
 	$(CARGO) clippy $(RELEASE) --features cuda,dfdx/ci-check --all-targets -- -D warnings
 
 .PHONY: check-aarch64
-check-aarch64: set-up ## Check that all Rust code compiles for 64-bit Arm: no C is compiled, nothing linked or run (a few minutes)
+check-aarch64: set-up ## Check that all Rust code compiles for 64-bit Arm: no C is compiled, nothing linked or run
 	rustup target add aarch64-unknown-linux-gnu
 	CC_aarch64_unknown_linux_gnu="$(CURDIR)/.ci/no-cc" $(CARGO) clippy $(RELEASE) --workspace --all-targets --target aarch64-unknown-linux-gnu -- -D warnings
 
-# CUDA's compiler, and what makes it anew.
-NVCC_FOLDER := .lab/nvcc
-NVCC_PACKAGES := nvidia-cuda-nvcc nvidia-cuda-crt nvidia-nvvm nvidia-cuda-cccl nvidia-cuda-runtime
+# CUDA's compiler for kernels.
+NVRTC := .lab/nvrtc
 
-.PHONY: ptx
-ptx: set-up $(NVCC_FOLDER)/ready ## Compile every kernel to PTX for A100 and H100 (seconds after the build; gets nvcc, 300 MB)
-	NVCC=$$(echo $(CURDIR)/$(NVCC_FOLDER)/lib/python3*/site-packages/nvidia/cu13/bin/nvcc) \
-		$(CARGO) test $(RELEASE) --lib every_kernel_compiles_to_ptx -- --ignored --nocapture | tee .lab/ptx.log && grep -q "kernels compiled to PTX" .lab/ptx.log
+.PHONY: nvrtc
+nvrtc: set-up $(NVRTC)/ready ## Compile every kernel for A100 and H100, which needs no GPU (a minute or two after the build; gets NVRTC, 90 MB)
+	VIRTUAL_ENV=$(CURDIR)/$(NVRTC) $(CARGO) test $(RELEASE) --lib every_kernel_compiles -- --ignored --nocapture | tee .lab/nvrtc.log \
+		&& grep -q "kernels compiled for" .lab/nvrtc.log
 
-$(NVCC_FOLDER)/ready:
-	python3 -m venv $(NVCC_FOLDER)
-	$(NVCC_FOLDER)/bin/pip install --quiet --no-deps $(NVCC_PACKAGES:%='%==13.0.*')
+$(NVRTC)/ready:
+	python3 -m venv $(NVRTC)
+	$(NVRTC)/bin/pip install --quiet --no-deps 'nvidia-cuda-nvrtc==13.0.*'
 	touch $@
 
-.PHONY: toolkit
-toolkit:
-	@command -v nvcc >/dev/null || { echo "CUDA's toolkit is missing: install it from https://developer.nvidia.com/cuda-downloads" \
-		"and put its nvcc on the PATH; for what needs none: make check-cuda, make ptx"; exit 1; }
-
 .PHONY: test-cuda
-test-cuda: set-up toolkit ## Run the tests that need a GPU, and its driver and CUDA's toolkit: see the README
-	$(CARGO) test $(RELEASE) --features cuda --lib
-	$(CARGO) test $(RELEASE) --features cuda --test cuda -- --ignored --nocapture
+test-cuda: set-up ## Run the tests that need a GPU with its driver and NVRTC, and where CUDA's nvcc is those of the feature cuda
+	$(CARGO) test $(RELEASE) $(if $(shell command -v nvcc),--features cuda) --test cuda -- --ignored --nocapture
+
+# Everything that a machine with a GPU needs to check and time batches there, without building anything.
+GPU_CHECK := .lab/gpu-check
+
+.PHONY: gpu-check
+gpu-check: set-up ## Check and time batches on a GPU within 6 minutes, here or on another machine (see CONTRIBUTING.md)
+	$(CARGO) build $(RELEASE) --package overparam-bench
+	rm -rf $(GPU_CHECK)
+	mkdir -p $(GPU_CHECK)
+	strip -o $(GPU_CHECK)/overparam-bench target/release/overparam-bench
+	strip -o $(GPU_CHECK)/cuda-tests "$$($(CARGO) test $(RELEASE) --test cuda --no-run --message-format json | \
+		python3 -c 'import json, sys; print([of["executable"] for of in map(json.loads, sys.stdin) if of.get("executable")][-1])')"
+	cp benches/peers/jax_batch.py benches/peers/jax_peer.py benches/peers/protocol.py benches/peers/gpu-check $(GPU_CHECK)
+	@du -sh $(GPU_CHECK)
+	@if [ -e /dev/nvidiactl ]; then $(GPU_CHECK)/gpu-check $(ARGS); else \
+		echo "gpu-check: no GPU here; copy $(GPU_CHECK) to a machine with one and run gpu-check in it"; fi
 
 # The notebooks: Python, JupyterLab and the Rust kernel live in .lab, of this project only.
 JUPYTER := JUPYTER_CONFIG_DIR="$(CURDIR)/.lab/jupyter/config" JUPYTER_DATA_DIR="$(CURDIR)/.lab/jupyter/data" \
@@ -195,16 +202,15 @@ JUPYTER := JUPYTER_CONFIG_DIR="$(CURDIR)/.lab/jupyter/config" JUPYTER_DATA_DIR="
 EXECUTED := .lab/executed
 
 .PHONY: kernel
-kernel: set-up ## Set up JupyterLab and the Rust kernel in .lab (about 4 minutes on 2 cores the first time, then a second)
+kernel: set-up ## Set up JupyterLab and the Rust kernel in .lab, and compile the crate for them
 	notebooks/lab/setup.sh
 
 .PHONY: lab
 lab: kernel ## Open the notebooks in JupyterLab
-	@echo "lab: the very first cell compiles the crate (about 15 minutes on 2 cores); in later sessions that takes seconds"
 	$(JUPYTER)/jupyter-lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks $(ARGS)
 
 .PHONY: notebooks
-notebooks: kernel data/summary.parquet ## Execute all notebooks and keep their outputs (about 20 minutes the first time, then 3)
+notebooks: kernel data/summary.parquet ## Execute all notebooks and keep their outputs
 	$(JUPYTER)/python notebooks/lab/execute.py
 
 .PHONY: test-notebooks

@@ -26,6 +26,7 @@
 //! - [`store`]: finished runs in a folder, for many processes at once
 //! - [`verify`]: whether stores and figures can be trusted
 //! - [`trace`]: the records of runs, as DataFrames and Parquet; [`output`]: files that appear whole or not at all
+//! - [`report`]: minima, times and rates of both optimizers, by function
 //! - [`figure`]: the paper's figures; [`notebook`]: display in evcxr; [`progress`]: progress bars and lines
 //!
 //! # What the paper leaves open
@@ -35,6 +36,7 @@
 //! of gradient descent whose parameters no longer change ends early, and its trace is completed at the pace it had; runs of
 //! other update rules take all their iterations.
 
+mod array;
 pub mod descent;
 mod device;
 mod element;
@@ -42,6 +44,7 @@ pub mod error;
 pub mod experiment;
 pub mod expression;
 pub mod figure;
+mod graph;
 pub mod interrupt;
 mod memory;
 pub mod network;
@@ -51,6 +54,7 @@ pub mod output;
 mod parametrization;
 pub mod points;
 pub mod progress;
+pub mod report;
 pub mod rule;
 mod simd;
 mod squash;
@@ -85,6 +89,7 @@ pub mod prelude {
     pub use crate::network::{Activation, EmbeddingPerceptron, Initialization};
     pub use crate::notebook::{Display as _, DisplayFigure as _, show};
     pub use crate::objective::{Bounds, Function, Objective, Problem, Scaled, Taped, TapedValues};
+    pub use crate::report::{Contest, Report};
     pub use crate::rule::{Cosine, LearningRate, Plateau, Rule, Schedule};
     pub use crate::{points, trace};
     // What an objective is written with. Names of this crate come before those of dfdx.
@@ -95,6 +100,7 @@ pub mod prelude {
 /// Parts of the library that the benchmarks of this repository need beyond the public interface. They may change at any time.
 #[doc(hidden)]
 pub mod internals {
+    pub use crate::device::Profile;
     pub use crate::memory::peak as peak_memory;
     pub use crate::simd::dispatch;
     pub use pulp;

@@ -16,7 +16,9 @@ from protocol import Request, serve
 
 ARGUMENTS = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 ARGUMENTS.add_argument("--threads", type=int, default=1, help="threads of the process, for its lifetime")
-THREADS = ARGUMENTS.parse_args().threads
+ARGUMENTS.add_argument("--platform", default="cpu", choices=["cpu", "cuda"], help="where to compute")
+GIVEN = ARGUMENTS.parse_args()
+THREADS = GIVEN.threads
 # XLA reads these once, when it starts. Its default vectors are 256 bits wide, also where AVX-512 is there.
 os.environ["NPROC"] = str(THREADS)
 os.environ["XLA_FLAGS"] = (
@@ -29,7 +31,7 @@ import optax  # noqa: E402
 from jax import Array, lax  # noqa: E402
 
 jax.config.update("jax_enable_x64", True)
-jax.config.update("jax_platforms", "cpu")
+jax.config.update("jax_platforms", GIVEN.platform)
 
 
 def ackley(u: Array) -> Array:

@@ -1,7 +1,7 @@
 //! overparam beside the programs that a user could pick instead, beside the peak of a processor, and at growing sizes.
 //!
 //! [`comparison`] times the same descents here and in other frameworks, in turns, after it has seen them agree. [`roofline`] measures
-//! the peak of a core. [`scaling`] times growing shapes, each in a process of its own. [`record`] has the results as files, [`figure`] draws them.
+//! the peak of a core. [`gpu`] checks and times batches on a GPU. [`scaling`] times growing shapes, each in a process of its own. [`record`] has the results as files, [`figure`] draws them.
 
 /// Prints a line, and returns from the function with the error if standard output cannot take it.
 macro_rules! say {
@@ -11,6 +11,7 @@ macro_rules! say {
 mod case;
 mod comparison;
 mod figure;
+mod gpu;
 mod measure;
 mod objective;
 mod peak;
@@ -44,6 +45,7 @@ struct CommandLine {
 
 #[derive(Subcommand)]
 enum Command {
+    Gpu(gpu::Check),
     Measure(measure::Measure),
     Results(results::Results),
 }
@@ -64,6 +66,7 @@ fn execute(arguments: CommandLine) -> Result<()> {
         overparam::use_instruction_set(&name)?;
     }
     match arguments.command {
+        Command::Gpu(check) => check.execute(),
         Command::Measure(measure) => measure.execute(),
         Command::Results(results) => results.execute(),
     }

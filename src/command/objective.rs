@@ -77,11 +77,18 @@ impl ChosenObjective {
 impl ExpressionOptions {
     /// True if any of them is given.
     pub fn is_given(&self) -> bool {
-        self.expression.is_some()
-            || self.bounds.is_some()
-            || self.range.is_some()
-            || self.name.is_some()
-            || !self.data.is_empty()
+        self.expression.is_some() || self.companion().is_some()
+    }
+
+    /// The first option given of those that belong to an expression.
+    fn companion(&self) -> Option<&'static str> {
+        let given = [
+            ("--box", self.bounds.is_some()),
+            ("--range", self.range.is_some()),
+            ("--name", self.name.is_some()),
+            ("--data", !self.data.is_empty()),
+        ];
+        given.into_iter().find_map(|(option, is_given)| is_given.then_some(option))
     }
 
     /// The objective: the function of this name, or the expression.
@@ -90,13 +97,7 @@ impl ExpressionOptions {
         let wrong = |name, expected, given| Err(Error::Setting { name, expected, given }.into());
         const OBJECTIVE: &str = "the objective";
         let Some(text) = &self.expression else {
-            let alone = [
-                ("--box", self.bounds.is_some()),
-                ("--range", self.range.is_some()),
-                ("--name", self.name.is_some()),
-                ("--data", !self.data.is_empty()),
-            ];
-            if let Some((option, _)) = alone.iter().find(|(_, is_given)| *is_given) {
+            if let Some(option) = self.companion() {
                 return wrong(
                     OBJECTIVE,
                     "an --expression; --box, --range, --name and --data are for one alone",

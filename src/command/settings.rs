@@ -29,7 +29,7 @@ impl ProtocolName {
 /// The device to compute on.
 #[derive(Args)]
 pub struct Device {
-    /// Device to compute on: cpu, cuda, or auto for a GPU where there is one. A single run is far too small for a GPU
+    /// Device to compute on: cpu, cuda, or auto for a GPU if a kernel runs on it. A single run is far too small for a GPU
     #[arg(long, default_value = "cpu")]
     device: String,
 }

@@ -1,11 +1,13 @@
 //! The devices that compute experiments: the processor's cores or an NVIDIA GPU.
 
-#[cfg_attr(not(feature = "cuda"), path = "no_gpu.rs")]
 mod gpu;
 mod image;
 
 pub(crate) use gpu::Gpu;
-pub(crate) use image::{Image, Machine, SAMPLE, SLOTS, Source, THREADS, progress};
+#[cfg(test)]
+pub(crate) use gpu::compile_for;
+pub use image::Profile;
+pub(crate) use image::{Block, Image, Limits, Machine, OUTCOMES, SAMPLE, SLOTS, Source, progress, settings};
 
 use crate::error::Error;
 #[cfg(feature = "cuda")]
@@ -29,7 +31,7 @@ pub enum Backend {
     /// The processor's cores.
     #[default]
     Cpu,
-    /// The first NVIDIA GPU. In programs built with the feature `cuda` only.
+    /// The first NVIDIA GPU. Its driver and NVRTC, CUDA's compiler for kernels, are loaded when it is first used.
     Cuda,
 }
 
@@ -37,7 +39,7 @@ impl Backend {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Cpu, Self::Cuda];
 
-    /// A GPU where there is one that can be used, else the CPU.
+    /// A GPU where there is one on which a kernel runs, else the CPU.
     pub fn auto() -> Self {
         if Self::Cuda.ensure().is_ok() { Self::Cuda } else { Self::Cpu }
     }
@@ -60,14 +62,14 @@ impl Backend {
         }
     }
 
-    /// Checks that this program can compute on the device.
+    /// Checks that this program can compute on the device: on a GPU by running a small kernel, once per process.
     ///
     /// # Errors
-    /// If it cannot, with what to do: the program was built without the feature `cuda`, or there is no driver or no GPU.
+    /// If it cannot, with what to do: the driver, a GPU or NVRTC is missing, or they do not go together.
     pub fn ensure(self) -> Result<(), Error> {
         match self {
             Self::Cpu => Ok(()),
-            Self::Cuda => Gpu::open().map(|_| ()),
+            Self::Cuda => Gpu::open()?.prove(),
         }
     }
 }
@@ -129,7 +131,5 @@ mod tests {
                 assert!(error.to_string().contains("device cpu"), "{error}");
             }
         }
-        #[cfg(not(feature = "cuda"))]
-        assert!(Backend::Cuda.ensure().unwrap_err().to_string().contains("--features cuda"));
     }
 }

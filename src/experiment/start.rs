@@ -20,6 +20,16 @@ pub(crate) struct Start<R> {
     pub layers: Vec<Layer<R>>,
 }
 
+impl<R: Real> Start<R> {
+    /// Sets the output layer to zero, as that of a residual network starts.
+    pub(crate) fn silence(&mut self) {
+        if let Some(Layer { weight, bias, .. }) = self.layers.last_mut() {
+            weight.fill(R::ZERO);
+            bias.fill(R::ZERO);
+        }
+    }
+}
+
 /// A linear layer.
 pub(crate) struct Layer<R> {
     pub inputs: usize,
@@ -33,18 +43,17 @@ impl Dimensions {
     /// the deep one z0 (n×k), then weight (outputs×inputs) and bias (outputs) of every layer, the output layer last; of a
     /// [residual](Settings::residual) network that one is zero.
     pub fn start(self, optimizer: Optimizer, seed: u64, settings: &Settings) -> Vec<f64> {
-        let start = self.draw(seed, settings.initialization);
+        let mut start = self.draw(seed, settings.initialization);
         match optimizer {
             Optimizer::Shallow => {
                 let mut network = self.network(&start, settings.activation, Panels::<f64>::stride(self.n));
                 self.coordinates(&mut network, optimizer, seed, settings).packed()
             }
             Optimizer::Deep => {
-                let Start { embeddings, mut layers } = start;
-                if let Some(Layer { weight, bias, .. }) = layers.last_mut().filter(|_| settings.residual) {
-                    weight.fill(0.0);
-                    bias.fill(0.0);
+                if settings.residual {
+                    start.silence();
                 }
+                let Start { embeddings, layers } = start;
                 let layers = layers.into_iter().flat_map(|layer| layer.weight.into_iter().chain(layer.bias));
                 embeddings.into_iter().chain(layers).collect()
             }

@@ -47,6 +47,9 @@ impl Activation {
     /// Every activation.
     pub const ALL: [Self; 6] = [Self::Relu, Self::Identity, Self::Tanh, Self::LeakyRelu, Self::Gelu, Self::Sine];
 
+    /// The slope of the leaky ReLU below zero, and of GELU's tanh form the argument's factor and that of the cubic term.
+    pub(crate) const CONSTANTS: [f64; 3] = [LEAK, GELU_FACTOR, GELU_CUBE];
+
     /// The name on the command line and in the data, such as `"leaky-relu"`.
     pub fn name(self) -> &'static str {
         match self {

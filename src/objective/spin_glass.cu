@@ -2,8 +2,15 @@
 
 #define WORK (N * D + N * PARTS + N)
 
-/* Points that a thread takes through the couplings at once: each coupling that it fetches is used for all of them. */
-#define POINTS 10
+/* Points and columns that a thread takes through the couplings at once: each number that it fetches is used as often as there are of the
+ * other. */
+#define POINTS 5
+#ifdef SINGLE
+#define COLUMNS 4
+#else
+#define COLUMNS 2
+#endif
+#define COLUMNS_APART ((D + COLUMNS - 1) / COLUMNS)
 
 DEVICE void evaluate(Given given, const REAL *x, REAL *gradient, REAL *values, REAL *work) {
   REAL *spins = work, *parts = spins + N * D, *scales = parts + N * PARTS;
@@ -24,26 +31,38 @@ DEVICE void evaluate(Given given, const REAL *x, REAL *gradient, REAL *values, R
   SYNC();
   FOR_EACH(i, N * D) spins[i] = SQRT(C(D)) * scales[i / D] * U(i);
   SYNC();
-  FOR_EACH(item, (N + POINTS - 1) / POINTS * D) {
-    const int column = item % D, first = item / D * POINTS;
-    const REAL *pair = given.couplings + column;
-    const REAL *rows[POINTS];
-    REAL force[POINTS], inner[POINTS];
-    for (int p = 0; p < POINTS; p++) {
+  FOR_EACH(item, (N + POINTS - 1) / POINTS * COLUMNS_APART) {
+    const int first = item / COLUMNS_APART * POINTS;
+    const REAL *pair = given.couplings, *rows[POINTS];
+    int column[COLUMNS];
+    REAL force[POINTS][COLUMNS], inner[POINTS][COLUMNS];
+    /* Neighboring threads take neighboring columns. */
+    UNROLL for (int c = 0; c < COLUMNS; c++) {
+      column[c] = item % COLUMNS_APART + c * COLUMNS_APART;
+      column[c] = column[c] < D ? column[c] : D - 1;
+    }
+    UNROLL for (int p = 0; p < POINTS; p++) {
       rows[p] = spins + (first + p < N ? first + p : N - 1) * D;
-      force[p] = 0;
+      UNROLL for (int c = 0; c < COLUMNS; c++) force[p][c] = 0;
     }
     for (int j = 0; j < D; j++) {
-      for (int p = 0; p < POINTS; p++)
-        inner[p] = 0;
-      for (int k = j; k < D; k++, pair += D)
-        for (int p = 0; p < POINTS; p++)
-          inner[p] += rows[p][k] * *pair;
-      for (int p = 0; p < POINTS; p++)
-        force[p] += rows[p][j] * inner[p];
+      UNROLL for (int p = 0; p < POINTS; p++)
+        UNROLL for (int c = 0; c < COLUMNS; c++) inner[p][c] = 0;
+      for (int k = j; k < D; k++, pair += D) {
+        REAL spin[POINTS];
+        UNROLL for (int p = 0; p < POINTS; p++) spin[p] = rows[p][k];
+        UNROLL for (int c = 0; c < COLUMNS; c++) {
+          const REAL coupling = pair[column[c]];
+          UNROLL for (int p = 0; p < POINTS; p++) inner[p][c] += spin[p] * coupling;
+        }
+      }
+      UNROLL for (int p = 0; p < POINTS; p++)
+        UNROLL for (int c = 0; c < COLUMNS; c++) force[p][c] += rows[p][j] * inner[p][c];
     }
-    for (int p = 0; p < POINTS && first + p < N; p++)
-      gradient[(first + p) * D + column] = force[p];
+    UNROLL for (int p = 0; p < POINTS; p++)
+      UNROLL for (int c = 0; c < COLUMNS; c++)
+        if (first + p < N && item % COLUMNS_APART + c * COLUMNS_APART < D)
+          gradient[(first + p) * D + column[c]] = force[p][c];
   }
   SYNC();
   FOR_EACH(item, N * PARTS) {

@@ -1,8 +1,7 @@
 //! Long computations in notebooks and programs that show their progress and survive an interruption.
 //!
-//! Jupyter interrupts a cell by killing the process that runs it, and with it all that the cell has computed. So finished runs
-//! go to a store, and whoever asks for the same runs again gets those from the store and the rest computed. They are removed when all
-//! are done.
+//! Finished runs go to a store, and whoever asks for the same runs again gets those from the store and the rest computed. They are removed
+//! when all are done.
 
 use super::Store;
 use super::manifest::Experiment;
@@ -21,7 +20,7 @@ use std::sync::{Mutex, PoisonError};
 const FOLDER: &str = "OVERPARAM_DATA";
 
 impl Protocol {
-    /// [`Protocol::compare`] with its progress shown: a bar on a terminal, a line now and then in a notebook or a log.
+    /// [`Protocol::compare`] with its progress shown: a bar on a terminal, a line that changes in a notebook, a line now and then in a log.
     ///
     /// Finished runs are kept in a [store](crate::store) in `data/unfinished` until all are done: after an interruption, the same call goes
     /// on from there.
@@ -119,14 +118,22 @@ impl Run {
     }
 }
 
-/// The bar, and the best so far in its message.
+/// The bar, with the best so far in its message.
 struct Watch<'a> {
     bar: indicatif::ProgressBar,
     problem: &'a Problem,
-    best: Mutex<f64>,
+    seen: Mutex<Seen>,
     /// Where finished runs are kept, until that was said.
     folder: Option<&'a Path>,
     said: AtomicBool,
+}
+
+/// What a [`Watch`] has seen.
+struct Seen {
+    /// The best objective of the runs that did not diverge.
+    best: f64,
+    /// The number of runs that came to their end, those that were there among them.
+    finished: usize,
 }
 
 impl<'a> Watch<'a> {
@@ -143,7 +150,13 @@ impl<'a> Watch<'a> {
         bar.set_position(found as u64);
         bar.reset_eta();
         bar.tick();
-        Self { bar, problem, best: Mutex::new(f64::INFINITY), folder, said: AtomicBool::new(found > 0) }
+        Self {
+            bar,
+            problem,
+            seen: Mutex::new(Seen { best: f64::INFINITY, finished: found }),
+            folder,
+            said: AtomicBool::new(found > 0),
+        }
     }
 
     fn add(&self, stage: Stage, run: &Run) {
@@ -153,19 +166,26 @@ impl<'a> Watch<'a> {
                 folder.display()
             ));
         }
-        let mut best = self.best.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if run.outcome != Outcome::Diverged {
-            *best = best.min(run.best);
+            seen.best = seen.best.min(run.best);
         }
+        seen.finished += usize::from(run.outcome != Outcome::Stopped);
         let doing = match stage {
             Stage::Sweep => "",
             Stage::Timed => ", timed runs alone",
         };
-        self.bar.set_message(format!("{}{doing}, best so far {:.3e}", self.problem, *best));
+        self.bar.set_message(format!("{}{doing}, best so far {:.3e}", self.problem, seen.best));
         self.bar.inc(1);
     }
 
     fn end(&self) {
-        if interrupt::requested() { self.bar.abandon() } else { self.bar.finish() }
+        if !interrupt::requested() {
+            return self.bar.finish();
+        }
+        self.bar.abandon();
+        let finished = self.seen.lock().unwrap_or_else(PoisonError::into_inner).finished;
+        let total = self.bar.length().unwrap_or_default();
+        let _ = progress::say(&format!("interrupted: {finished} of {total} runs kept"));
     }
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 
 /// The format of manifests that are written, and the newest that is read. It grows when older versions would misread them.
@@ -73,9 +73,24 @@ pub struct DataFile {
 impl DataFile {
     /// The record of `data` from `file`.
     pub fn new(file: impl Into<PathBuf>, data: &Data) -> Self {
-        let mut hasher = DefaultHasher::new();
+        let mut hasher = Stable(Sha256::new());
         data.hash(&mut hasher);
         Self { file: file.into(), hash: format!("{:016x}", hasher.finish()) }
+    }
+}
+
+/// A hasher that gives the same in every version of the standard library.
+struct Stable(Sha256);
+
+impl Hasher for Stable {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        let mut first = [0; 8];
+        first.copy_from_slice(&self.0.clone().finalize()[..8]);
+        u64::from_be_bytes(first)
     }
 }
 

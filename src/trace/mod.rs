@@ -83,7 +83,7 @@ mod table;
 pub use crate::descent::Sample;
 pub(crate) use checksum::hexadecimal;
 pub use destination::{Destination, Place};
-pub use file::{Provenance, ensure_known_format, metadata, prepare, read, write, write_parts, write_to};
+pub use file::{Provenance, ensure_known_format, metadata, prepare, read, read_folder, write, write_parts, write_to};
 pub(crate) use file::{SETTINGS, encode, ensure_whole, open, read_some, read_with_metadata};
 pub(crate) use table::parts;
 pub use table::{points, summary, traces};

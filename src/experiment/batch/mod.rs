@@ -14,7 +14,7 @@ pub(crate) use plan::PART;
 pub use plan::Plan;
 
 use crate::descent::{Found, Optimizer, Settings};
-use crate::device::Backend;
+use crate::device::{Backend, Profile};
 use crate::element::Element;
 use crate::error::Error;
 use crate::experiment::keeper::Watching;
@@ -160,6 +160,22 @@ impl Sweep {
             }
         }
         Ok(runs)
+    }
+}
+
+impl Sweep {
+    /// What the driver of the first GPU says of the kernel of this sweep's first optimizer, and the floating-point operations of an iteration of
+    /// a run, by formula.
+    ///
+    /// # Errors
+    /// If there is no GPU, or the kernel cannot be compiled or loaded.
+    #[doc(hidden)]
+    pub fn profile<R: Element>(&self) -> Result<(Profile, u64), Error> {
+        let (problem, dimensions, settings) = (self.problem.clone(), self.dimensions, &self.settings);
+        let optimizer = self.optimizers.first().copied().unwrap_or(Optimizer::Shallow);
+        let operations = dimensions.operations(optimizer, problem.kernel::<R>(dimensions.d, 0)?.operations());
+        let profile = cuda::profile::<R>(&Batch { problem, dimensions, optimizer, settings, trials: &[] })?;
+        Ok((profile, operations as u64))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::cuda;
 use super::demand::Demand;
 use crate::descent::{Optimizer, Sample, Settings, Thinning, shallow_parts};
-use crate::device::{Backend, Gpu};
+use crate::device::{Backend, Gpu, Limits};
 use crate::error::{Error, size};
 use crate::experiment::{Dimensions, Run, Sweep};
 use crate::memory::{self, Free};
@@ -72,9 +72,7 @@ impl Sweep {
         self.rates.iter().try_for_each(|&rate| self.settings.learning_rate(rate).validate())?;
         let kept = self.ensure_traces(held)?;
         if backend == Backend::Cuda {
-            self.optimizers
-                .iter()
-                .try_for_each(|&optimizer| cuda::ensure(self.dimensions, optimizer, &self.settings))?;
+            cuda::ensure(&self.problem, d)?;
         }
         let room = Room::of(backend)?;
         let mut available = room.free.available();
@@ -85,7 +83,9 @@ impl Sweep {
         let split = |&optimizer: &Optimizer| {
             let demand = match backend {
                 Backend::Cpu => on_the_cores::<R>(&self.problem, self.dimensions, optimizer, &self.settings),
-                Backend::Cuda => cuda::demand::<R>(&self.problem, self.dimensions, optimizer, room.shared)?,
+                Backend::Cuda => {
+                    cuda::demand::<R>(&self.problem, self.dimensions, optimizer, &self.settings, room.limits)?
+                }
             };
             let (batches, largest) =
                 demand.split(of_a_seed * self.seeds.len(), of_a_seed, available).ok_or_else(|| Error::Memory {
@@ -162,16 +162,18 @@ impl Sweep {
 struct Room {
     /// Memory.
     free: Free,
-    /// Bytes of memory that a GPU's block of threads shares.
-    shared: usize,
+    /// What the kernels of a GPU are planned for.
+    limits: Limits,
 }
 
 impl Room {
     fn of(backend: Backend) -> Result<Self, Error> {
         match backend {
-            Backend::Cpu => Ok(Self { free: Free::now(), shared: 0 }),
-            Backend::Cuda => Gpu::open()
-                .map(|Gpu { free, shared, .. }| Self { free: Free { bytes: free, limit: "the GPU" }, shared }),
+            Backend::Cpu => Ok(Self { free: Free::now(), limits: Limits { block: 0, processor: 0, reserved: 0 } }),
+            Backend::Cuda => {
+                let gpu = Gpu::open()?;
+                Ok(Self { free: Free { bytes: gpu.free()?, limit: "the GPU" }, limits: gpu.limits })
+            }
         }
     }
 }

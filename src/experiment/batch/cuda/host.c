@@ -3,62 +3,14 @@
  * The kernel's source is KERNEL_SOURCE. Reads the arguments of one launch from standard input, as numbers in the host's
  * own format, and writes to standard output what the launch leaves behind. */
 
-#define _GNU_SOURCE
-#include <math.h>
-#include <pthread.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#define DEVICE static
-#define KERNEL static void
-#define SYNC() wait_for_all()
-#define BLOCK_SHARED static
-#define BLOCK_MEMORY
-#define RAISE(flag) __atomic_store_n(&(flag), 1, __ATOMIC_RELAXED)
-
-static _Thread_local int THREAD;
-static _Thread_local long long BLOCK;
-static double *block_memory;
-
-/* A barrier that orders what is before it on any thread before what is after it, and nothing else: the system's own hides races
- * from the thread sanitizer. Every other barrier counts on the same counter, which all threads have left by then. */
-static void wait_for_all(void) {
-  static long long came[2];
-  static _Thread_local long long barriers;
-  long long *count = &came[barriers % 2];
-  const long long all = (barriers / 2 + 1) * THREADS;
-  barriers++;
-  __atomic_add_fetch(count, 1, __ATOMIC_ACQ_REL);
-  while (__atomic_load_n(count, __ATOMIC_ACQUIRE) < all)
-    sched_yield();
-}
-
-/* (sin pi x, cos pi x), which the C library lacks: the argument is reduced by quarter turns, without rounding. */
-static void sincospi(double x, double *sine, double *cosine) {
-  const double turns = rint(2 * x);
-  double s, c;
-  sincos((x - turns / 2) * 3.14159265358979323846, &s, &c);
-  switch ((int)(turns - 4 * floor(turns / 4))) {
-  case 0: *sine = s, *cosine = c; break;
-  case 1: *sine = c, *cosine = -s; break;
-  case 2: *sine = -s, *cosine = -c; break;
-  default: *sine = -c, *cosine = s;
-  }
-}
-
-static void sincospif(float x, float *sine, float *cosine) {
-  double s, c;
-  sincospi(x, &s, &c);
-  *sine = (float)s, *cosine = (float)c;
-}
+#include "host.h"
 
 #include KERNEL_SOURCE
 
-static long long first, count, runs, slots, couplings_count;
-static double *settings, *gains, *progress, *samples;
+static long long first, count, runs, slots, couplings_count, bases_count;
+static double *settings, *gains, *memory, *progress, *samples;
 static int *seeds;
-static REAL *couplings, *parameters, *best_x, *workspace;
+static REAL *couplings, *bases, *parameters, *best_x, *workspace;
 static long long *kept;
 
 /* `count` numbers of `size` bytes, read from standard input unless they are only to be written. */
@@ -74,23 +26,26 @@ static void *numbers(size_t count, size_t size, int given) {
 static void *run_thread(void *number) {
   THREAD = (int)(size_t)number;
   for (BLOCK = 0; BLOCK < runs; BLOCK++) {
-    descend(first, count, settings, gains, seeds, couplings, parameters, progress, best_x, kept, (int)slots, samples,
-            workspace);
+    descend(first, count, settings, gains, seeds, couplings, bases, parameters, memory, progress, best_x, kept, (int)slots,
+            samples, workspace);
     SYNC();
   }
   return NULL;
 }
 
 int main(void) {
-  long long *header = numbers(5, sizeof *header, 1);
+  long long *header = numbers(6, sizeof *header, 1);
   first = header[0], count = header[1], runs = header[2], slots = header[3], couplings_count = header[4];
+  bases_count = header[5];
   free(header);
   settings = numbers(SETTINGS, sizeof *settings, 1);
   gains = numbers(runs, sizeof *gains, 1);
   seeds = numbers(runs, sizeof *seeds, 1);
   couplings = numbers(couplings_count, sizeof *couplings, 1);
+  bases = numbers(bases_count, sizeof *bases, 1);
   kept = numbers(slots, sizeof *kept, 1);
-  parameters = numbers(runs * (PARAMETERS), sizeof *parameters, 1);
+  parameters = numbers(runs * MOVED, sizeof *parameters, 1);
+  memory = numbers(runs * MEMORY, sizeof *memory, 1);
   progress = numbers(runs * PROGRESS, sizeof *progress, 1);
   best_x = numbers(runs * D, sizeof *best_x, 1);
   samples = numbers(runs * slots * SAMPLE, sizeof *samples, 0);
@@ -104,7 +59,8 @@ int main(void) {
     }
   for (size_t thread = 0; thread < THREADS; thread++)
     pthread_join(threads[thread], NULL);
-  fwrite(parameters, sizeof *parameters, runs * (PARAMETERS), stdout);
+  fwrite(parameters, sizeof *parameters, runs * MOVED, stdout);
+  fwrite(memory, sizeof *memory, runs * MEMORY, stdout);
   fwrite(progress, sizeof *progress, runs * PROGRESS, stdout);
   fwrite(best_x, sizeof *best_x, runs * D, stdout);
   fwrite(samples, sizeof *samples, runs * slots * SAMPLE, stdout);

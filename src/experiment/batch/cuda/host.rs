@@ -1,11 +1,15 @@
 //! The kernel's own source on the host, compiled by the C compiler: how its arithmetic is tested without a GPU.
 
+use super::samples::expressions;
 use super::*;
-use crate::descent::{ShallowStart, Squash};
+use crate::descent::{ShallowStart, Squash, Tolerance};
 use crate::experiment::Widths;
 use crate::experiment::batch::{Trial, cpu};
+use crate::expression::{Array, Expression, tests};
+use crate::graph::cuda::{CudaSource, PARTS};
+use crate::network::Activation;
 use crate::objective::Function;
-use crate::rule::{LearningRate, Plateau};
+use crate::rule::LearningRate;
 use bytemuck::cast_slice;
 use std::io::Write;
 use std::panic::AssertUnwindSafe;
@@ -17,6 +21,7 @@ use tempfile::TempDir;
 struct Host<R> {
     folder: TempDir,
     image: Image<R>,
+    memory: Vec<f64>,
     best: Vec<R>,
 }
 
@@ -25,14 +30,20 @@ struct Host<R> {
 struct Build {
     /// Threads of a block.
     threads: usize,
-    /// Bytes of a block's shared memory.
-    shared: usize,
+    /// The limits of the GPU.
+    limits: Limits,
     /// More of the C compiler's options.
     options: &'static [&'static str],
 }
 
+/// A GPU whose blocks have whatever a run needs.
+pub(super) const LIMITS: Limits = Limits { block: 1 << 30, processor: 1 << 30, reserved: 0 };
+
+/// A GPU whose blocks have nothing.
+const NO_SHARED_MEMORY: Limits = Limits { block: 0, processor: 0, reserved: 0 };
+
 /// Threads share the work in a way that does not fit: what is right for three is right for any number.
-const THREE_THREADS: Build = Build { threads: 3, shared: usize::MAX, options: &[] };
+const THREE_THREADS: Build = Build { threads: 3, limits: LIMITS, options: &[] };
 const ONE_THREAD: Build = Build { threads: 1, ..THREE_THREADS };
 
 impl<R: Real> Host<R> {
@@ -51,22 +62,26 @@ impl<R: Real> Host<R> {
             .output()
             .expect("a C compiler");
         assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
-        Self { best: vec![R::ZERO; image.runs() * image.dimension], folder, image }
+        let memory = vec![0.0; image.runs() * image.source.memory];
+        Self { best: vec![R::ZERO; image.runs() * image.dimension], memory, folder, image }
     }
 }
 
 impl<R: Real> Machine<R> for Host<R> {
     fn launch(&mut self, first: u64, count: u64, kept: &[u64]) -> Result<(Vec<f64>, Vec<f64>), Error> {
-        let Image { settings, gains, seeds, couplings, parameters, progress, .. } = &self.image;
-        let header = [first, count, gains.len() as u64, kept.len() as u64, couplings.len() as u64];
-        let input: [&[u8]; 9] = [
+        let Image { settings, gains, seeds, couplings, bases, parameters, progress, .. } = &self.image;
+        let lengths = [gains.len(), kept.len(), couplings.len(), bases.len()].map(|length| length as u64);
+        let header: Vec<u64> = [first, count].into_iter().chain(lengths).collect();
+        let input: [&[u8]; 11] = [
             cast_slice(&header),
             cast_slice(settings),
             cast_slice(gains),
             cast_slice(seeds),
             cast_slice(couplings),
+            cast_slice(bases),
             cast_slice(kept),
             cast_slice(parameters),
+            cast_slice(&self.memory),
             cast_slice(progress),
             cast_slice(&self.best),
         ];
@@ -89,6 +104,7 @@ impl<R: Real> Machine<R> for Host<R> {
         let numbers = |bytes: &[u8]| bytemuck::pod_collect_to_vec::<u8, f64>(bytes);
         let sizes = (size_of_val(&parameters[..]), size_of_val(&progress[..]));
         self.image.parameters = scalars(take(sizes.0));
+        self.memory = numbers(take(size_of_val(&self.memory[..])));
         self.image.progress = numbers(take(sizes.1));
         self.best = scalars(take(size_of_val(&self.best[..])));
         let samples = numbers(take(self.image.runs() * kept.len() * SAMPLE * size_of::<f64>()));
@@ -125,7 +141,7 @@ fn drive<R: Real>(mut engine: Box<dyn Engine<R>>) -> Vec<Found<R>> {
 }
 
 fn on_the_host<R: Element>(batch: &Batch<'_>, build: Build) -> Vec<Found<R>> {
-    drive(Box::new(Launches::new(batch, build.shared, |image: Image<R>| Ok(Host::new(image, build))).unwrap()))
+    drive(Box::new(Launches::new(batch, build.limits, |image: Image<R>| Ok(Host::new(image, build))).unwrap()))
 }
 
 /// Descents that take the same steps, but for rounding: every value of every sample, most of them below 1, is within `tolerance`.
@@ -133,13 +149,11 @@ fn agree<R: Element>(batch: &Batch<'_>, build: Build, tolerance: f64) {
     let kernel = on_the_host::<R>(batch, build);
     let cores = drive(Box::new(cpu::Cores::<R>::new(batch).unwrap()));
     for ((kernel, cores), trial) in kernel.iter().zip(&cores).zip(batch.trials) {
+        let &Batch { ref problem, optimizer, dimensions, settings, .. } = batch;
+        let Settings { squash, rule, activation, .. } = settings;
         let context = format!(
-            "{} {} {} {}, {trial:?}, {:?}, {} threads",
-            batch.problem,
-            batch.optimizer,
+            "{problem} {optimizer} {} {dimensions}, {trial:?}, {squash:?}, {rule}, {activation}, {} threads",
             R::NAME,
-            batch.dimensions,
-            batch.settings.squash,
             build.threads
         );
         assert_eq!((kernel.iterations, kernel.outcome), (cores.iterations, cores.outcome), "{context}");
@@ -163,12 +177,13 @@ fn agree<R: Element>(batch: &Batch<'_>, build: Build, tolerance: f64) {
     }
 }
 
-fn batch<'a>(function: Function, optimizer: Optimizer, settings: &'a Settings) -> Batch<'a> {
-    let trials = match function {
-        Function::Ackley | Function::Michalewicz | Function::Rastrigin => &SMALL_TRIALS,
+fn batch(objective: impl Into<Problem>, optimizer: Optimizer, settings: &Settings) -> Batch<'_> {
+    let problem = objective.into();
+    let trials = match problem.function() {
+        Some(Function::Ackley | Function::Michalewicz | Function::Rastrigin) | None => &SMALL_TRIALS,
         _ => &TRIALS,
     };
-    Batch { problem: function.into(), dimensions: SMALL, optimizer, settings, trials }
+    Batch { problem, dimensions: SMALL, optimizer, settings, trials }
 }
 
 /// The largest difference between values that rounding alone drives apart, over the iterations below.
@@ -190,6 +205,44 @@ fn the_kernel_takes_the_steps_of_the_cores() {
             agree::<f64>(&batch, THREE_THREADS, TOLERANCES[1]);
         }
     }
+}
+
+#[test]
+fn expressions_take_the_steps_of_the_cores() {
+    let settings = constant(20);
+    for expression in expressions() {
+        for optimizer in Optimizer::ALL {
+            let batch = batch(&expression, optimizer, &settings);
+            agree::<f32>(&batch, THREE_THREADS, TOLERANCES[0]);
+            agree::<f64>(&batch, THREE_THREADS, TOLERANCES[1]);
+        }
+    }
+    // With a box for each coordinate, and a gradient that is one number.
+    let bounds: Vec<[f64; 2]> = (0..SMALL.d).map(|i| [-1.0, 1.0 + i as f64]).collect();
+    let each = Expression::new("each", bounds, |u| (u * u.sin()).sum()).range(-10.0, 10.0);
+    let slope = Expression::new("slope", [-1.0, 1.0], |u| (u.sum() - 1.0).exp());
+    for expression in [each, slope, Expression::new("constant", [-1.0, 1.0], |_| Array::scalar(2.0))] {
+        agree::<f64>(&batch(&expression, Optimizer::Shallow, &settings), ONE_THREAD, TOLERANCES[1]);
+    }
+}
+
+/// What a function keeps of each point is a sum or two, and two numbers: what its gradient needs besides lies where the gradient will, or is computed again.
+#[test]
+fn the_sources_of_functions_keep_no_more_than_two_sums() {
+    for function in Function::ALL.into_iter().filter(|&function| function != Function::SpinGlass) {
+        let CudaSource { text, work, .. } = Problem::from(function).cuda(SMALL.d).unwrap().unwrap();
+        assert!(work <= 2 * PARTS + 2, "{function} keeps {work} numbers of each point: {text}");
+    }
+}
+
+#[test]
+fn random_expressions_take_the_steps_of_the_cores() {
+    let settings = constant(3);
+    (0..40u64).into_par_iter().for_each(|seed| {
+        let random = move |u| tests::random(1_000 * seed + 17, u, false);
+        let expression = Expression::new(format!("random {seed}"), [-1.5, 1.5], random);
+        agree::<f64>(&batch(&expression, Optimizer::Shallow, &settings), THREE_THREADS, 1e-9);
+    });
 }
 
 #[test]
@@ -230,21 +283,135 @@ fn squashes_starts_rules_and_gradient_scales() {
     }
 }
 
+/// Rates for rules whose steps do not shrink with the gradient.
+const EVEN_TRIALS: [Trial; 4] = trials([1e-2, 1e-3]);
+
+#[test]
+fn every_rule() {
+    for rule in Rule::ALL {
+        let settings = Settings::default().rule(rule).iterations(60);
+        for optimizer in Optimizer::ALL {
+            let of = Batch { trials: &EVEN_TRIALS, ..batch(Function::Sphere, optimizer, &settings) };
+            agree::<f64>(&of, THREE_THREADS, 1e-12);
+            agree::<f32>(&of, ONE_THREAD, 1e-4);
+        }
+        // The steps of projected descent end in the cube.
+        let clamped = Settings { squash: Squash::Clamp, ..settings };
+        if clamped.validate().is_ok() {
+            let of = Batch { trials: &EVEN_TRIALS, ..batch(Function::Levy, Optimizer::Shallow, &clamped) };
+            agree::<f64>(&of, ONE_THREAD, 1e-12);
+        }
+    }
+}
+
+/// A history that is shorter than the run, so that pairs are replaced, and a function on which the line search has to shorten steps.
+#[test]
+fn a_full_history_and_shortened_steps() {
+    let settings = Settings::default().rule(Rule::Lbfgs { history: 3 }).iterations(40);
+    for optimizer in Optimizer::ALL {
+        let of = Batch { trials: &trials([1.0, 50.0]), ..batch(Function::Levy, optimizer, &settings) };
+        agree::<f64>(&of, THREE_THREADS, 1e-7);
+    }
+}
+
+#[test]
+fn every_schedule() {
+    let patient = Plateau { factor: 0.5, patience: 2, threshold: 0.01, cooldown: 3, floor: 0.01, ..Plateau::PAPER };
+    let schedules = Schedule::ALL.map(|(_, schedule)| schedule);
+    for schedule in schedules.into_iter().chain([
+        Schedule::Plateau(patient),
+        Schedule::Plateau(Plateau { relative: true, ..patient }),
+        Schedule::Cosine(Cosine { iterations: Some(30), floor: 1e-3 }),
+        Schedule::Cosine(Cosine { iterations: Some(30), floor: 1e3 }),
+    ]) {
+        let learning_rate = LearningRate { initial: 1.0, schedule };
+        let settings = Settings { learning_rate, thinned: false, ..Settings::default() }.iterations(50);
+        agree::<f64>(&batch(Function::StyblinskiTang, Optimizer::Shallow, &settings), ONE_THREAD, TOLERANCES[1]);
+    }
+}
+
+#[test]
+fn every_network() {
+    let constant = constant(60);
+    let networks = [
+        (Widths::of(&[]), ONE_THREAD),
+        (Widths::of(&[9, 4, 7]), THREE_THREADS),
+        // So many layers that a loop goes through them.
+        (Widths::of(&[5, 4, 5, 4, 5, 4, 5, 4, 5]), ONE_THREAD),
+    ];
+    for (widths, build) in networks {
+        let of =
+            Batch { dimensions: Dimensions { widths, ..SMALL }, ..batch(Function::Levy, Optimizer::Deep, &constant) };
+        agree::<f64>(&of, build, TOLERANCES[1]);
+    }
+    // More parameters than coordinates.
+    let wide = Dimensions { widths: Widths::of(&[40]), ..SMALL };
+    agree::<f64>(&Batch { dimensions: wide, ..batch(Function::Levy, Optimizer::Deep, &constant) }, ONE_THREAD, 1e-12);
+    for activation in Activation::ALL {
+        for (residual, frozen_embeddings) in [(false, false), (true, false), (true, true)] {
+            let settings = Settings { activation, residual, frozen_embeddings, ..constant };
+            agree::<f64>(&batch(Function::Levy, Optimizer::Deep, &settings), ONE_THREAD, 1e-12);
+        }
+    }
+    // Both at once with another rule, in single precision, from starts that a residual network adds to.
+    let settings = Settings {
+        residual: true,
+        frozen_embeddings: true,
+        activation: Activation::Gelu,
+        shallow_start: ShallowStart::Own,
+        ..Settings::default().rule(Rule::ALL[4]).iterations(40)
+    };
+    let of = Batch { trials: &EVEN_TRIALS, ..batch(Function::StyblinskiTang, Optimizer::Deep, &settings) };
+    agree::<f32>(&of, THREE_THREADS, 1e-4);
+}
+
+#[test]
+fn targets_and_tolerances_end_runs() {
+    let tolerance = |change, iterations| Some(Tolerance { change, iterations });
+    let settings = Settings::default().iterations(300);
+    let mut outcomes = Vec::new();
+    for settings in [
+        Settings { target: Some(0.02), ..settings },
+        Settings { tolerance: tolerance(1e-4, 5), ..settings },
+        Settings { tolerance: tolerance(0.0, 1), ..settings },
+        Settings { target: Some(0.02), tolerance: tolerance(1e-4, 5), ..settings },
+        Settings { target: Some(-1.0), tolerance: tolerance(1.0, 1_000), ..settings },
+    ] {
+        for optimizer in Optimizer::ALL {
+            let of = batch(Function::Sphere, optimizer, &settings);
+            agree::<f64>(&of, THREE_THREADS, TOLERANCES[1]);
+            outcomes.extend(on_the_host::<f64>(&of, ONE_THREAD).iter().map(|run| run.outcome));
+        }
+    }
+    for outcome in [Outcome::Reached, Outcome::Converged, Outcome::Finished] {
+        assert!(outcomes.contains(&outcome), "no run has {outcome:?}");
+    }
+}
+
 /// Every number of threads, and either memory, comes to the same bits.
 #[test]
 fn threads_and_memory_change_nothing() {
     let settings = Settings::default().iterations(40);
-    for function in [Function::Ackley, Function::Rosenbrock, Function::SpinGlass, Function::Levy] {
+    let searching = settings.rule(Rule::Lbfgs { history: 3 });
+    let functions = [Function::Ackley, Function::Rosenbrock, Function::SpinGlass, Function::Levy].map(Problem::from);
+    let expressions = expressions();
+    let problems = functions.into_iter().chain(expressions.iter().map(Problem::from));
+    let cases = problems.map(|problem| (problem, &settings)).chain([(Function::Levy.into(), &searching)]);
+    for (problem, settings) in cases {
         for optimizer in Optimizer::ALL {
-            let batch = batch(function, optimizer, &settings);
+            let batch = batch(&problem, optimizer, settings);
             let bits = |build| {
                 let found = on_the_host::<f64>(&batch, build);
                 let samples = found.iter().flat_map(|run| &run.trace).map(|s| [s.min, s.mean, s.best, s.step_size]);
                 (samples.map(|sample| sample.map(f64::to_bits)).collect::<Vec<_>>(), found[0].best.x.clone())
             };
             let one = bits(ONE_THREAD);
-            assert_eq!(bits(Build { threads: 8, ..ONE_THREAD }), one, "{function}, {optimizer}");
-            assert_eq!(bits(Build { shared: 0, ..THREE_THREADS }), one, "{function}, {optimizer} in global memory");
+            assert_eq!(bits(Build { threads: 8, ..ONE_THREAD }), one, "{problem}, {optimizer}");
+            assert_eq!(
+                bits(Build { limits: NO_SHARED_MEMORY, ..THREE_THREADS }),
+                one,
+                "{problem}, {optimizer} in global memory"
+            );
         }
     }
 }
@@ -269,6 +436,23 @@ fn sanitizers_find_no_race_and_nothing_outside_the_arguments() {
             let found = on_the_host::<f64>(&batch(function, optimizer, &settings), sanitized);
             assert!(found.iter().all(|run| run.outcome == Outcome::Finished));
         }
+        for expression in expressions() {
+            let found = on_the_host::<f64>(&batch(&expression, Optimizer::Shallow, &settings), sanitized);
+            assert!(found.iter().all(|run| run.outcome == Outcome::Finished), "{expression:?}");
+        }
+        let activation = Activation::Gelu;
+        for (rule, frozen) in Rule::ALL.into_iter().flat_map(|rule| [(rule, false), (rule, true)]) {
+            let settings = Settings {
+                activation,
+                residual: frozen,
+                frozen_embeddings: frozen,
+                ..settings.rule(rule).iterations(6)
+            };
+            for optimizer in Optimizer::ALL {
+                let found = on_the_host::<f64>(&batch(Function::Levy, optimizer, &settings), sanitized);
+                assert!(found.iter().all(|run| run.outcome == Outcome::Finished));
+            }
+        }
     }
 }
 
@@ -276,7 +460,7 @@ fn sanitizers_find_no_race_and_nothing_outside_the_arguments() {
 #[ignore = "needs a C compiler with sanitizers: make test-sanitizers"]
 fn sanitizers_find_a_missing_barrier() {
     let settings = Settings::default().iterations(3);
-    let mut image = Image::<f64>::new(&batch(Function::Levy, Optimizer::Shallow, &settings), usize::MAX).unwrap();
+    let mut image = Image::<f64>::new(&batch(Function::Levy, Optimizer::Shallow, &settings), LIMITS).unwrap();
     let whole = image.source.text.len();
     image.source.text = image.source.text.replacen("  SYNC();\n", "", 1);
     assert!(image.source.text.len() < whole, "no barrier to leave out");
@@ -325,16 +509,17 @@ fn demands_are_those_of_the_image() {
     let settings = Settings::default();
     for optimizer in Optimizer::ALL {
         let of = batch(Function::SpinGlass, optimizer, &settings);
-        let image = Image::<f32>::new(&of, 0).unwrap();
-        let Demand { run, seed } = demand::<f32>(&of.problem, of.dimensions, optimizer, 0).unwrap();
+        let image = Image::<f32>::new(&of, NO_SHARED_MEMORY).unwrap();
+        let demand = demand::<f32>(&of.problem, of.dimensions, optimizer, &settings, NO_SHARED_MEMORY);
+        let Demand { run, seed } = demand.unwrap();
         assert_eq!(2 * seed, size_of_val(&image.couplings[..]) as u64);
         let samples = TRIALS.len() * (SLOTS * SAMPLE + 1) * 8;
         let bytes = size_of_val(&image.parameters[..])
             + size_of_val(&image.progress[..])
             + 4 * image.seeds.len()
-            + TRIALS.len() * (image.source.bytes + 4 * SMALL.d)
+            + TRIALS.len() * (image.source.block.bytes + 4 * SMALL.d)
             + samples;
         assert_eq!(4 * run, bytes as u64);
-        assert!(image.source.global && !Image::<f32>::new(&of, usize::MAX).unwrap().source.global);
+        assert!(image.source.block.global && !Image::<f32>::new(&of, LIMITS).unwrap().source.block.global);
     }
 }

@@ -1,28 +1,60 @@
-//! Batches on a GPU: a block of threads a run, many iterations a launch, and what is recorded of them.
+//! Batches on a GPU: a block of threads per run, many iterations per launch, and what is recorded of them.
 //!
-//! The kernel is `descent.cu`, with the function's own source from beside its Rust file. It keeps a run's parameters in the
-//! block's shared memory, applies the learning-rate rule, and writes down what the trace keeps. What is here feeds it, and does
-//! not care what it runs on: the tests below run the same source on the host.
+//! The kernel is `descent.cu`, with the source of the objective, which its expression gives, `network.cu` for the deep optimizer and `lbfgs.cu` for
+//! that rule. It keeps a run's parameters in the block's shared memory, applies rule and schedule, and writes down what the trace keeps. What is
+//! here feeds it, and does not care what it runs on: the tests below run the same source on the host.
+//!
+//! # What an H100 should take
+//!
+//! Cycles of a multiprocessor for one iteration of one deep run of Rastrigin in the paper's shape, if blocks keep it busy: a model on paper, which
+//! no GPU has confirmed. A multiprocessor issues four instructions of 32 threads in a cycle, those of double precision in two, and serves one access
+//! of 32 threads to shared memory. Seven blocks in `f32` and three in `f64` share it, so that one goes on while others wait at a barrier.
+//!
+//! | phase | f32 | f64 | limit |
+//! |---|---|---|---|
+//! | forward, both layers | 420 | 700 | shared memory |
+//! | squash | 474 | 948 | arithmetic |
+//! | objective | 948 | 1896 | arithmetic |
+//! | slopes in y | 158 | 316 | issue |
+//! | backward, output layer | 900 | 1600 | shared memory |
+//! | backward, hidden layer | 290 | 380 | shared memory |
+//! | step | 74 | 148 | issue |
+//! | all | 3264 | 5988 | |
+//! | million iterations of a run per second | 71 | 39 | |
+//!
+//! The last line is for 132 multiprocessors at 1.755 GHz: at best 11 rates × 1,000 seeds × 10,000 iterations take 1.6 s, and 2.8 s in double
+//! precision. Each tile of a product is chosen by the same model, see [`tiles`]. The tiles bring the products from 3,720 to 1,610 cycles
+//! (`f32`): with tiles of 2 × 2 shared memory would be the limit of the whole iteration. Tensor cores would not help here: ten
+//! inputs are too few for them, and exact `f32` they do not have.
+//!
+//! The spin glass takes 25,000 cycles of arithmetic (`f32`) for 64,000 couplings × 50 points, and with tiles of 5 points × 4 columns nearly twice as
+//! many for what they fetch. A block goes through the couplings of its seed once per iteration, from the cache of the GPU, where the runs of the
+//! seed, which are neighbors, find them.
 
+mod block;
 #[cfg(test)]
 mod host;
 #[cfg(test)]
-mod ptx;
+mod nvrtc;
+#[cfg(test)]
+mod samples;
 mod source;
+mod tiles;
 
 use super::demand::Demand;
 use super::{Batch, Engine};
 use crate::descent::{Found, Optimizer, Outcome, Record, Sample, Settings, Thinning};
-use crate::device::{Gpu, Image, Machine, SAMPLE, SLOTS, Source, progress};
+use crate::device::{Gpu, Image, Limits, Machine, OUTCOMES, Profile, SAMPLE, SLOTS, Source, progress, settings};
 use crate::element::Element;
 use crate::error::Error;
 use crate::experiment::{Dimensions, Start, begin};
 use crate::interrupt;
-use crate::objective::{Best, Problem};
+use crate::objective::{Best, Bounds, Problem};
+use crate::rule::{Cosine, Plateau, Rule, Schedule};
 use crate::simd::{Panels, Real};
 use crate::squash::Map;
 use rayon::prelude::*;
-use source::block_bytes;
+use source::Words;
 pub(super) use source::ensure;
 use std::time::Instant;
 
@@ -31,6 +63,9 @@ const LAUNCH: f64 = 0.1;
 
 /// The iterations of the first launch: how long one takes is not known before.
 const FIRST_LAUNCH: u64 = 1;
+
+/// What ends a run before its budget: the kernel's OUTCOMES.
+const ENDS: [Outcome; OUTCOMES.len()] = [Outcome::Diverged, Outcome::Reached, Outcome::Converged];
 
 /// A batch that advances on a machine.
 pub(super) struct Launches<M> {
@@ -50,50 +85,116 @@ pub(super) struct Launches<M> {
 }
 
 impl<R: Element> Image<R> {
-    /// The batch before its first iteration, for blocks with `shared` bytes of shared memory.
-    fn new(batch: &Batch<'_>, shared: usize) -> Result<Self, Error> {
+    /// The batch before its first iteration, for a GPU of these limits.
+    fn new(batch: &Batch<'_>, limits: Limits) -> Result<Self, Error> {
         let &Batch { ref problem, dimensions, optimizer, settings, trials } = batch;
         let (seeds, index_of) = batch.seeds();
-        let draw = |&seed: &u64| -> Result<(Vec<R>, f64, Vec<R>), Error> {
-            let drawn: Start<R> = dimensions.draw(seed, settings.initialization);
-            let mut network = dimensions.network(&drawn, settings.activation, Panels::<R>::stride(dimensions.n));
+        let draw = |&seed: &u64| -> Result<Drawn<R>, Error> {
+            let mut start: Start<R> = dimensions.draw(seed, settings.initialization);
+            let mut network = dimensions.network(&start, settings.activation, Panels::<R>::stride(dimensions.n));
             let (y, map) = begin(dimensions, &mut network, optimizer, seed, settings)?;
-            let parameters = match optimizer {
-                Optimizer::Shallow => y.packed(),
-                Optimizer::Deep => packed(drawn),
-            };
             let gain = if let Map::Logistic { gain } = map { gain } else { 1.0 };
-            let data = problem.device_data(dimensions.d, seed)?.into_iter().map(R::of).collect();
-            Ok((parameters, gain, data))
+            let couplings = problem.device_data(dimensions.d, seed)?.into_iter().map(R::of).collect();
+            let (mut parameters, mut base) = (y.packed(), Vec::new());
+            if optimizer == Optimizer::Deep {
+                if settings.residual {
+                    start.silence();
+                    base = parameters;
+                }
+                parameters = packed(start);
+            }
+            Ok(Drawn { parameters, gain, couplings, base })
         };
         let drawn = seeds.par_iter().map(draw).collect::<Result<Vec<_>, Error>>()?;
         let of_runs = || index_of.iter().map(|&index| &drawn[index]);
-        let mut couplings: Vec<R> = drawn.iter().flat_map(|(_, _, couplings)| couplings).copied().collect();
-        if couplings.is_empty() {
-            couplings.push(R::ZERO);
-        }
+        let objective = source::objective(problem, dimensions.d)?;
+        let words = Words::of(&objective, dimensions, optimizer, settings)?;
+        // What is drawn for each seed, or what all of them share.
+        let shared: Vec<R> = objective.data.iter().map(|&number| R::of(number)).collect();
+        let couplings = if shared.is_empty() { joined(&drawn, |drawn| &drawn.couplings) } else { shared };
+        let states = vec![R::ZERO; words.states * words.parameters];
+        let numbers = numbers(problem, dimensions, settings)?;
         let mut progress = vec![0.0; trials.len() * progress::COUNT];
         for (run, trial) in progress.chunks_exact_mut(progress::COUNT).zip(trials) {
-            run[progress::STEP_SIZE] = trial.rate;
-            (run[progress::BEST_MEAN], run[progress::BEST]) = (f64::INFINITY, f64::INFINITY);
+            (run[progress::INITIAL], run[progress::STEP_SIZE]) = (trial.rate, trial.rate);
+            run[progress::FIRST_POWER] = numbers[settings::MOMENTUM];
+            run[progress::SECOND_POWER] = numbers[settings::SMOOTHING];
+            for infinite in [progress::BEST_MEAN, progress::BEST, progress::REFERENCE] {
+                run[infinite] = f64::INFINITY;
+            }
         }
-        let plateau = source::plateau(settings.learning_rate)?;
-        let [lower, upper] = problem.bounds(dimensions.d).of(0).unwrap_or([0.0, 1.0]);
-        let [minimum, maximum] = problem.lowest().ends(problem.range(dimensions.d)?);
-        let patience = plateau.patience as f64;
-        let rule =
-            [plateau.factor, patience, plateau.threshold, plateau.floor, plateau.least_change, settings.gradient_scale];
         Ok(Self {
-            source: Source::new::<R>(batch, shared)?,
-            settings: rule.into_iter().chain([lower, upper, minimum, maximum, f64::INFINITY]).collect(),
-            gains: of_runs().map(|&(_, gain, _)| gain).collect(),
+            source: Source::new::<R>(batch, limits)?,
+            settings: numbers,
+            gains: of_runs().map(|drawn| drawn.gain).collect(),
             seeds: index_of.iter().map(|&index| index as i32).collect(),
             couplings,
-            parameters: of_runs().flat_map(|(parameters, ..)| parameters).copied().collect(),
+            bases: joined(&drawn, |drawn| &drawn.base),
+            parameters: of_runs().flat_map(|drawn| drawn.parameters.iter().chain(&states)).copied().collect(),
             progress,
             dimension: dimensions.d,
         })
     }
+}
+
+/// The numbers of a seed.
+struct Drawn<R> {
+    parameters: Vec<R>,
+    gain: f64,
+    couplings: Vec<R>,
+    /// The points that a residual network is added to.
+    base: Vec<R>,
+}
+
+/// What `of` gives of all seeds, one after the other; one number if that is nothing.
+fn joined<R: Real>(drawn: &[Drawn<R>], of: impl Fn(&Drawn<R>) -> &Vec<R>) -> Vec<R> {
+    let mut all: Vec<R> = drawn.iter().flat_map(of).copied().collect();
+    if all.is_empty() {
+        all.push(R::ZERO);
+    }
+    all
+}
+
+/// The numbers that all runs share.
+fn numbers(problem: &Problem, dimensions: Dimensions, given: &Settings) -> Result<Vec<f64>, Error> {
+    let mut numbers = vec![0.0; settings::COUNT];
+    match given.scheduled().schedule {
+        Schedule::Constant => {}
+        Schedule::Plateau(Plateau { factor, patience, threshold, cooldown, floor, least_change, .. }) => {
+            (numbers[settings::FACTOR], numbers[settings::PATIENCE]) = (factor, patience as f64);
+            (numbers[settings::THRESHOLD], numbers[settings::COOLDOWN]) = (threshold, cooldown as f64);
+            (numbers[settings::FLOOR], numbers[settings::LEAST_CHANGE]) = (floor, least_change);
+        }
+        // Without an end the step size never falls.
+        Schedule::Cosine(Cosine { iterations, floor }) => {
+            numbers[settings::FALL] = iterations.map_or(f64::INFINITY, |iterations| iterations as f64);
+            numbers[settings::FLOOR] = floor;
+        }
+    }
+    let mut rule = |first, second, epsilon, decay| {
+        (numbers[settings::MOMENTUM], numbers[settings::SMOOTHING]) = (first, second);
+        (numbers[settings::EPSILON], numbers[settings::DECAY]) = (epsilon, decay);
+    };
+    match given.rule {
+        Rule::GradientDescent | Rule::Lbfgs { .. } => {}
+        Rule::Momentum { momentum } | Rule::Nesterov { momentum } => rule(momentum, 0.0, 0.0, 0.0),
+        Rule::RmsProp { smoothing, epsilon } => rule(0.0, smoothing, epsilon, 0.0),
+        Rule::Adam { betas: [first, second], epsilon } => rule(first, second, epsilon, 0.0),
+        Rule::AdamW { betas: [first, second], epsilon, decay } => rule(first, second, epsilon, decay),
+    }
+    numbers[settings::GRADIENT_SCALE] = given.gradient_scale;
+    // An objective with bounds for each coordinate takes those in the unit cube.
+    [numbers[settings::LOWER], numbers[settings::UPPER]] = match problem.bounds(dimensions.d) {
+        Bounds::All(bounds) => bounds,
+        Bounds::Each(_) => [0.0, 1.0],
+    };
+    [numbers[settings::MINIMUM], numbers[settings::MAXIMUM]] = problem.lowest().ends(problem.range(dimensions.d)?);
+    numbers[settings::INFINITE] = f64::INFINITY;
+    // Nothing compares with NaN, and nothing lasts as long as infinity.
+    numbers[settings::TARGET] = given.target.unwrap_or(f64::NAN);
+    numbers[settings::TOLERANCE] = given.tolerance.map_or(0.0, |tolerance| tolerance.change);
+    numbers[settings::REST] = given.tolerance.map_or(f64::INFINITY, |tolerance| tolerance.iterations as f64);
+    Ok(numbers)
 }
 
 /// The parameters of the deep optimizer in the kernel's order: z, then weight (inputs × outputs) and bias of every layer.
@@ -110,17 +211,24 @@ fn packed<R: Real>(start: Start<R>) -> Vec<R> {
 /// A batch on the first GPU.
 pub(super) fn engine<R: Element>(batch: &Batch<'_>) -> Result<Box<dyn Engine<R>>, Error> {
     let gpu = Gpu::open()?;
-    Ok(Box::new(Launches::new(batch, gpu.shared, |image: Image<R>| gpu.load(image))?))
+    let limits = gpu.limits;
+    Ok(Box::new(Launches::new(batch, limits, |image: Image<R>| gpu.load(image))?))
+}
+
+/// The kernel of a batch on the first GPU.
+pub(super) fn profile<R: Real>(batch: &Batch<'_>) -> Result<Profile, Error> {
+    let gpu = Gpu::open()?;
+    gpu.profile(&Source::new::<R>(batch, gpu.limits)?)
 }
 
 impl<M> Launches<M> {
     /// The batch on the machine that `build` makes of its image.
     fn new<R: Element>(
         batch: &Batch<'_>,
-        shared: usize,
+        limits: Limits,
         build: impl FnOnce(Image<R>) -> Result<M, Error>,
     ) -> Result<Self, Error> {
-        let image = Image::new(batch, shared)?;
+        let image = Image::new(batch, limits)?;
         Ok(Self {
             progress: image.progress.clone(),
             machine: build(image)?,
@@ -182,7 +290,8 @@ impl<R: Real, M: Machine<R>> Engine<R> for Launches<M> {
                 let &[min, mean, best, step_size] = sample else { unreachable!("chunks are of this size") };
                 trace.push(Sample { iteration, seconds: time(iteration), min, mean, best, step_size });
             }
-            *outcome = if state[progress::DIVERGED] != 0.0 { Some(Outcome::Diverged) } else { over };
+            let ended = (state[progress::OUTCOME] as usize).checked_sub(1).and_then(|at| ENDS.get(at).copied());
+            *outcome = ended.or(over);
             let last = taken - 1;
             if outcome.is_some() && trace.last().is_none_or(|sample| sample.iteration < last) {
                 let (min, mean) = (state[progress::LAST_MIN], state[progress::LAST_MEAN]);
@@ -212,21 +321,27 @@ impl<R: Real, M: Machine<R>> Engine<R> for Launches<M> {
     }
 }
 
-/// The bytes of a GPU's memory that a batch takes, where a block has `shared` bytes of shared memory.
+/// The bytes that a batch takes of the memory of a GPU of these limits.
 pub(super) fn demand<R: Real>(
     problem: &Problem,
     dimensions: Dimensions,
     optimizer: Optimizer,
-    shared: usize,
+    settings: &Settings,
+    limits: Limits,
 ) -> Result<Demand, Error> {
     let scalar = size_of::<R>();
-    let block = block_bytes::<R>(problem, dimensions, optimizer)?;
-    let workspace = if block > shared { block } else { 0 };
+    let objective = source::objective(problem, dimensions.d)?;
+    let words = Words::of(&objective, dimensions, optimizer, settings)?;
+    let block = block::plan(words.all * scalar, limits);
+    let workspace = if block.global { block.bytes } else { 0 };
     let numbers = progress::COUNT + SLOTS * SAMPLE + 1;
-    let run =
-        (dimensions.parameters(optimizer) + dimensions.d) * scalar + numbers * size_of::<f64>() + size_of::<i32>();
+    let moved = (1 + words.states) * words.parameters;
+    let run = (moved + dimensions.d) * scalar + numbers * size_of::<f64>() + size_of::<i32>() + workspace;
+    let base = if settings.residual { dimensions.n * dimensions.d } else { 0 };
+    // What all seeds share is counted for each of them.
+    let data = problem.device_scalars(dimensions.d).saturating_add((objective.data.len() + base) as u64);
     Ok(Demand {
-        run: (run + workspace) as u64,
-        seed: problem.device_scalars(dimensions.d).saturating_mul(scalar as u64),
+        run: (run as u64).saturating_add((words.memory as u64).saturating_mul(size_of::<f64>() as u64)),
+        seed: data.saturating_mul(scalar as u64),
     })
 }

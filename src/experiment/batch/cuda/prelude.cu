@@ -3,14 +3,15 @@
  * A block of threads is one run. Work is laid out in phases: a loop over items, shared among the threads by FOR_EACH, then a
  * SYNC(). So it is right for any number of threads, one included, and the very same source runs on the host.
  *
- * Given from outside, as macros: SINGLE for float instead of double; N points of D dimensions; DEEP with K, H and L, the shape
- * of the network; CLAMP for projected descent; BOUNDED where a value below 0 is one that rounding put there; GLOBAL_MEMORY where a run does not fit into a block's shared memory;
- * BLOCK_WORDS, the scalars that a run works on; MOST_THREADS.
+ * Given from outside, as macros: SINGLE for float instead of double; N points of D dimensions; DEEP for a network, with FROZEN where its
+ * embeddings do not move and RESIDUAL where it is added to points of its own; CLAMP for projected descent; BOUNDED where a value below 0 is
+ * one that rounding put there; the RULE and the ACTIVATION by name; GLOBAL_MEMORY where a run does not fit into a block's shared memory;
+ * BLOCK_WORDS, the scalars that a run works on; DATA, the numbers that each seed draws; the MOST_THREADS of a block, and the RESIDENT blocks of a multiprocessor.
  */
 
 #ifdef __CUDACC__
 #define DEVICE static __device__ __forceinline__
-#define KERNEL extern "C" __global__ void __launch_bounds__(MOST_THREADS)
+#define KERNEL extern "C" __global__ void __launch_bounds__(MOST_THREADS, RESIDENT)
 #define THREAD ((int)threadIdx.x)
 #define THREADS ((int)blockDim.x)
 #define BLOCK ((long long)blockIdx.x)
@@ -19,6 +20,7 @@
 #define BLOCK_MEMORY extern __shared__ double block_memory[]
 /* Sets a flag that other threads may be setting too. */
 #define RAISE(flag) atomicExch(&(flag), 1)
+#define UNROLL _Pragma("unroll")
 #endif
 
 #define FOR_EACH(item, count) for (int item = THREAD; item < (count); item += THREADS)
@@ -29,6 +31,7 @@ typedef float REAL;
 #define EXPM1 expm1f
 #define SQRT sqrtf
 #define ABS fabsf
+#define TANH tanhf
 #define SIN_COS sincosf
 #define SIN_COS_PI sincospif
 #define EXP_LIMIT 87.0f
@@ -38,6 +41,7 @@ typedef double REAL;
 #define EXPM1 expm1
 #define SQRT sqrt
 #define ABS fabs
+#define TANH tanh
 #define SIN_COS sincos
 #define SIN_COS_PI sincospi
 #define EXP_LIMIT 708.0
@@ -47,10 +51,24 @@ typedef double REAL;
 #define C(value) ((REAL)(value))
 #define PI 3.14159265358979323846
 
+/* The coordinate x in [0, 1] of a parameter y. */
+DEVICE REAL squash(REAL y, REAL gain) {
+#ifdef CLAMP
+  /* NaN stays NaN. */
+  return y < 0 ? C(0) : y > 1 ? C(1) : y;
+#else
+  REAL v = gain * y;
+  v = v > EXP_LIMIT ? EXP_LIMIT : v;
+  v = v < -EXP_LIMIT ? -EXP_LIMIT : v;
+  return 1 / (1 + EXP(-v));
+#endif
+}
+
 /* How many threads share a point where its coordinates are summed up. */
 #define PARTS 4
 
-/* The arguments of a function besides the points x (N x D, in the unit cube). */
+/* The arguments of a function besides the points x (N x D, in the unit cube); `couplings` are what its seed draws, or the numbers that it
+ * is made of. */
 typedef struct {
   REAL middle, width;
   const REAL *couplings;

@@ -1,0 +1,98 @@
+//! `overparam-bench gpu` on the driver and the NVRTC of the library's tests, which run kernels on the host.
+
+#![cfg(target_os = "linux")]
+
+use serde_json::Value;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+/// A folder with both libraries.
+fn machine() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let mock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/mock");
+    for (source, library) in [("driver.c", "libcuda.so.1"), ("nvrtc.c", "libnvrtc.so.13")] {
+        let built = Command::new("cc")
+            .args(["-shared", "-fPIC", "-w", "-o"])
+            .arg(folder.path().join(library))
+            .arg(format!("-DFOLDER=\"{}\"", mock.display()))
+            .arg(mock.join(source))
+            .arg("-ldl")
+            .status()
+            .expect("a C compiler");
+        assert!(built.success());
+    }
+    folder
+}
+
+fn check(folder: &TempDir, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_overparam-bench"))
+        .current_dir(folder)
+        .env("LD_LIBRARY_PATH", folder.path())
+        .env("XDG_CACHE_HOME", folder.path().join("cache"))
+        .env("BROWSER_PATH", "/nowhere")
+        .args(["gpu", "--seeds", "1", "--iterations", "10", "--hamiltonian", "5,8,10", "--out", "results"])
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+/// A program that ends as tests do.
+fn script(folder: &TempDir, name: &str, last: &str) -> String {
+    let path = folder.path().join(name);
+    std::fs::write(&path, format!("#!/bin/sh\necho 'test one ... FAILED'\necho '{last}'\n")).unwrap();
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_check_writes_its_table_its_profile_and_a_figure() {
+    let folder = machine();
+    let tests = script(&folder, "passed", "test result: ok. 7 passed; 0 failed");
+    let jax = r#"while read -r line; do echo '{"seconds": 2.0, "runs": 11, "best": 0.5}'; done"#;
+    let output = check(&folder, &["--tests", &tests, "--jax", jax]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let text = std::fs::read_to_string(folder.path().join("results/gpu.json")).unwrap();
+    let record: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&record["gpu"], &record["left_out"]), (&"Mock GPU".into(), &Value::Array(vec![])), "{record:#}");
+    let rows = record["rows"].as_array().unwrap();
+    let of = |program: &str| rows.iter().filter(|row| row["program"] == program).collect::<Vec<_>>();
+    // Rastrigin in four variants, three Hamiltonians, and seven other functions by both optimizers.
+    assert_eq!((of("gpu").len(), of("cores").len(), of("jax").len()), (4 + 3 + 14, 4, 4), "{record:#}");
+    for row in rows {
+        let number = |name: &str| row[name].as_f64().unwrap();
+        let speed = number("runs") * number("iterations") / number("seconds");
+        assert!((number("run_iterations_per_second") / speed - 1.0).abs() < 1e-9, "{row}");
+        assert_eq!(number("runs"), 11.0, "{row}");
+    }
+    assert_eq!(of("jax")[0]["run_iterations_per_second"], 55.0);
+    for kernel in record["kernels"].as_array().unwrap() {
+        assert!(kernel["registers"].as_u64() == Some(80) && kernel["threads"].as_u64().unwrap() >= 64, "{kernel}");
+        assert!(kernel["resident_blocks"].as_u64() >= kernel["planned_blocks"].as_u64(), "{kernel}");
+    }
+    assert!(folder.path().join("results/figures/gpu.html").exists(), "{said}");
+}
+
+#[test]
+fn what_fails_and_what_there_is_no_time_for_is_said() {
+    let folder = machine();
+    let tests = script(&folder, "failed", "test result: FAILED. 6 passed; 1 failed");
+    let output = check(&folder, &["--tests", &tests, "--jax", "echo early; cat", "--seconds", "0.000001"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("the tests failed") && said.contains("test one"), "{said}");
+    assert!(said.contains("by JAX:") && said.contains("no time"), "{said}");
+}
+
+#[test]
+fn without_a_gpu_it_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = check(&folder, &[]);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    // Where there is one it would be checked.
+    if !output.status.success() {
+        assert!(error.contains("device cuda") && error.lines().count() == 1, "{error}");
+        assert!(!folder.path().join("results/gpu.json").exists());
+    }
+}
