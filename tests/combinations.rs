@@ -154,27 +154,6 @@ fn typed_and_other_shapes_make_the_same_runs() {
     }
 }
 
-#[test]
-fn a_gpu_refuses_what_has_not_been_written_for_it_before_it_is_opened() {
-    let mut sweep = Protocol::paper().sweep(Function::Sphere);
-    sweep.dimensions.widths = Widths::of(&[6, 3]);
-    let error = sweep.plan::<f64>(Backend::Cuda).unwrap_err().to_string();
-    assert!(error.contains("hidden layers have one width") && error.contains("use the device cpu"), "{error}");
-    sweep.dimensions = Dimensions::PAPER;
-    for settings in [
-        sweep.settings.rule(Rule::ALL[4]),
-        Settings { residual: true, ..sweep.settings },
-        Settings {
-            learning_rate: LearningRate { initial: 1.0, schedule: "cosine".parse().unwrap() },
-            ..sweep.settings
-        },
-    ] {
-        sweep.settings = settings;
-        let error = sweep.plan::<f64>(Backend::Cuda).unwrap_err().to_string();
-        assert!(error.contains("has not been written for it") || error.contains("has been written for it"), "{error}");
-    }
-}
-
 /// Gradient descent takes the same steps in place, where they are added as they are computed, and by way of a gradient.
 #[test]
 fn momentum_of_zero_is_gradient_descent() {

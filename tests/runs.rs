@@ -286,7 +286,8 @@ fn closures_run_with_every_rule_and_network() {
                 let found = Small::run(&closure, optimizer, 2, &settings).unwrap();
                 for (found, expected) in found.samples.iter().zip(&expected.samples) {
                     let error = (found.mean - expected.mean).abs();
-                    assert!(error <= 1e-11 * expected.mean + 1e-12, "{optimizer} {rule} {network}: {error}");
+                    // Rules that divide by the size of a slope enlarge its rounding.
+                    assert!(error <= 1e-11 * expected.mean + 1e-11, "{optimizer} {rule} {network}: {error}");
                 }
                 assert_eq!(found.samples.len(), expected.samples.len());
             }

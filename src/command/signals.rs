@@ -22,7 +22,7 @@ pub fn finish_early() -> Result<()> {
         if matches!(signal, SIGINT | SIGTERM) {
             match requested {
                 None => requested = Some(Instant::now()),
-                Some(first) if first.elapsed() >= SECOND => end(signal),
+                Some(first) if first.elapsed() >= SECOND => end(),
                 Some(_) => {}
             }
         }
@@ -31,9 +31,9 @@ pub fn finish_early() -> Result<()> {
 
 /// From here on a signal ends the program at once, without a trace of what it is writing.
 pub fn leave_nothing() -> Result<()> {
-    watch(|signal| {
+    watch(|_| {
         interrupt::request();
-        end(signal)
+        end()
     })
 }
 
@@ -72,8 +72,8 @@ fn ignored() -> u64 {
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
-/// Ends the program when no file is being written.
-fn end(signal: i32) -> ! {
+/// Ends the program when no file is being written, with the status of the first signal.
+fn end() -> ! {
     let _nothing_is_written = output::pause();
-    std::process::exit(128 + signal)
+    std::process::exit(status().map_or(1, i32::from))
 }
