@@ -1,4 +1,4 @@
-# Everything that the project does, from nothing. `make` lists the targets.
+# Everything that the project does, from nothing. `make` lists the targets; CONTRIBUTING.md says how long they take.
 #
 # Needs Rust (1.95 or newer), a C compiler, make and Python 3. With chromium the figures come as PNG and SVG too; without it as
 # HTML alone. Nothing here asks for root; what only root can test is tested for root alone.
@@ -26,8 +26,7 @@ help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 .PHONY: figures
-figures: set-up ## Reproduce the paper: traces, summary and figures into data/ (a minute or two after the first build)
-	@echo "figures: building (about 10 minutes on 2 cores the first time), then about a minute of runs and 15 s of drawing"
+figures: set-up ## Reproduce the paper: traces, summary and figures into data/
 	$(CARGO) build $(RELEASE)
 	target/release/overparam figures --device $(DEVICE) $(ARGS)
 
@@ -38,13 +37,13 @@ PEER = $(PEERS)/bin/python benches/peers
 COMPARED = --jax "$(PEER)/jax_peer.py" --torch "$(PEER)/torch_peer.py" --torch-compiled "$(PEER)/torch_peer.py --compile"
 
 .PHONY: bench
-bench: set-up $(PEERS)/ready ## Time this crate beside JAX and PyTorch, and at growing shapes (6 minutes on 2 cores after the build)
+bench: set-up $(PEERS)/ready ## Time this crate beside JAX and PyTorch, and at growing shapes
 	$(CARGO) build $(RELEASE) --workspace
 	target/release/overparam-bench measure $(if $(findstring --only-scaling,$(BENCH)),,$(COMPARED)) $(BENCH)
 
 # A marker rather than the folder, so that an install that was cut short is done again.
 $(PEERS)/ready: benches/peers/requirements.txt
-	@echo "bench: installing JAX and PyTorch into $(PEERS): a download of 2.6 GB, 5 GB on disk, a few minutes, once"
+	@echo "bench: installing JAX and PyTorch into $(PEERS): a download of 2.6 GB, 5 GB on disk, once"
 	python3 -m venv $(PEERS)
 	$(PEERS)/bin/pip install --quiet --no-deps -r $<
 	touch $@
@@ -58,11 +57,11 @@ results: set-up ## Write docs/results.md from the data that make figures and mak
 	target/release/overparam-bench results $(RESULTS)
 
 .PHONY: kernels
-kernels: set-up ## Time the kernels alone, with Criterion (about 3 minutes after the build)
+kernels: set-up ## Time the kernels alone, with Criterion
 	$(CARGO) bench --locked --package overparam-bench --bench kernels
 
 .PHONY: test
-test: set-up lint ## Format, clippy, rustdoc, every test and the notebooks (about 40 minutes on 2 cores the first time, then 8)
+test: set-up lint ## Format, clippy, rustdoc, every test and the notebooks
 	$(CARGO) test $(RELEASE) --workspace
 	$(MAKE) examples
 	@if [ "$$(id -u)" = 0 ]; then $(MAKE) test-root; else echo "test: not root: files of other users, mount points and limits on" \
@@ -77,21 +76,21 @@ else
 endif
 
 .PHONY: examples
-examples: set-up ## Run all programs in examples/, each of which checks what it shows (seconds after the build)
+examples: set-up ## Run all programs in examples/, each of which checks what it shows
 	$(CARGO) build $(RELEASE) --examples
 	@mkdir -p .lab
 	@for example in examples/*.rs; do name=$$(basename $$example .rs); echo "examples: $$name"; \
 		target/release/examples/$$name >.lab/example.log 2>&1 || { cat .lab/example.log; exit 1; }; done
 
 .PHONY: test-root
-test-root: set-up ## Run the tests that only root can: files of other users, mount points, limits on threads (seconds after the build)
+test-root: set-up ## Run the tests that only root can: files of other users, mount points, limits on threads
 	$(CARGO) test $(RELEASE) --test outputs --test memory -- --ignored
 
 # Other programs that read Parquet.
 READERS := .lab/readers
 
 .PHONY: test-readers
-test-readers: set-up $(READERS)/ready ## Read every file that the program writes with pyarrow, pandas, DuckDB and Polars (seconds after the build)
+test-readers: set-up $(READERS)/ready ## Read every file that the program writes with pyarrow, pandas, DuckDB and Polars
 	$(CARGO) build $(RELEASE)
 	$(READERS)/bin/python tests/readers/check.py target/release/overparam
 
@@ -102,23 +101,23 @@ $(READERS)/ready: tests/readers/requirements.txt
 	touch $@
 
 .PHONY: test-sanitizers
-test-sanitizers: set-up ## Run the GPU kernels' source on the CPU under the C compiler's sanitizers (a minute after the build)
+test-sanitizers: set-up ## Run the GPU kernels' source on the CPU under the C compiler's sanitizers
 	$(CARGO) test $(RELEASE) --lib sanitizers_find -- --ignored
 
 .PHONY: lint
 lint: set-up ## Format, clippy with and without the program, rustdoc, warnings being errors
-	@echo "lint: checking (about 4 minutes on 2 cores the first time, then seconds)"
 	$(CARGO) fmt --all --check
+	rustfmt --edition 2024 --check notebooks/library/build.rs notebooks/library/lib.rs
 	$(CARGO) clippy $(RELEASE) --workspace --all-targets -- -D warnings
 	$(CARGO) clippy $(RELEASE) --no-default-features --lib --examples -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(RELEASE) --workspace --no-deps
 
 .PHONY: check-cuda
-check-cuda: set-up ## Check the feature cuda without CUDA: everything compiles, clippy's warnings being errors (about a minute)
+check-cuda: set-up ## Check the feature cuda without CUDA: everything compiles, clippy's warnings being errors
 	$(CARGO) clippy $(RELEASE) --features cuda,dfdx/ci-check --all-targets -- -D warnings
 
 .PHONY: check-aarch64
-check-aarch64: set-up ## Check that all Rust code compiles for 64-bit Arm: no C is compiled, nothing linked or run (a few minutes)
+check-aarch64: set-up ## Check that all Rust code compiles for 64-bit Arm: no C is compiled, nothing linked or run
 	rustup target add aarch64-unknown-linux-gnu
 	CC_aarch64_unknown_linux_gnu="$(CURDIR)/.ci/no-cc" $(CARGO) clippy $(RELEASE) --workspace --all-targets --target aarch64-unknown-linux-gnu -- -D warnings
 
@@ -126,7 +125,7 @@ check-aarch64: set-up ## Check that all Rust code compiles for 64-bit Arm: no C 
 NVRTC := .lab/nvrtc
 
 .PHONY: nvrtc
-nvrtc: set-up $(NVRTC)/ready ## Compile every kernel for A100 and H100, which needs no GPU (a minute or two after the build; gets NVRTC, 90 MB)
+nvrtc: set-up $(NVRTC)/ready ## Compile every kernel for A100 and H100, which needs no GPU (gets NVRTC, 90 MB)
 	VIRTUAL_ENV=$(CURDIR)/$(NVRTC) $(CARGO) test $(RELEASE) --lib every_kernel_compiles -- --ignored --nocapture | tee .lab/nvrtc.log \
 		&& grep -q "kernels compiled for" .lab/nvrtc.log
 
@@ -162,16 +161,15 @@ JUPYTER := JUPYTER_CONFIG_DIR="$(CURDIR)/.lab/jupyter/config" JUPYTER_DATA_DIR="
 EXECUTED := .lab/executed
 
 .PHONY: kernel
-kernel: set-up ## Set up JupyterLab and the Rust kernel in .lab (about 4 minutes on 2 cores the first time, then a second)
+kernel: set-up ## Set up JupyterLab and the Rust kernel in .lab, and compile the crate for them
 	notebooks/lab/setup.sh
 
 .PHONY: lab
 lab: kernel ## Open the notebooks in JupyterLab
-	@echo "lab: the very first cell compiles the crate (about 15 minutes on 2 cores); in later sessions that takes seconds"
 	$(JUPYTER)/jupyter-lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks $(ARGS)
 
 .PHONY: notebooks
-notebooks: kernel data/summary.parquet ## Execute all notebooks and keep their outputs (about 20 minutes the first time, then 3)
+notebooks: kernel data/summary.parquet ## Execute all notebooks and keep their outputs
 	$(JUPYTER)/python notebooks/lab/execute.py
 
 .PHONY: test-notebooks

@@ -141,12 +141,9 @@ fn turned_rastrigin(d: usize) -> Entry {
     let matrix: Vec<f64> =
         (0..d * d).map(|at| f64::from(at / d == at % d) - 2.0 * w[at / d] * w[at % d] / length).collect();
     let shift: Vec<f64> = uniforms(d, 8).into_iter().map(|s| 4.0 * s).collect();
-    let minimizer = shift.clone();
-    let problem = Expression::new("turned-rastrigin", [-5.12, 5.12], move |u| {
-        let v = Array::matrix(d, d, &matrix).matmul(u - Array::vector(&shift));
-        (v.square() - 10.0 * (TAU * v).cos() + 10.0).sum()
-    });
-    Entry { problem, d, minimum: 0.0, minimizer: Some(minimizer) }
+    let rastrigin = Function::Rastrigin.expression().expect("it is a test function");
+    let problem = rastrigin.rotated(matrix).shifted(&shift[..]).named("turned-rastrigin");
+    Entry { problem, d, minimum: 0.0, minimizer: Some(shift) }
 }
 
 /// Functions of the literature. Source: Surjanovic & Bingham (2013), Virtual Library of Simulation Experiments.

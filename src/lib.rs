@@ -24,6 +24,7 @@
 //! - [`Backend`]: the CPU or a GPU, where the runs of a sweep advance together: [`Sweep::run_batched`](experiment::Sweep::run_batched)
 //! - [`points`]: points of your own, from CSV and Parquet
 //! - [`trace`]: the records of runs, as DataFrames and Parquet; [`output`]: files that appear whole or not at all
+//! - [`report`]: minima, times and rates of both optimizers, by function
 //! - [`figure`]: the paper's figures; [`notebook`]: display in evcxr; [`progress`]: progress bars and lines
 //!
 //! # What the paper leaves open
@@ -33,6 +34,7 @@
 //! of gradient descent whose parameters no longer change ends early, and its trace is completed at the pace it had; runs of
 //! other update rules take all their iterations.
 
+mod array;
 pub mod descent;
 mod device;
 mod element;
@@ -40,6 +42,7 @@ pub mod error;
 pub mod experiment;
 pub mod expression;
 pub mod figure;
+mod graph;
 pub mod interrupt;
 mod memory;
 pub mod network;
@@ -49,6 +52,7 @@ pub mod output;
 mod parametrization;
 pub mod points;
 pub mod progress;
+pub mod report;
 pub mod rule;
 mod simd;
 mod squash;
@@ -82,6 +86,7 @@ pub mod prelude {
     pub use crate::network::{Activation, EmbeddingPerceptron, Initialization};
     pub use crate::notebook::{Display as _, DisplayFigure as _, show};
     pub use crate::objective::{Bounds, Function, Objective, Problem, Scaled, Taped, TapedValues};
+    pub use crate::report::{Contest, Report};
     pub use crate::rule::{Cosine, LearningRate, Plateau, Rule, Schedule};
     pub use crate::{points, trace};
     // What an objective is written with. Names of this crate come before those of dfdx.

@@ -1,12 +1,15 @@
-//! Progress of long computations: a bar on a terminal, a line now and then anywhere else.
+//! Progress of long computations: a bar on a terminal, a line that changes in a notebook, a line now and then anywhere else.
 //!
-//! A notebook passes whole lines only, and a log file should not fill with carriage returns: there the state of the same
-//! indicatif bar is printed when it starts, at every tenth, at most every few seconds in between, and when it ends.
+//! A log file should not fill with carriage returns, and neither does a notebook know them: there the state of the same
+//! indicatif bar is printed when it starts, at every tenth, at most every few seconds in between, and when it ends. In this project's
+//! notebooks the lines of a bar replace one another: `notebooks/lab/relay.py`, which says so by [`DISPLAYS`], makes of them a display that is
+//! updated.
 
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// The least time between two lines that are not at a tenth.
@@ -14,7 +17,15 @@ const PACE: Duration = Duration::from_secs(5);
 /// The least time between any two lines but the last.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Set by the notebook kernel evcxr in the process that runs the cells.
+/// The most states a second of a line that changes.
+const HERTZ: u8 = 4;
+
+/// Set where lines that start with [`DISPLAY`] and the name of a display become what that display shows.
+const DISPLAYS: &str = "OVERPARAM_DISPLAYS";
+/// An escape sequence that no terminal knows. The name follows, and after a blank the text.
+const DISPLAY: &str = "\u{1b}]overparam-display ";
+
+/// Set by the kernel evcxr in the process that runs the cells of a notebook.
 const NOTEBOOK: &str = "EVCXR_IS_RUNTIME";
 
 /// A bar over `total` steps on standard error. Messages set on it say what runs now.
@@ -22,7 +33,11 @@ pub fn bar(total: u64) -> ProgressBar {
     let (target, template) = if io::stderr().is_terminal() {
         (ProgressDrawTarget::stderr(), "{bar:30.green/dim} {pos}/{len} runs{left}  {wide_msg:.dim}")
     } else {
-        let lines = ProgressDrawTarget::term_like_with_hz(Box::new(Lines::default()), 20);
+        let lines = if in_notebook() && std::env::var_os(DISPLAYS).is_some() {
+            ProgressDrawTarget::term_like_with_hz(Box::new(Lines::of_display()), HERTZ)
+        } else {
+            ProgressDrawTarget::term_like_with_hz(Box::new(Lines::default()), 20)
+        };
         (lines, "{percent}% {pos}/{len} runs{rate}, {elapsed} elapsed{left}  {msg}")
     };
     let bar = ProgressBar::with_draw_target(Some(total), target);
@@ -46,10 +61,21 @@ pub fn bar(total: u64) -> ProgressBar {
 #[derive(Debug, Default)]
 struct Lines(Mutex<State>);
 
+impl Lines {
+    /// One whose lines replace one another.
+    fn of_display() -> Self {
+        static DISPLAYS: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("overparam-{}-{}", std::process::id(), DISPLAYS.fetch_add(1, Ordering::Relaxed));
+        Self(Mutex::new(State { display: Some(name), ..State::default() }))
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
     drawn: String,
     printed: Option<(Instant, u32)>,
+    /// The name of the display that the lines are for.
+    display: Option<String>,
 }
 
 impl State {
@@ -57,6 +83,9 @@ impl State {
     fn take_line(&mut self, now: Instant) -> Option<String> {
         let drawn = std::mem::take(&mut self.drawn);
         let line = drawn.trim();
+        if let Some(display) = &self.display {
+            return (!line.is_empty()).then(|| format!("{DISPLAY}{display} {line}"));
+        }
         let tenth = line.split('%').next()?.parse::<u32>().ok()? / 10;
         let due = match self.printed {
             None => true,
@@ -121,16 +150,32 @@ impl TermLike for Lines {
 /// Prints a line about the progress: on standard error, or on standard output in a notebook, which shows the other as an
 /// error.
 pub(crate) fn say(line: &str) -> io::Result<()> {
-    if std::env::var_os(NOTEBOOK).is_some() {
-        writeln!(io::stdout(), "{line}")
-    } else {
-        writeln!(io::stderr(), "{line}")
-    }
+    if in_notebook() { writeln!(io::stdout(), "{line}") } else { writeln!(io::stderr(), "{line}") }
+}
+
+/// True in the process that runs the cells of a notebook.
+pub(crate) fn in_notebook() -> bool {
+    std::env::var_os(NOTEBOOK).is_some()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_line_of_a_display_says_which() {
+        let lines = Lines::of_display();
+        let mut state = lines.0.lock().unwrap();
+        let now = Instant::now();
+        for line in ["1% a", "1% b"] {
+            state.drawn = format!(" {line} ");
+            let printed = state.take_line(now).unwrap();
+            let (name, text) = printed.strip_prefix(DISPLAY).unwrap().split_once(' ').unwrap();
+            assert!(name.starts_with("overparam-") && text == line, "{printed:?}");
+        }
+        assert_eq!(state.take_line(now), None);
+        assert_ne!(state.display, Lines::of_display().0.into_inner().unwrap().display);
+    }
 
     #[test]
     fn prints_the_start_the_tenths_the_end_and_little_else() {

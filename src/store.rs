@@ -1,7 +1,6 @@
 //! Long computations that show their progress and survive an interruption.
 //!
-//! Jupyter interrupts a cell by killing the process that runs it, and with it all that the cell has computed. So finished runs
-//! go to a file now and then, and whoever asks for the same runs again gets those from the file and the rest computed. The
+//! Finished runs go to a file now and then, and whoever asks for the same runs again gets those from the file and the rest computed. The
 //! file is removed when all are done.
 
 use crate::descent::Sample;
@@ -26,7 +25,7 @@ const EVERY: Duration = Duration::from_secs(2);
 const FOLDER: &str = "OVERPARAM_DATA";
 
 impl Protocol {
-    /// [`Protocol::compare`] with its progress shown: a bar on a terminal, a line now and then in a notebook or a log.
+    /// [`Protocol::compare`] with its progress shown: a bar on a terminal, a line that changes in a notebook, a line now and then in a log.
     ///
     /// Finished runs are kept in a file below `data/unfinished` until all are done: after an interruption, the same call goes
     /// on from there.
@@ -104,11 +103,19 @@ impl Run {
     }
 }
 
-/// The bar, and the best so far in its message.
+/// The bar, with the best so far in its message.
 struct Watch<'a> {
     bar: indicatif::ProgressBar,
     problem: &'a Problem,
-    best: Mutex<f64>,
+    seen: Mutex<Seen>,
+}
+
+/// What a [`Watch`] has seen.
+struct Seen {
+    /// The best objective of the runs that did not diverge.
+    best: f64,
+    /// The number of runs that came to their end, those of the file among them.
+    finished: usize,
 }
 
 impl<'a> Watch<'a> {
@@ -126,24 +133,31 @@ impl<'a> Watch<'a> {
         bar.set_position(unfinished.found as u64);
         bar.reset_eta();
         bar.tick();
-        Self { bar, problem, best: Mutex::new(f64::INFINITY) }
+        Self { bar, problem, seen: Mutex::new(Seen { best: f64::INFINITY, finished: unfinished.found }) }
     }
 
     fn add(&self, stage: Stage, run: &Run) {
-        let mut best = self.best.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if run.outcome != Outcome::Diverged {
-            *best = best.min(run.best);
+            seen.best = seen.best.min(run.best);
         }
+        seen.finished += usize::from(run.outcome != Outcome::Stopped);
         let doing = match stage {
             Stage::Sweep => "",
             Stage::Timed => ", timed runs alone",
         };
-        self.bar.set_message(format!("{}{doing}, best so far {:.3e}", self.problem, *best));
+        self.bar.set_message(format!("{}{doing}, best so far {:.3e}", self.problem, seen.best));
         self.bar.inc(1);
     }
 
     fn end(&self) {
-        if interrupt::requested() { self.bar.abandon() } else { self.bar.finish() }
+        if !interrupt::requested() {
+            return self.bar.finish();
+        }
+        self.bar.abandon();
+        let finished = self.seen.lock().unwrap_or_else(PoisonError::into_inner).finished;
+        let total = self.bar.length().unwrap_or_default();
+        let _ = progress::say(&format!("interrupted: {finished} of {total} runs kept"));
     }
 }
 

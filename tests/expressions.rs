@@ -211,26 +211,15 @@ fn files_of_other_things_than_numbers_are_refused() {
 #[test]
 fn mistakes_in_an_expression_are_shown_in_its_text() {
     let shown = |text: &str| refused(&["run", "--expression", text, "--box", "-1,1", "--d", "5"]);
+    // One of a word, one of the grammar, one of shapes: all of them are in the tests of the parser.
     let cases = [
         ("sum(u^2 - 10*cso(2*pi*u))", "unknown function 'cso': did you mean 'cos'?", 13..16),
-        ("sum(v)", "unknown name 'v': there are d, e, i, pi, u, x and functions", 4..5),
-        ("sum(u", "expected an operator, ',' or ')', found the end", 5..6),
         ("sum(u) +", "expected a number, a name, a function or '(', found the end", 8..9),
-        ("u[5:2]", "the slice from 5 to 2 by 1 of a vector of 5 holds nothing", 1..6),
-        ("u[100]", "expected whole numbers from -5 to 4 as places, found 100", 2..5),
-        (
-            "reshape(u, 0, 3)",
-            "expected a whole number of rows or columns, at least 1, or -1 for what is left, found 0",
-            11..12,
-        ),
         (
             "sum(u[1:] - u)",
             "the difference of a vector of 4 and a vector of 5: the shapes must be the same, or one a scalar",
             10..11,
         ),
-        ("u^2", "expected a single number as the result, found a vector of 5: sum(…) makes one", 0..3),
-        ("1e400*sum(u)", "expected a number of double precision, at most 1.8e308", 0..5),
-        ("-sum(u) § 2", "expected a number, a name or an operator, found '§'", 8..9),
     ];
     for (text, problem, place) in cases {
         let expected =

@@ -3,12 +3,12 @@
 use crate::case::Program;
 use crate::record::{Machine, Record, Row, Shape};
 use crate::statistics::Times;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use clap::Args;
 use overparam::Error;
 use overparam::output::Output;
-use overparam::polars::prelude::DataFrame;
-use overparam::prelude::{Function, Optimizer, Protocol};
+use overparam::prelude::{Function, Protocol, Report};
+use overparam::report::CONVERGED;
 use overparam::trace;
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -48,19 +48,6 @@ impl Results {
     }
 }
 
-/// The share of the shallow optimizer's descent that counts as having reached its best.
-const REACHED: f64 = 0.999;
-
-/// A timed run.
-struct Run {
-    function: String,
-    optimizer: Optimizer,
-    seed: u64,
-    rate: f64,
-    /// The smallest scaled objective; none of a run that diverged.
-    best: Option<f64>,
-}
-
 /// The minima that both optimizers find, and the times that they take.
 fn minima(data: &Path) -> Result<String> {
     let path = data.join("summary.parquet");
@@ -69,7 +56,7 @@ fn minima(data: &Path) -> Result<String> {
     let unknown = || format!("{}: expected the settings of overparam figures in its metadata", path.display());
     let settings: Value = serde_json::from_str(of("settings")).with_context(unknown)?;
     let protocol: Protocol = serde_json::from_value(settings["protocol"].clone()).with_context(unknown)?;
-    let runs = timed_runs(&trace::read(&path)?)?;
+    let report = Report::read(data)?;
     let mut page = format!(
         "## Minima\n\n\
          Medians over seeds of the best scaled objective F, and of the seconds until a run has made {} % of the descent of the shallow\n\
@@ -77,7 +64,7 @@ fn minima(data: &Path) -> Result<String> {
          glass), {}. Version {}, {}, {}.\n\n\
          | function | shallow | deep | lower | rate, shallow | rate, deep | seconds, shallow | seconds, deep |\n\
          |---|---:|---:|---|---:|---:|---:|---:|\n",
-        100.0 * REACHED,
+        100.0 * CONVERGED,
         protocol.name,
         protocol.iterations,
         protocol.seeds,
@@ -90,18 +77,13 @@ fn minima(data: &Path) -> Result<String> {
     );
     let (mut functions, mut lower, mut faster) = (0, 0, 0);
     for function in Function::ALL {
-        let of = |optimizer| {
-            let with = move |run: &&Run| run.function == function.name() && run.optimizer == optimizer;
-            runs.iter().filter(with)
-        };
-        if of(Optimizer::Shallow).next().is_none() {
+        let Some(contest) = report.contests.iter().find(|contest| contest.function == function.name()) else {
             continue;
-        }
-        let best = Optimizer::ALL.map(|optimizer| median(of(optimizer).filter_map(|run| run.best)));
-        let seconds = seconds(&trace::read(&data.join(format!("traces/{function}.parquet")))?, &runs)?;
-        let rates = Optimizer::ALL.map(|optimizer| {
-            let rates: Vec<f64> = of(optimizer).map(|run| run.rate).collect();
-            let [low, high] = [f64::min, f64::max].map(|pick| rates.iter().copied().reduce(pick).unwrap_or(f64::NAN));
+        };
+        let (best, seconds) = (contest.medians(), contest.seconds());
+        let rates = contest.both().map(|runs| {
+            let rates = runs.iter().map(|run| run.rate);
+            let [low, high] = [f64::min, f64::max].map(|pick| rates.clone().fold(f64::NAN, pick));
             if low == high { short(low) } else { format!("{} to {}", short(low), short(high)) }
         });
         functions += 1;
@@ -129,57 +111,6 @@ fn minima(data: &Path) -> Result<String> {
         "\nThe deep optimizer ends lower on {lower} of {functions} functions, and on {faster} of these it takes at most a tenth of the time.\n"
     )?;
     Ok(page)
-}
-
-/// The timed runs of a summary.
-fn timed_runs(summary: &DataFrame) -> Result<Vec<Run>> {
-    let (stage, function, optimizer) =
-        (texts(summary, "stage")?, texts(summary, "function")?, texts(summary, "optimizer")?);
-    let (outcome, seed) = (texts(summary, "outcome")?, seeds(summary)?);
-    let (rate, best) = (numbers(summary, "learning_rate")?, numbers(summary, "best")?);
-    let timed = (0..stage.len()).filter(|&row| stage[row] == "timed");
-    timed
-        .map(|row| {
-            Ok(Run {
-                function: function[row].clone(),
-                optimizer: optimizer[row].parse()?,
-                seed: seed[row],
-                rate: rate[row],
-                best: (outcome[row] != "diverged").then_some(best[row]),
-            })
-        })
-        .collect()
-}
-
-/// The median seconds, shallow and deep, that runs with this trace take to what counts as the shallow run's best; infinite if half of
-/// them never reach it.
-fn seconds(trace: &DataFrame, runs: &[Run]) -> Result<[f64; 2]> {
-    let (optimizers, function) = (texts(trace, "optimizer")?, texts(trace, "function")?);
-    let (seed, time) = (seeds(trace)?, numbers(trace, "seconds")?);
-    let (minimum, best) = (numbers(trace, "objective_min")?, numbers(trace, "best")?);
-    let rows_of = |run: &Run, optimizer: Optimizer| -> Vec<usize> {
-        let of = |&row: &usize| {
-            function[row] == run.function && optimizers[row] == optimizer.name() && seed[row] == run.seed
-        };
-        (0..time.len()).filter(of).collect()
-    };
-    let times = Optimizer::ALL.map(|optimizer| {
-        let of = runs.iter().filter(|run| function.first() == Some(&run.function) && run.optimizer == optimizer);
-        median(of.map(|run| {
-            let shallow = rows_of(run, Optimizer::Shallow);
-            let twin = runs.iter().find(|twin| {
-                (&twin.function, twin.seed, twin.optimizer) == (&run.function, run.seed, Optimizer::Shallow)
-            });
-            let (Some(&start), Some(end), Some(_)) = (shallow.first(), twin.and_then(|twin| twin.best), run.best)
-            else {
-                return f64::INFINITY;
-            };
-            let target = minimum[start] + REACHED * (end - minimum[start]);
-            let reached = rows_of(run, optimizer).into_iter().find(|&row| best[row] <= target);
-            reached.map_or(f64::INFINITY, |row| time[row])
-        }))
-    });
-    Ok(times)
 }
 
 /// The time per iteration beside other programs.
@@ -307,12 +238,6 @@ fn unique(values: impl Iterator<Item = String>) -> Vec<String> {
     found
 }
 
-/// Infinite values count; none gives NaN.
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let values: Vec<f64> = values.collect();
-    if values.is_empty() { f64::NAN } else { Times::of(&values).median }
-}
-
 /// Two or three digits, all of them from 1,000 to a million, in scientific notation beyond that and below 0.01.
 fn short(value: f64) -> String {
     let size = value.abs();
@@ -325,25 +250,13 @@ fn short(value: f64) -> String {
     }
 }
 
-fn texts(table: &DataFrame, name: &str) -> Result<Vec<String>> {
-    let column = table.column(name)?.str()?;
-    Ok(column.iter().map(|text| text.unwrap_or_default().to_owned()).collect())
-}
-
-fn numbers(table: &DataFrame, name: &str) -> Result<Vec<f64>> {
-    Ok(table.column(name)?.f64()?.iter().map(|number| number.unwrap_or(f64::NAN)).collect())
-}
-
-fn seeds(table: &DataFrame) -> Result<Vec<u64>> {
-    let column = table.column("seed")?.u64()?;
-    column.iter().map(|seed| seed.ok_or_else(|| anyhow!("a run has no seed"))).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::roofline::Peak;
-    use overparam::prelude::{Dimensions, Widths};
+    use overparam::polars::prelude::DataFrame;
+    use overparam::prelude::{Dimensions, Optimizer, Widths};
+    use overparam::report::median;
     use overparam::trace::Provenance;
     use serde_json::json;
 
@@ -418,7 +331,7 @@ mod tests {
         results().execute().unwrap();
         let page = std::fs::read_to_string(data.join("results.md")).unwrap();
 
-        let bests = |optimizer| median(comparison.timed(optimizer).map(|run| run.best));
+        let bests = |optimizer| median(&comparison.timed(optimizer).map(|run| run.best).collect::<Vec<_>>());
         let [shallow, deep] = Optimizer::ALL.map(bests);
         let lower = if shallow < deep { "shallow" } else { "deep" };
         let start = format!("| Sphere | {} | {} | {lower} | 1.0 | 1.0 | ", short(shallow), short(deep));
@@ -426,9 +339,9 @@ mod tests {
             page.lines().find_map(|line| line.strip_prefix(&start)).unwrap_or_else(|| panic!("{start}: {page}"));
         let to_best = |run: &overparam::prelude::Run| {
             let first = run.samples[0].min;
-            run.seconds_to(first + REACHED * (run.best - first)).unwrap()
+            run.seconds_to(first + CONVERGED * (run.best - first)).unwrap()
         };
-        let seconds = short(median(comparison.timed(Optimizer::Shallow).map(to_best)));
+        let seconds = short(median(&comparison.timed(Optimizer::Shallow).map(to_best).collect::<Vec<_>>()));
         assert!(times.starts_with(&format!("{seconds} | ")), "{seconds}: {times}");
         for expected in [
             "Protocol paper, 300 iterations and 2 seeds per function",

@@ -2,8 +2,8 @@
 
 Usage: execute.py [--output FOLDER] [NOTEBOOK ...]
 
-Without notebooks: all of notebooks/. Without --output they are written in place, with the outputs they now have. Ends with
-the seconds of every cell.
+Without notebooks: all of notebooks/. Without --output they are written in place, with the outputs they now have. Prints the
+seconds of every cell.
 """
 
 import argparse
@@ -20,31 +20,15 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 
 HERE = Path(__file__).resolve().parent
 NOTEBOOKS = HERE.parent
-# A first cell may compile Polars and dfdx.
-TIMEOUT = 3600
+# Seconds for a cell; a first one compiles the crate if its sources have changed.
+TIMEOUT = 600
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 # evcxr colors every letter of the code in an error by itself.
 SAME_COLOR = re.compile(r"(\x1b\[[0-9;]+m)([^\x1b]*)\x1b\[0m\1")
-# What cargo says while it compiles a dependency: there the first time only, so no part of a notebook.
-CARGO = re.compile(
-    r"^ *(Compiling|Downloading|Downloaded|Updating|Locking|Adding|Blocking|Checking|Removing|warning: unused manifest) .*\n?",
-    re.MULTILINE,
-)
+# What cargo says when it links the shared library anew.
+CARGO = re.compile(r"^ *Compiling .*\n?", re.MULTILINE)
 # Of a notebook with its outputs.
 MAXIMUM_BYTES = 2_000_000
-
-
-class Timed(NotebookClient):
-    """Notes how long each cell takes."""
-
-    async def async_execute_cell(self, cell, index, **rest):
-        if cell.cell_type == "code":
-            print(f"  cell {index}: {headline(cell)}", flush=True)
-        start = time.monotonic()
-        try:
-            return await super().async_execute_cell(cell, index, **rest)
-        finally:
-            cell.metadata["seconds"] = round(time.monotonic() - start, 2)
 
 
 def headline(cell):
@@ -59,36 +43,53 @@ def calm(line):
     return line
 
 
+def text_of(notebook):
+    """The notebook as a file, with one line an output: a figure's data on a line each would be several times as large."""
+    text = json.dumps(notebook, ensure_ascii=False, indent=1)
+    for cell in notebook["cells"]:
+        for found in cell.get("outputs", []):
+            for mime, data in found.get("data", {}).items():
+                if mime.endswith("+json"):
+                    loose = json.dumps(data, ensure_ascii=False, indent=1)
+                    deep = loose.replace("\n", "\n" + " " * 6)
+                    text = text.replace(deep, json.dumps(data, ensure_ascii=False, separators=(",", ":")))
+    return text + "\n"
+
+
 def execute(path, output):
-    """Runs one notebook; returns [(cell, seconds)] and what went wrong, if anything."""
+    """Runs one notebook; returns what went wrong, if anything."""
     notebook = nbformat.read(path, as_version=4)
-    client = Timed(
+    started = time.monotonic()
+
+    def begin(**_):
+        nonlocal started
+        started = time.monotonic()
+
+    client = NotebookClient(
         notebook,
         timeout=TIMEOUT,
         kernel_name="overparam",
         coalesce_streams=True,
         record_timing=False,
         resources={"metadata": {"path": str(path.parent)}},
+        on_cell_execute=begin,
+        on_cell_executed=lambda cell, **_: print(f"{time.monotonic() - started:6.1f} s  {headline(cell)}", flush=True),
     )
-    problem = None
+    problem, problems = None, []
     try:
         client.execute()
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         problem = str(error)
-    seconds, problems = [], []
     for cell in notebook.cells:
-        taken = cell.metadata.pop("seconds", None)
         if cell.cell_type != "code":
             continue
         # A cell that shows an error on purpose is marked as one.
         on_purpose = "raises-exception" in cell.metadata.get("tags", [])
-        if taken is not None:
-            seconds.append((cell, taken))
         for found in cell.outputs:
             if found.output_type == "stream" and found.name == "stderr":
                 found.text = CARGO.sub("", found.text)
         cell.outputs = [found for found in cell.outputs if found.output_type != "stream" or found.text.strip()]
-        if on_purpose and taken is not None and not any(found.output_type == "error" for found in cell.outputs):
+        if on_purpose and cell.execution_count and not any(found.output_type == "error" for found in cell.outputs):
             problems.append(f"no error from the cell that is to show one: {headline(cell)}")
         for found in cell.outputs:
             # evcxr counts one further than Jupyter does.
@@ -103,25 +104,18 @@ def execute(path, output):
                 problems.append(f"on standard error: {found.text.strip()}")
     problem = ANSI.sub("", "\n".join(problems)) or problem
     notebook.metadata["kernelspec"] = {"display_name": "Rust (overparam)", "language": "rust", "name": "overparam"}
-    # One line an output: a figure's data on a line each would be several times as large.
-    text = json.dumps(notebook, ensure_ascii=False, indent=1)
-    for cell in notebook.cells:
-        for found in cell.get("outputs", []):
-            for mime, data in found.get("data", {}).items():
-                if mime.endswith("+json"):
-                    loose = json.dumps(data, ensure_ascii=False, indent=1)
-                    deep = loose.replace("\n", "\n" + " " * 6)
-                    text = text.replace(deep, json.dumps(data, ensure_ascii=False, separators=(",", ":")))
+    text = text_of(notebook)
     size = len(text.encode())
+    print(f"  {size / 1e6:.2f} MB")
     if size > MAXIMUM_BYTES and not problem:
         problem = f"{size} bytes with its outputs, more than {MAXIMUM_BYTES}"
     destination = output / path.name if output else path
     if not problem or output:
         destination.parent.mkdir(parents=True, exist_ok=True)
         temporary = destination.with_suffix(".part")
-        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
         os.replace(temporary, destination)
-    return seconds, size, problem
+    return problem
 
 
 def main():
@@ -134,21 +128,14 @@ def main():
         sys.exit(f"no notebooks in {NOTEBOOKS}")
     # Only this environment's kernels: one of the same name elsewhere must not be taken.
     os.environ["JUPYTER_PATH"] = str(Path(sys.prefix) / "share/jupyter")
-    tables, problems = [], []
+    failed = []
     for path in paths:
         print(f"{path.name}", flush=True)
-        seconds, size, problem = execute(path.resolve(), arguments.output)
-        tables.append((path.name, size, seconds))
-        if problem:
-            problems.append(path.name)
+        if problem := execute(path.resolve(), arguments.output):
+            failed.append(path.name)
             print(f"{path.name} FAILED: {problem}", file=sys.stderr, flush=True)
-    print(f"\n{'notebook':<28} {'cell':>4} {'seconds':>8}  last line")
-    for name, size, seconds in tables:
-        for number, (cell, taken) in enumerate(seconds, 1):
-            print(f"{name:<28} {number:>4} {taken:>8.1f}  {headline(cell)}")
-        print(f"{name:<28} {'all':>4} {sum(taken for _, taken in seconds):>8.1f}  {size / 1e6:.2f} MB")
-    if problems:
-        sys.exit(f"failed: {', '.join(problems)}")
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""Stands between evcxr's outputs and Jupyter, and adds to an error what to do about it.
+"""Stands between evcxr and Jupyter for what evcxr has no words for.
 
 Usage: relay.py CONNECTION_FILE NEW_CONNECTION_FILE. Jupyter listens where CONNECTION_FILE says; evcxr is to be started with
-NEW_CONNECTION_FILE, which differs in the port of the outputs alone: requests, interrupts and input do not pass here. Every
-message is handed on as it is, but for errors with a known cause. Ends with the process that started it.
+NEW_CONNECTION_FILE, which differs in the port of the outputs alone: requests and input do not pass here. Of the messages, errors with a known
+cause get a sentence on what to do, and lines of progress (src/progress.rs) become a display that is updated. An interrupt ends the process
+that runs the cells, unless that process waits for interrupts itself. Ends with the process that started it.
 """
 
 import contextlib
@@ -12,6 +13,7 @@ import json
 import os
 import random
 import re
+import signal
 import socket
 import sys
 import time
@@ -23,17 +25,16 @@ import zmq
 ADVICE = [
     (
         r'^No such file or directory \(os error 2\): "|failed to load source for dependency|failed to read `.*Cargo\.toml`',
-        "The path in :dep is relative to the notebook's folder. From notebooks/ of the project it is two dots: "
-        ':dep overparam = {{ path = ".." }}',
+        "The path in :dep is relative to the notebook's folder. In notebooks/ of the project it is: "
+        ':dep overparam = { path = "library" }',
     ),
     (
         r"No space left on device|Disk quota exceeded",
-        "The disk is full. Make room (removing {lab}/cache and {lab}/sessions costs one slow start), then restart the kernel.",
+        "The disk is full. Make room, then restart the kernel.",
     ),
     (
         r"Could not resolve host|download of config\.json failed|failed to download|no matching package named",
-        "A crate is not on this machine yet, and its registry was not reached. The first cell ever run needs the network, and so "
-        "does a new :dep; after that nothing does.",
+        "A crate is not on this machine yet, and its registry was not reached. A new :dep needs the network; nothing else does.",
     ),
     (
         r"Subprocess terminated|Child process terminated",
@@ -41,34 +42,60 @@ ADVICE = [
         "finished with progress shown are taken up again, not computed anew.",
     ),
 ]
+DISPLAY = "\x1b]overparam-display "
 # Between the addresses of a message and its signature, header, parent, metadata and content.
 DELIMITER = b"<IDS|MSG>"
 # Seconds that the port of a kernel that is just ending may still be taken.
 PATIENCE = 10
 
 
-def advise(content, lab):
-    """The content of an error with a sentence about it, or None."""
+class Outputs:
+    """Messages from evcxr, as Jupyter gets them."""
+
+    def __init__(self, key):
+        self.key, self.displays, self.running = key, set(), False
+
+    def rewrite(self, frames):
+        at = frames.index(DELIMITER) if DELIMITER in frames else len(frames)
+        if len(frames) < at + 6:
+            return frames
+        header, parent, content = (json.loads(frames[at + part]) for part in (2, 3, 5))
+        kind = header.get("msg_type")
+        if kind == "status" and parent.get("msg_type") == "execute_request":
+            self.running = content["execution_state"] == "busy"
+        if kind == "error":
+            advise(content)
+        elif kind == "stream" and content["text"].startswith(DISPLAY):
+            name, text = content["text"].removeprefix(DISPLAY).rstrip("\n").split(" ", 1)
+            header["msg_type"] = "update_display_data" if name in self.displays else "display_data"
+            self.displays.add(name)
+            content = {"data": {"text/plain": text}, "metadata": {}, "transient": {"display_id": name}}
+        else:
+            return frames
+        frames[at + 2], frames[at + 5] = json.dumps(header).encode(), json.dumps(content).encode()
+        if self.key:
+            frames[at + 1] = hmac.new(self.key, b"".join(frames[at + 2 : at + 6]), hashlib.sha256).hexdigest().encode()
+        return frames
+
+
+def advise(content):
+    """Adds to an error a sentence about it."""
     text = "\n".join([content.get("evalue", ""), *content.get("traceback", [])])
     for pattern, sentence in ADVICE:
         if re.search(pattern, text, re.MULTILINE):
-            sentence = sentence.format(lab=lab)
-            evalue = f"{content.get('evalue', '')}\n{sentence}"
-            return content | {"evalue": evalue, "traceback": [*content.get("traceback", []), "", sentence]}
-    return None
+            content["evalue"] = f"{content.get('evalue', '')}\n{sentence}"
+            content["traceback"] = [*content.get("traceback", []), "", sentence]
+            return
 
 
-def rewrite(frames, key, lab):
-    at = frames.index(DELIMITER) if DELIMITER in frames else len(frames)
-    if len(frames) < at + 6 or json.loads(frames[at + 2]).get("msg_type") != "error":
-        return frames
-    content = advise(json.loads(frames[at + 5]), lab)
-    if content is None:
-        return frames
-    frames[at + 5] = json.dumps(content).encode()
-    if key:
-        frames[at + 1] = hmac.new(key, b"".join(frames[at + 2 : at + 6]), hashlib.sha256).hexdigest().encode()
-    return frames
+def end_deaf(kernel):
+    """Ends the process that runs the cells if it does not wait for interrupts: nothing of ours has run in it."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, KeyError, ValueError):
+            status = dict(line.split(":\t") for line in (process / "status").read_text().splitlines())
+            ours = status["PPid"] == str(kernel) and b"EVCXR_IS_RUNTIME=" in (process / "environ").read_bytes()
+            if ours and not int(status["SigCgt"], 16) >> (signal.SIGINT - 1) & 1:
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 def free_port(ip):
@@ -83,10 +110,9 @@ def free_port(ip):
 
 def main():
     outer, inner = map(Path, sys.argv[1:])
-    starter = os.getppid()
-    lab = Path(__file__).resolve().parents[2] / ".lab"
+    # kernel.sh, in whose place evcxr will be.
+    kernel = os.getppid()
     connection = json.loads(outer.read_text())
-    key = connection["key"].encode()
     address = f"{connection['transport']}://{connection['ip']}:"
     context = zmq.Context()
     jupyter, evcxr = context.socket(zmq.PUB), context.socket(zmq.SUB)
@@ -108,13 +134,15 @@ def main():
     evcxr.subscribe(b"")
     evcxr.setsockopt(zmq.RECONNECT_IVL, 20)
     evcxr.connect(address + str(connection["iopub_port"]))
+    outputs = Outputs(connection["key"].encode())
+    signal.signal(signal.SIGINT, lambda *_: outputs.running and end_deaf(kernel))
     temporary = inner.with_suffix(".part")
     with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         json.dump(connection, file)
     os.replace(temporary, inner)
-    while os.getppid() == starter:
+    while os.getppid() == kernel:
         if evcxr.poll(500):
-            jupyter.send_multipart(rewrite(evcxr.recv_multipart(), key, lab))
+            jupyter.send_multipart(outputs.rewrite(evcxr.recv_multipart()))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 //! The objective that a command is about.
 
-use super::naming::{hash, number};
+use super::naming::{Fnv, hash, number};
 use super::settings;
 use anyhow::Result;
 use clap::Args;
@@ -9,7 +9,7 @@ use overparam::output::Output;
 use overparam::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 
 /// An objective of your own, in place of a function's name.
@@ -77,11 +77,18 @@ impl ChosenObjective {
 impl ExpressionOptions {
     /// True if any of them is given.
     pub fn is_given(&self) -> bool {
-        self.expression.is_some()
-            || self.bounds.is_some()
-            || self.range.is_some()
-            || self.name.is_some()
-            || !self.data.is_empty()
+        self.expression.is_some() || self.companion().is_some()
+    }
+
+    /// The first option given of those that belong to an expression.
+    fn companion(&self) -> Option<&'static str> {
+        let given = [
+            ("--box", self.bounds.is_some()),
+            ("--range", self.range.is_some()),
+            ("--name", self.name.is_some()),
+            ("--data", !self.data.is_empty()),
+        ];
+        given.into_iter().find_map(|(option, is_given)| is_given.then_some(option))
     }
 
     /// The objective: the function of this name, or the expression.
@@ -90,13 +97,7 @@ impl ExpressionOptions {
         let wrong = |name, expected, given| Err(Error::Setting { name, expected, given }.into());
         const OBJECTIVE: &str = "the objective";
         let Some(text) = &self.expression else {
-            let alone = [
-                ("--box", self.bounds.is_some()),
-                ("--range", self.range.is_some()),
-                ("--name", self.name.is_some()),
-                ("--data", !self.data.is_empty()),
-            ];
-            if let Some((option, _)) = alone.iter().find(|(_, is_given)| *is_given) {
+            if let Some(option) = self.companion() {
                 return wrong(
                     OBJECTIVE,
                     "an --expression; --box, --range, --name and --data are for one alone",
@@ -134,9 +135,9 @@ impl ExpressionOptions {
         let numbers = self.read()?;
         // Another file of the same name makes another expression.
         let mark = |numbers: &Data| {
-            let mut hasher = DefaultHasher::new();
+            let mut hasher = Fnv::default();
             numbers.hash(&mut hasher);
-            format!("{:016x}", hasher.finish())
+            format!("{:08x}", hasher.finish())
         };
         let marks: Vec<String> = numbers.iter().map(|(_, numbers)| mark(numbers)).collect();
         let mut expression = Expression::parse(text, bounds, numbers)?;

@@ -317,11 +317,7 @@ impl Protocol {
         seed: u64,
         settings: &Settings,
     ) -> Result<Run, Error> {
-        let sweep = self.alone(problem.into(), optimizer, seed, settings);
-        match self.dtype {
-            Dtype::F32 => sweep.single(backend, &|| sweep.problem.kernel::<f32>(sweep.dimensions.d, seed)),
-            Dtype::F64 => sweep.single(backend, &|| sweep.problem.kernel::<f64>(sweep.dimensions.d, seed)),
-        }
+        self.single(backend, &self.alone(problem.into(), optimizer, seed, settings))
     }
 
     /// The run of [`Protocol::run`] before its first iteration.
@@ -335,10 +331,23 @@ impl Protocol {
         seed: u64,
         settings: &Settings,
     ) -> Result<Descent<'static>, Error> {
-        let sweep = self.alone(problem.into(), optimizer, seed, settings);
+        self.start_single(&self.alone(problem.into(), optimizer, seed, settings))
+    }
+
+    /// The only run of a sweep of one. It is not generic, so that it is compiled here once and not by every caller of [`Protocol::run`].
+    fn single(&self, backend: Backend, sweep: &Sweep) -> Result<Run, Error> {
+        let (d, seed) = (sweep.dimensions.d, sweep.seeds[0]);
         match self.dtype {
-            Dtype::F32 => sweep.start_single(&|| sweep.problem.kernel::<f32>(sweep.dimensions.d, seed)),
-            Dtype::F64 => sweep.start_single(&|| sweep.problem.kernel::<f64>(sweep.dimensions.d, seed)),
+            Dtype::F32 => sweep.single(backend, &|| sweep.problem.kernel::<f32>(d, seed)),
+            Dtype::F64 => sweep.single(backend, &|| sweep.problem.kernel::<f64>(d, seed)),
+        }
+    }
+
+    fn start_single(&self, sweep: &Sweep) -> Result<Descent<'static>, Error> {
+        let (d, seed) = (sweep.dimensions.d, sweep.seeds[0]);
+        match self.dtype {
+            Dtype::F32 => sweep.start_single(&|| sweep.problem.kernel::<f32>(d, seed)),
+            Dtype::F64 => sweep.start_single(&|| sweep.problem.kernel::<f64>(d, seed)),
         }
     }
 

@@ -108,7 +108,8 @@ impl Dimensions {
     }
 }
 
-/// y0 of the run of `seed`, whose network starts as `network`, and the map from y to x; for projected descent y0 is x0 itself.
+/// y0 of the run of `seed`, whose network starts as `network`, and the map from y to x; for projected descent y0 is x0 itself. Where
+/// nothing in the run depends on y0, it has no coordinates: large ones would be as much memory as the run itself.
 pub(crate) fn begin<R: Products>(
     dimensions: Dimensions,
     network: &mut Fused<R>,
@@ -116,7 +117,11 @@ pub(crate) fn begin<R: Products>(
     seed: u64,
     settings: &Settings,
 ) -> Result<(Panels<R>, Map), Error> {
-    let mut y = dimensions.coordinates(network, optimizer, seed, settings);
+    let needed = optimizer == Optimizer::Shallow || settings.residual || settings.squash != Squash::Sigmoid;
+    let mut y = match needed {
+        true => dimensions.coordinates(network, optimizer, seed, settings),
+        false => network.embeddings().like(0),
+    };
     // What fills the rows is zero or one of the points again: the largest is that of the points.
     let map = settings.squash.map(y.scalars());
     if settings.squash == Squash::Clamp {

@@ -67,7 +67,7 @@ impl Data {
     pub(super) fn array(&self) -> Array {
         match self.shape {
             Shape::Vector(1) if !self.values[0].is_finite() => {
-                Array::vector(&self.values).refused(format!("constants must be finite numbers, not {}", self.values[0]))
+                Array::vector(&self.values).wrong(format!("constants must be finite numbers, not {}", self.values[0]))
             }
             Shape::Matrix(rows, columns) => Array::matrix(rows, columns, &self.values),
             _ => Array::vector(&self.values),

@@ -1,8 +1,8 @@
 //! Objectives of one's own: array expressions, recorded once and evaluated at the speed of the built-in functions.
 //!
 //! The closure of an [`Expression`] runs once, when the number of coordinates is known, on [`Array`]s that record what is done to
-//! them. From the program that it leaves come the value and the gradient, in reverse mode, for all points of a panel at the width of the
-//! processor's registers.
+//! them. From the graph that it leaves come the value and the gradient, in reverse mode: as a program for all points of a panel at the width
+//! of the processor's registers, and as CUDA source for batches on a GPU.
 //!
 //! ```
 //! use overparam::prelude::*;
@@ -17,30 +17,26 @@
 //! `minimum` and `maximum` of two equal numbers the slope goes to the first, and for `min` and `max` the elements that share the extreme
 //! share the slope.
 
-mod array;
-#[cfg(test)]
-mod classical;
 mod data;
 mod execute;
-mod gradient;
-mod graph;
-mod interval;
 mod kernel;
-mod operation;
 mod parse;
 mod plan;
 mod problem;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+mod transform;
 
-use array::Mistake;
-pub use array::{Array, Shape, pairs};
+pub use crate::array::{Array, Shape, pairs};
 pub use data::Data;
 pub use problem::Cost;
+pub use transform::{conditioning, rotation};
 
+use crate::array::{self, Mistake};
 use crate::error::Error;
+use crate::graph::operation::Binary;
+use crate::graph::{Graph, Id, Recorded};
 pub use crate::objective::Bounds;
-use graph::{Graph, Id};
 use problem::Sizes;
 use std::fmt;
 use std::panic::Location;
@@ -80,15 +76,27 @@ pub struct Expression {
     sizes: Arc<Mutex<Option<Sizes>>>,
 }
 
-/// An expression recorded for a number of coordinates.
-#[derive(Clone, Debug)]
-pub(crate) struct Recorded {
-    pub graph: Graph,
-    /// The value.
-    pub value: Id,
-    pub dimension: usize,
-    /// The bounds of the coordinates that are the input.
-    pub domain: [f64; 2],
+/// The coordinates u in the box and x in the unit cube: one of them the input, and the other made of it. From the middle of the box,
+/// where u is as accurate as x - 1/2, which is exact.
+fn coordinates(graph: &mut Graph, dimension: usize, bounds: &Bounds) -> [Id; 2] {
+    let input = graph.input(dimension);
+    let middle = |[lo, hi]: [f64; 2]| 0.5 * (lo + hi);
+    match bounds {
+        Bounds::All(bounds @ [lo, hi]) => {
+            let middle = graph.scalar(-middle(*bounds));
+            let centered = graph.binary(Binary::Add, input, middle);
+            let (scaled, half) = (graph.scale(centered, 1.0 / (hi - lo)), graph.scalar(0.5));
+            [input, graph.binary(Binary::Add, scaled, half)]
+        }
+        Bounds::Each(bounds) => {
+            let half = graph.scalar(-0.5);
+            let centered = graph.binary(Binary::Add, input, half);
+            let widths = graph.data(bounds.iter().map(|[lo, hi]| hi - lo).collect());
+            let middles = graph.data(bounds.iter().map(|&bounds| middle(bounds)).collect());
+            let scaled = graph.binary(Binary::Multiply, centered, widths);
+            [graph.binary(Binary::Add, scaled, middles), input]
+        }
+    }
 }
 
 impl Expression {
@@ -118,7 +126,9 @@ impl Expression {
             range: None,
             minimum: None,
             // The recording begins where the closure was compiled: in a notebook every cell has thread-local data of its own.
-            recording: Arc::new(move |dimension, bounds, place| array::record(dimension, bounds, place, &closure)),
+            recording: Arc::new(move |dimension, bounds, place| {
+                array::record(dimension, place, |graph| coordinates(graph, dimension, bounds), |[u, x]| closure(u, x))
+            }),
             place: Location::caller(),
             sizes: Arc::default(),
         }

@@ -1,7 +1,9 @@
 //! Expressions as objectives of sweeps, protocols and commands, and what is known of them beforehand.
 
-use super::{Bounds, Expression, Recorded};
+use super::{Bounds, Expression};
 use crate::error::Error;
+use crate::graph::Recorded;
+use crate::graph::cuda::CudaSource;
 use crate::objective::{Evaluation, Kernel, Problem, Source, evaluate};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -50,6 +52,10 @@ impl Source for Expression {
     fn data_bytes(&self, dimension: usize, scalar: usize) -> u64 {
         self.sizes(dimension)
             .map_or(0, |Sizes { numbers, places, .. }| (2 * numbers * scalar.max(size_of::<f64>()) + 4 * places) as u64)
+    }
+
+    fn cuda(&self, dimension: usize) -> Result<Option<CudaSource>, Error> {
+        Ok(CudaSource::new(&self.record(dimension)?))
     }
 
     fn kernel_f32(&self, dimension: usize, _: u64, _: &dyn Fn() -> bool) -> Result<Arc<dyn Kernel<f32>>, Error> {

@@ -2,12 +2,14 @@
 
 #![expect(clippy::reversed_empty_ranges, reason = "ends below 0 count from the end")]
 
-use super::graph::{Graph, Id, Op};
 use super::plan::Program;
 use super::*;
-use crate::objective::{Evaluation, Problem, evaluate};
+use crate::graph::tape::chain;
+use crate::graph::{Graph, Id, Op, gradient, interval};
+use crate::objective::{Evaluation, Function, Kernels as _, Problem, evaluate};
 use crate::simd::tests::everywhere;
 use crate::simd::{Lanes, Real, Simd, WithSimd};
+use dfdx::prelude::{Backward as _, Const, Cpu, Rank0, SumTo as _, TensorFromVec as _, Trace as _};
 
 /// The numbers of node `value`, in double precision, one operation after the other.
 pub(super) fn interpret(graph: &Graph, value: Id, input: &[f64]) -> Vec<f64> {
@@ -166,7 +168,7 @@ const POINTS: [usize; 5] = [1, 7, 50, 65, 130];
 
 #[test]
 fn the_classical_functions_agree_with_the_interpreter() {
-    for expression in classical::all() {
+    for expression in Function::ALL.into_iter().filter_map(Function::expression) {
         for d in [2, 3, 5, 50, 130] {
             differentiates(&expression, d.min(5));
             for points in POINTS {
@@ -208,7 +210,7 @@ impl Dice {
 }
 
 /// A random expression of all operations, each kept where it is defined and its slope is moderate; with those that have steps where `steps`.
-fn random(seed: u64, u: Array, steps: bool) -> Array {
+pub(crate) fn random(seed: u64, u: Array, steps: bool) -> Array {
     let mut dice = Dice(seed);
     let mut pool = vec![u, u.index() * 0.1];
     for _ in 0..4 + dice.roll(14) {
@@ -389,6 +391,46 @@ fn random_expressions_agree_with_the_interpreter_and_with_differences() {
     assert!(compared[0] > compared[1] * 4 / 5, "{compared:?}: most slopes are compared");
 }
 
+/// Holds value and gradient of a random expression to dfdx's tape; true if dfdx has all of its operations.
+fn agrees_with_the_tape<const D: usize>(seed: u64) -> bool {
+    let expression = Expression::new(format!("random {seed}"), [-1.5, 1.5], move |u| random(seed, u, false));
+    let Recorded { mut graph, value, dimension, domain } = expression.record(D).unwrap();
+    let slope = gradient::gradient(&mut graph, value).unwrap_or_else(|| graph.scalar(0.0));
+    let u = irregular(3 * D, domain, D + seed as usize % 1_000);
+    let points = Cpu::default().tensor_from_vec(u.clone(), (Const::<3>, Const::<D>));
+    let recorded = Recorded { graph: graph.clone(), value, dimension, domain };
+    let Some(values) = chain(&recorded, points.leaky_trace()) else { return false };
+    let found = values.as_vec();
+    let mut gradients = values.sum::<Rank0, _>().backward();
+    let gradients = f64::slice(gradients.get_or_alloc_mut(&points).unwrap());
+    for (point, u) in u.chunks(D).enumerate() {
+        let context = format!("{} of {D}, point {point}", expression.name());
+        let (slopes, largest) = everything(&graph, slope, u);
+        close(found[point], interpret(&graph, value, u)[0], 1e-10, 1.0, &context);
+        for (i, &found) in gradients[point * D..][..D].iter().enumerate() {
+            let expected = if slopes.len() == 1 { slopes[0] } else { slopes[i] };
+            close(found, expected, 1e-9, largest, &format!("{context}, slope {i}"));
+        }
+    }
+    true
+}
+
+#[test]
+fn gradients_of_random_expressions_are_those_of_the_tape() {
+    let compared = (0..600).filter(|&seed| {
+        let salt = 1_000 * seed + 29;
+        match seed % 5 {
+            0 => agrees_with_the_tape::<1>(salt),
+            1 => agrees_with_the_tape::<2>(salt),
+            2 => agrees_with_the_tape::<3>(salt),
+            3 => agrees_with_the_tape::<6>(salt),
+            _ => agrees_with_the_tape::<12>(salt),
+        }
+    });
+    let compared = compared.count();
+    assert!(compared >= 100, "dfdx has all operations of {compared} expressions");
+}
+
 #[test]
 fn operations_with_steps_agree_with_the_interpreter() {
     let steps = Expression::new("steps", [-3.0, 3.0], |u| {
@@ -433,7 +475,7 @@ fn a_power_of_zero_has_no_slope_in_its_exponent() {
 
 #[test]
 fn gradients_are_checked_by_differences() {
-    for expression in classical::all() {
+    for expression in Function::ALL.into_iter().filter_map(Function::expression) {
         let error = Problem::from(&expression).gradient_error(7, 0).unwrap();
         assert!(error < 1e-6, "{}: {error:e}", expression.name());
     }

@@ -83,8 +83,7 @@ pub(super) fn runs(traces: &DataFrame) -> Result<Vec<Run>, Error> {
 }
 
 fn column<'a>(traces: &'a DataFrame, name: &'static str) -> Result<&'a Column, Error> {
-    // One by one: in a notebook the table may come from another cell, whose hash tables have other seeds than this one's.
-    traces.columns().iter().find(|column| column.name() == name).ok_or_else(|| Error::MissingColumn {
+    traces.column(name).map_err(|_| Error::MissingColumn {
         column: name,
         found: traces.get_column_names().iter().map(|c| c.as_str()).collect::<Vec<_>>().join(", "),
     })

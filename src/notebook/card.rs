@@ -5,6 +5,7 @@ use super::sketch::{Curve, draw};
 use crate::descent::{Optimizer, Outcome};
 use crate::experiment::{Candidate, Comparison, Run};
 use crate::objective::Function;
+use crate::report::median;
 
 /// The colors of the paper's figures.
 fn color(optimizer: Optimizer) -> &'static str {
@@ -207,10 +208,10 @@ fn reached(comparison: &Comparison) -> impl Iterator<Item = Reached> {
             optimizer,
             rates: comparison.rates(optimizer)?,
             low: *best.first()?,
-            median: median(&best)?,
+            median: median(&best),
             high: *best.last()?,
-            iterations: median(&of(|run| run.iterations as f64))?,
-            seconds: median(&of(|run| run.seconds))?,
+            iterations: median(&of(|run| run.iterations as f64)),
+            seconds: median(&of(|run| run.seconds)),
         })
     })
 }
@@ -218,16 +219,6 @@ fn reached(comparison: &Comparison) -> impl Iterator<Item = Reached> {
 /// One number, or where they differ the lowest and the highest.
 fn range([low, high]: [f64; 2], number: impl Fn(f64) -> String) -> String {
     if low == high { number(low) } else { format!("{} … {}", number(low), number(high)) }
-}
-
-/// The median of sorted values.
-fn median(sorted: &[f64]) -> Option<f64> {
-    let half = sorted.len() / 2;
-    match sorted.len() {
-        0 => None,
-        count if count % 2 == 1 => Some(sorted[half]),
-        _ => Some(0.5 * (sorted[half - 1] + sorted[half])),
-    }
 }
 
 /// The optimizers that have runs, with their learning rates.

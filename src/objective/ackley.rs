@@ -1,9 +1,9 @@
 //! The Ackley function: -a exp(-b √(mean u²)) - exp(mean cos cu) + a + e, with a = 20, b = 0.2, c = 2π.
 
-use super::{CudaSource, Definition, Extremes, Link, Points, Taped, TapedValues, extremum};
+use super::{Definition, Extremes, Link, Points, extremum};
+use crate::array::Array;
 use crate::simd::math::{exp_and_less_one, half_wave_pi};
 use crate::simd::{Lanes, Real, Simd};
-use dfdx::prelude::*;
 use std::f64::consts::{E, TAU};
 
 const A: f64 = 20.0;
@@ -19,8 +19,12 @@ impl<R: Real> Definition<R> for Ackley<R> {
         "Surjanovic & Bingham (2013), Virtual Library of Simulation Experiments: Ackley function";
     const DOMAIN: [f64; 2] = [-0.5 * WIDTH, 0.5 * WIDTH];
     const UNITS: [f64; 2] = [WIDTH, 1.0];
-    const CUDA: Option<CudaSource> =
-        Some(CudaSource { parts: &[include_str!("ackley.cu")], work: |n, _| 2 * n * CudaSource::PARTS });
+    const EXPRESSION: Option<fn(Array) -> Array> = Some(|u| {
+        // With n the norm and m the mean of 1 - cos cu = 2 sin² ½cu, the value is a (1 - e^-bn) + e (1 - e^-m): nothing cancels.
+        let norm = u.square().mean().sqrt();
+        let waves = 2.0 * (0.5 * TAU * u).sin().square().mean();
+        -A * (-B * norm).exp_m1() - E * (-waves).exp_m1()
+    });
 
     fn new(_: usize, _: u64) -> Self {
         Self(Default::default())
@@ -70,20 +74,6 @@ impl<R: Real> Definition<R> for Ackley<R> {
 
     fn scratch(dimension: usize) -> usize {
         dimension
-    }
-
-    fn compose<const N: usize, const D: usize, Dev: Device<R>>(
-        u: Taped<N, D, R, Dev>,
-        _: u64,
-    ) -> TapedValues<N, R, Dev> {
-        // 1 - e^-v is 2 t/(1 + t) with t = tanh(v/2), and 1 - cos cu is 2 sin² ½cu: nothing cancels.
-        let sines = (u.with_empty_tape() * R::of(0.5 * TAU)).sin();
-        let waves = sines.square().mean::<_, Axis<1>>().tanh();
-        // A tiny offset keeps the square root's slope finite at the origin.
-        let norm = (u.square().mean::<_, Axis<1>>() + R::of(1e-30)).sqrt();
-        let funnel = (norm * R::of(0.5 * B)).tanh();
-        let funnel = funnel.with_empty_tape() / (funnel + R::ONE) * R::of(2.0 * A);
-        funnel + waves.with_empty_tape() / (waves + R::ONE) * R::of(2.0 * E)
     }
 
     fn operations(dimension: usize) -> usize {

@@ -2,9 +2,15 @@
 
 use super::points::{Link, Points};
 use super::{Description, Taped, TapedValues};
+use crate::array::{self, Array};
 use crate::error::Error;
+use crate::graph::cuda::CudaSource;
+use crate::graph::tape::chain;
+use crate::graph::{Graph, Recorded};
 use crate::simd::{Real, Simd};
 use dfdx::prelude::Device;
+use std::convert::Infallible;
+use std::panic::Location;
 
 /// The smallest and the largest raw value in the box, and where the smallest is taken.
 pub(crate) struct Extremes {
@@ -73,8 +79,14 @@ pub(crate) trait Definition<R: Real>: Sized + Send + Sync + 'static {
     /// True if the function is drawn from a seed.
     const DRAWN: bool = false;
 
-    /// The source of the function for a GPU, if it has been written.
-    const CUDA: Option<CudaSource> = None;
+    /// The function as an array expression of the coordinates in the box: in plain numbers, the value from where [`Definition::LOWEST`] says.
+    /// Without one, [`Definition::cuda`] and [`Definition::compose`] are written out.
+    const EXPRESSION: Option<fn(Array) -> Array> = None;
+
+    /// The source of the function for a GPU.
+    fn cuda(dimension: usize) -> Option<CudaSource> {
+        recorded::<R, Self>(dimension).and_then(|recorded| CudaSource::new(&recorded))
+    }
 
     /// The function in `dimension` dimensions, with what it needs to draw drawn from `seed`.
     fn new(dimension: usize, seed: u64) -> Self;
@@ -131,35 +143,25 @@ pub(crate) trait Definition<R: Real>: Sized + Send + Sync + 'static {
     /// The value in plain numbers as a chain of dfdx operations on `u` (N×D, in the box).
     fn compose<const N: usize, const D: usize, Dev: Device<R>>(
         u: Taped<N, D, R, Dev>,
-        seed: u64,
-    ) -> TapedValues<N, R, Dev>;
+        _seed: u64,
+    ) -> TapedValues<N, R, Dev> {
+        let chain = recorded::<R, Self>(D).and_then(|recorded| chain(&recorded, u));
+        chain.expect("a function is written in operations that dfdx has, or composes itself")
+    }
 
     /// Floating-point operations that one point costs by the formula, value and gradient, counting an elementary function as
     /// one.
     fn operations(dimension: usize) -> usize;
 }
 
-/// A function in the common subset of C and CUDA C++, as `prelude.cu` of the batches explains it.
-#[derive(Clone, Copy)]
-pub(crate) struct CudaSource {
-    /// The text that defines `evaluate`, in parts.
-    pub parts: &'static [&'static str],
-    /// Scalars that it works on, for n points of d dimensions.
-    pub work: fn(n: usize, d: usize) -> usize,
+/// The graph of a function that is written as an expression, in `dimension` dimensions.
+fn recorded<R: Real, F: Definition<R>>(dimension: usize) -> Option<Recorded> {
+    let expression = F::EXPRESSION?;
+    let input = |graph: &mut Graph| [graph.input(dimension)];
+    let Ok(recorded) = array::record(dimension, Location::caller(), input, |[u]| Ok::<_, Infallible>(expression(u)));
+    let (graph, value) = recorded.ok()?;
+    Some(Recorded { graph, value, dimension, domain: F::DOMAIN })
 }
-
-impl CudaSource {
-    /// The number of threads that share a point where its coordinates are summed up.
-    pub(crate) const PARTS: usize = 4;
-
-    /// A function whose source defines the `term` that it is the sum of.
-    pub(crate) const fn separable(parts: &'static [&'static str; 2]) -> Self {
-        Self { parts, work: |n, _| n * Self::PARTS }
-    }
-}
-
-/// The sum over the terms, to go with [`CudaSource::separable`].
-pub(crate) const SUM_OF_TERMS: &str = include_str!("separable.cu");
 
 /// The [`Description`] of a function.
 pub(crate) fn describe<F: Definition<f64>>(dimension: usize) -> Description {

@@ -2,11 +2,10 @@
 //! sin²(πw₁) + Σ_{i<d} (w_i - 1)² (1 + 10 sin²(πw_i + 1)) + (w_d - 1)² (1 + sin²(2πw_d)).
 //! In one dimension the only coordinate is the first and the last, and the sum is empty.
 
-use super::definition::SUM_OF_TERMS;
-use super::{CudaSource, Definition, Extremes, Link, Points, Taped, TapedValues, extremum};
+use super::{Definition, Extremes, Link, Points, extremum};
+use crate::array::Array;
 use crate::simd::math::sin_cos_pi;
 use crate::simd::{Lanes, Real, Simd};
-use dfdx::prelude::*;
 use std::f64::consts::{FRAC_1_PI, PI};
 
 pub(crate) struct Levy<R = f64>(std::marker::PhantomData<R>);
@@ -40,7 +39,13 @@ impl<R: Real> Definition<R> for Levy<R> {
     const SOURCE: &'static str =
         "Surjanovic & Bingham (2013), Virtual Library of Simulation Experiments: Levy function";
     const DOMAIN: [f64; 2] = [-10.0, 10.0];
-    const CUDA: Option<CudaSource> = Some(CudaSource::separable(&[include_str!("levy.cu"), SUM_OF_TERMS]));
+    const EXPRESSION: Option<fn(Array) -> Array> = Some(|u| {
+        let v = 0.25 * u - 0.25;
+        // 1 for all coordinates but the last, which has 2πv where they have πv + 1 = π(v + 1/π).
+        let inner = u.index().less(u.len() as f64 - 1.0);
+        let wave = (PI * ((2.0 - inner) * v + FRAC_1_PI * inner)).sin().square();
+        (v.square() * (1.0 + (1.0 + 9.0 * inner) * wave)).sum() + (PI * v.at(0)).sin().square()
+    });
 
     fn new(_: usize, _: u64) -> Self {
         Self(Default::default())
@@ -90,23 +95,6 @@ impl<R: Real> Definition<R> for Levy<R> {
             }
             value
         });
-    }
-
-    fn compose<const N: usize, const D: usize, Dev: Device<R>>(
-        u: Taped<N, D, R, Dev>,
-        _: u64,
-    ) -> TapedValues<N, R, Dev> {
-        let device = u.device().clone();
-        let mask = |of: &dyn Fn(usize) -> bool| -> Tensor<(Const<N>, Const<D>), R, Dev> {
-            let row = (0..D).map(|i| if of(i) { R::ONE } else { R::ZERO }).collect();
-            device.tensor_from_vec(row, (Const::<D>,)).broadcast()
-        };
-        let v = (u + -R::ONE) * R::of(0.25);
-        let square = v.with_empty_tape().square();
-        let first = (v.with_empty_tape() * R::of(PI)).sin().square() * mask(&|i| i == 0);
-        let inner = (v.with_empty_tape() * R::of(PI) + R::ONE).sin().square() * R::of(10.0) * mask(&|i| i + 1 < D);
-        let last = (v * R::of(2.0 * PI)).sin().square() * mask(&|i| i + 1 == D);
-        (first + square * (inner + last + R::ONE)).sum::<_, Axis<1>>()
     }
 
     fn operations(dimension: usize) -> usize {

@@ -1,10 +1,9 @@
 //! The Michalewicz function: -Σ sin u_i sin^2m(i u_i²/π), i from 1, with m = 10.
 
-use super::definition::SUM_OF_TERMS;
-use super::{CudaSource, Definition, Extremes, Link, Lowest, Points, Taped, TapedValues, extremum};
+use super::{Definition, Extremes, Link, Lowest, Points, extremum};
+use crate::array::Array;
 use crate::simd::math::{sin_cos, sin_cos_pi};
 use crate::simd::{Real, Simd};
-use dfdx::prelude::*;
 use std::f64::consts::{FRAC_1_PI, PI};
 
 /// The steepness m.
@@ -38,7 +37,10 @@ impl<R: Real> Definition<R> for Michalewicz<R> {
         "Surjanovic & Bingham (2013), Virtual Library of Simulation Experiments: Michalewicz function";
     const DOMAIN: [f64; 2] = [0.0, PI];
     const LOWEST: Lowest = Lowest::Rounded;
-    const CUDA: Option<CudaSource> = Some(CudaSource::separable(&[include_str!("michalewicz.cu"), SUM_OF_TERMS]));
+    const EXPRESSION: Option<fn(Array) -> Array> = Some(|u| {
+        let waves = ((u.index() + 1.0) * u.square() / PI).sin();
+        -(u.sin() * waves.powi(2 * STEEPNESS)).sum()
+    });
 
     fn new(_: usize, _: u64) -> Self {
         Self(Default::default())
@@ -76,17 +78,6 @@ impl<R: Real> Definition<R> for Michalewicz<R> {
             }
             -sum
         });
-    }
-
-    fn compose<const N: usize, const D: usize, Dev: Device<R>>(
-        u: Taped<N, D, R, Dev>,
-        _: u64,
-    ) -> TapedValues<N, R, Dev> {
-        let rates = (1..=D).map(|i| R::of(i as f64 / PI)).collect();
-        let rates: Tensor<(Const<N>, Const<D>), R, Dev> =
-            u.device().tensor_from_vec(rates, (Const::<D>,)).broadcast();
-        let waves = (u.with_empty_tape().square() * rates).sin().powi(2 * STEEPNESS);
-        (waves * u.sin()).sum::<_, Axis<1>>() * -R::ONE
     }
 
     fn operations(dimension: usize) -> usize {

@@ -2,11 +2,11 @@
 //!
 //! A function is known by its name ([`Function`]) and used as an [`Objective`]: F(x) = (f(u) - f_min) / (f_max - f_min) on
 //! the unit cube, with u = lo + (hi - lo) x in the box that the literature recommends for f. Every function
-//! is written twice: as a chain of ordinary dfdx operations, which says what it means and runs on any device, and as a
-//! kernel that computes value and gradient in one pass at the width of the processor. The tests hold them together.
+//! has two forms: an array expression, which says what it means, and a kernel that computes value and gradient in one pass at the
+//! width of the processor, faster than the expression would. What runs in batches on a GPU and the chain of ordinary dfdx operations
+//! for any device are made of the expression; the tests hold both to the kernel. The spin glass, whose couplings are drawn, has its own.
 //!
-//! A tenth function takes one file beside these, implementing `definition::Definition`, and one line in the list below. To run
-//! in batches on a GPU it takes a third writing, a few lines of C in a `.cu` file, which the tests hold to the second.
+//! A tenth function takes one file beside these, implementing `definition::Definition`, and one line in the list below.
 //!
 //! Sweeps and protocols take a [`Problem`]: one of these functions, or an objective of your own.
 
@@ -23,7 +23,7 @@ mod tape;
 mod triples;
 
 pub use bounds::{Bounds, from_box, to_box};
-pub(crate) use definition::{CudaSource, Definition, Extremes, Lowest};
+pub(crate) use definition::{Definition, Extremes, Lowest};
 pub(crate) use fusion::{Evaluate, Fusion};
 #[doc(hidden)]
 pub use kernel::Kernel;
@@ -37,7 +37,9 @@ pub(crate) use source::Source;
 pub use spin_glass::{Couplings, GROUND_STATE_ENERGY, THRESHOLD_ENERGY};
 pub(crate) use tape::OnTape;
 
+use crate::array::Array;
 use crate::error::Error;
+use crate::graph::cuda::CudaSource;
 use crate::simd::Real;
 use dfdx::prelude::{Const, Cpu, Device, OwnedTape, Tensor};
 use std::fmt;
@@ -166,6 +168,14 @@ macro_rules! functions {
                 }
             }
 
+            /// The function of the coordinates `u` in the box as an array expression: the value from where its definition says. Nothing of the
+            /// spin glass.
+            pub(crate) fn array(self, u: Array) -> Option<Array> {
+                match self {
+                    $(Function::$variant => <$module::$variant as Definition<f64>>::EXPRESSION.map(|of| of(u)),)+
+                }
+            }
+
             /// The function as a chain of dfdx operations on `u` (N×D, in the box).
             fn compose<const N: usize, const D: usize, E: Real, Dev: Device<E>>(
                 self,
@@ -238,10 +248,10 @@ macro_rules! functions {
                 }
             }
 
-            fn cuda(&self) -> Option<CudaSource> {
-                match self {
-                    $(Function::$variant => <$module::$variant as Definition<f64>>::CUDA,)+
-                }
+            fn cuda(&self, dimension: usize) -> Result<Option<CudaSource>, Error> {
+                Ok(match self {
+                    $(Function::$variant => <$module::$variant as Definition<f64>>::cuda(dimension),)+
+                })
             }
 
             fn lowest(&self) -> Lowest {

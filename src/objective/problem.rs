@@ -2,11 +2,12 @@
 
 use super::Function;
 use super::bounds::Bounds;
-use super::definition::{CudaSource, Lowest};
+use super::definition::Lowest;
 use super::kernel::Kernel;
 use super::scaled::{self, Evaluation};
 use super::source::{Kernels, Source};
 use crate::error::Error;
+use crate::graph::cuda::CudaSource;
 use crate::{interrupt, memory};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -171,8 +172,8 @@ impl Problem {
     }
 
     /// See [`Source::cuda`].
-    pub(crate) fn cuda(&self) -> Option<CudaSource> {
-        self.0.cuda()
+    pub(crate) fn cuda(&self, dimension: usize) -> Result<Option<CudaSource>, Error> {
+        self.0.cuda(dimension)
     }
 
     /// See [`Source::lowest`].

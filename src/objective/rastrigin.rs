@@ -1,10 +1,9 @@
 //! The Rastrigin function: 10 d + Σ (u² - 10 cos 2πu).
 
-use super::definition::SUM_OF_TERMS;
-use super::{CudaSource, Definition, Extremes, Link, Points, Taped, TapedValues, extremum};
+use super::{Definition, Extremes, Link, Points, extremum};
+use crate::array::Array;
 use crate::simd::math::half_wave_pi;
 use crate::simd::{Real, Simd};
-use dfdx::prelude::*;
 use std::f64::consts::TAU;
 
 /// The height of the cosine.
@@ -20,7 +19,10 @@ impl<R: Real> Definition<R> for Rastrigin<R> {
         "Surjanovic & Bingham (2013), Virtual Library of Simulation Experiments: Rastrigin function";
     const DOMAIN: [f64; 2] = [-0.5 * WIDTH, 0.5 * WIDTH];
     const UNITS: [f64; 2] = [WIDTH, WIDTH * WIDTH];
-    const CUDA: Option<CudaSource> = Some(CudaSource::separable(&[include_str!("rastrigin.cu"), SUM_OF_TERMS]));
+    const EXPRESSION: Option<fn(Array) -> Array> = Some(|u| {
+        // 1 - cos 2πu is 2 sin² πu: nothing cancels.
+        (u.square() + 2.0 * A * (0.5 * TAU * u).sin().square()).sum()
+    });
 
     fn new(_: usize, _: u64) -> Self {
         Self(Default::default())
@@ -49,14 +51,6 @@ impl<R: Real> Definition<R> for Rastrigin<R> {
             }
             waves.mul_add(2.0 * A / (WIDTH * WIDTH), squares)
         });
-    }
-
-    fn compose<const N: usize, const D: usize, Dev: Device<R>>(
-        u: Taped<N, D, R, Dev>,
-        _: u64,
-    ) -> TapedValues<N, R, Dev> {
-        let sines = (u.with_empty_tape() * R::of(0.5 * TAU)).sin();
-        (u.square() + sines.square() * R::of(2.0 * A)).sum::<_, Axis<1>>()
     }
 
     fn operations(dimension: usize) -> usize {

@@ -1,8 +1,8 @@
 //! The Rosenbrock function: Σ_{i<d} 100 (u_{i+1} - u_i²)² + (u_i - 1)².
 
-use super::{CudaSource, Definition, Extremes, Link, Points, Taped, TapedValues};
+use super::{Definition, Extremes, Link, Points};
+use crate::array::Array;
 use crate::simd::{Real, Simd};
-use dfdx::prelude::*;
 
 /// The steepness of the valley's walls.
 const WALL: f64 = 100.0;
@@ -16,8 +16,13 @@ impl<R: Real> Definition<R> for Rosenbrock<R> {
     const DOMAIN: [f64; 2] = [-5.0, 10.0];
     const DIMENSIONS: (usize, &'static str) = (2, "2 or more for the Rosenbrock function, a sum over pairs of neighbors");
     const UNITS: [f64; 2] = [1.0, 2.0 * WALL];
-    const CUDA: Option<CudaSource> =
-        Some(CudaSource { parts: &[include_str!("rosenbrock.cu")], work: |n, _| n * CudaSource::PARTS });
+    const EXPRESSION: Option<fn(Array) -> Array> = Some(|u| {
+        if u.len() == 1 {
+            return Array::scalar(0.0);
+        }
+        let (before, next) = (u.slice(..-1), u.slice(1..));
+        (WALL * (next - before.square()).square() + (before - 1.0).square()).sum()
+    });
 
     fn new(_: usize, _: u64) -> Self {
         Self(Default::default())
@@ -55,17 +60,6 @@ impl<R: Real> Definition<R> for Rosenbrock<R> {
             point.slope(point.dimension - 1, before);
             walls.mul_add(0.5, pulls * (0.5 / WALL))
         });
-    }
-
-    fn compose<const N: usize, const D: usize, Dev: Device<R>>(
-        u: Taped<N, D, R, Dev>,
-        _: u64,
-    ) -> TapedValues<N, R, Dev> {
-        let mask = (0..D).map(|i| if i + 1 < D { R::ONE } else { R::ZERO }).collect();
-        let mask: Tensor<(Const<N>, Const<D>), R, Dev> = u.device().tensor_from_vec(mask, (Const::<D>,)).broadcast();
-        let next = u.with_empty_tape().roll::<Axis<1>>(D - 1);
-        let walls = (next - u.with_empty_tape().square()).square() * R::of(WALL);
-        ((walls + (u + -R::ONE).square()) * mask).sum::<_, Axis<1>>()
     }
 
     fn operations(dimension: usize) -> usize {

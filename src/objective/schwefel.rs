@@ -1,10 +1,9 @@
 //! The Schwefel function: 418.9829 d - Σ u sin √|u|.
 
-use super::definition::SUM_OF_TERMS;
-use super::{CudaSource, Definition, Extremes, Link, Lowest, Points, Taped, TapedValues, extremum};
+use super::{Definition, Extremes, Link, Lowest, Points, extremum};
+use crate::array::Array;
 use crate::simd::math::sin_cos;
 use crate::simd::{Real, Simd};
-use dfdx::prelude::*;
 
 /// The largest value of u sin √|u| on the box, so that the minimum is 0.
 const PEAK: f64 = 418.982_887_272_433_8;
@@ -19,7 +18,7 @@ impl<R: Real> Definition<R> for Schwefel<R> {
         "Surjanovic & Bingham (2013), Virtual Library of Simulation Experiments: Schwefel function";
     const DOMAIN: [f64; 2] = [-500.0, 500.0];
     const LOWEST: Lowest = Lowest::Rounded;
-    const CUDA: Option<CudaSource> = Some(CudaSource::separable(&[include_str!("schwefel.cu"), SUM_OF_TERMS]));
+    const EXPRESSION: Option<fn(Array) -> Array> = Some(|u| (PEAK - u * u.abs().sqrt().sin()).sum());
 
     fn new(_: usize, _: u64) -> Self {
         Self(Default::default())
@@ -42,15 +41,6 @@ impl<R: Real> Definition<R> for Schwefel<R> {
             let (sin, cos) = sin_cos(root);
             (u.mul_sub_from(sin, PEAK), (root * cos).mul_add(-0.5, -sin))
         });
-    }
-
-    fn compose<const N: usize, const D: usize, Dev: Device<R>>(
-        u: Taped<N, D, R, Dev>,
-        _: u64,
-    ) -> TapedValues<N, R, Dev> {
-        // A tiny offset keeps the square root's slope finite at 0; it is far below the rounding of u.
-        let root = (u.with_empty_tape().abs() + R::of(1e-30)).sqrt();
-        (root.sin() * u * -R::ONE + R::of(PEAK)).sum::<_, Axis<1>>()
     }
 
     fn operations(dimension: usize) -> usize {

@@ -2,9 +2,10 @@
 
 use super::Function;
 use super::bounds::Bounds;
-use super::definition::{CudaSource, Lowest};
+use super::definition::Lowest;
 use super::kernel::Kernel;
 use crate::error::Error;
+use crate::graph::cuda::CudaSource;
 use crate::simd::Real;
 use dfdx::prelude::{Cpu, Storage};
 use rand_distr::uniform::SampleUniform;
@@ -58,22 +59,23 @@ pub(crate) trait Source: Send + Sync + 'static {
         2 * dimension * block + stride
     }
 
-    /// The objective for a GPU, if it has been written.
-    fn cuda(&self) -> Option<CudaSource> {
-        None
-    }
+    /// The objective for a GPU in `dimension` dimensions, if it can be computed there.
+    ///
+    /// # Errors
+    /// If it is not defined in so many dimensions.
+    fn cuda(&self, dimension: usize) -> Result<Option<CudaSource>, Error>;
 
     /// The value at a minimizer, by the function's chain of operations or on a GPU.
     fn lowest(&self) -> Lowest {
         Lowest::Unknown
     }
 
-    /// The scalars of the data that a GPU is given for each seed.
+    /// The scalars of what a GPU is given for each seed, of an objective that is drawn.
     fn device_scalars(&self, _dimension: usize) -> u64 {
         0
     }
 
-    /// The data for a GPU, or nothing as soon as `stop` returns true.
+    /// What is drawn for a GPU, or nothing as soon as `stop` returns true.
     fn device_data(&self, _dimension: usize, _seed: u64, _stop: &dyn Fn() -> bool) -> Option<Vec<f64>> {
         Some(Vec::new())
     }

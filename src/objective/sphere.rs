@@ -1,9 +1,8 @@
 //! The sphere function: Σ u².
 
-use super::definition::SUM_OF_TERMS;
-use super::{CudaSource, Definition, Extremes, Link, Points, Taped, TapedValues};
+use super::{Definition, Extremes, Link, Points};
+use crate::array::Array;
 use crate::simd::{Real, Simd};
-use dfdx::prelude::*;
 
 pub(crate) struct Sphere<R = f64>(std::marker::PhantomData<R>);
 
@@ -12,7 +11,7 @@ impl<R: Real> Definition<R> for Sphere<R> {
     const SOURCE: &'static str = "Surjanovic & Bingham (2013), Virtual Library of Simulation Experiments: sphere function";
     const DOMAIN: [f64; 2] = [-5.12, 5.12];
     const UNITS: [f64; 2] = [10.24, 10.24 * 10.24];
-    const CUDA: Option<CudaSource> = Some(CudaSource::separable(&[include_str!("sphere.cu"), SUM_OF_TERMS]));
+    const EXPRESSION: Option<fn(Array) -> Array> = Some(|u| u.square().sum());
 
     fn new(_: usize, _: u64) -> Self {
         Self(Default::default())
@@ -35,13 +34,6 @@ impl<R: Real> Definition<R> for Sphere<R> {
     #[inline(always)]
     fn evaluate<S: Simd, L: Link<S, R>>(&self, points: Points<'_, S, R, L>) {
         points.add_up(|_, u| (u * u, u + u));
-    }
-
-    fn compose<const N: usize, const D: usize, Dev: Device<R>>(
-        u: Taped<N, D, R, Dev>,
-        _: u64,
-    ) -> TapedValues<N, R, Dev> {
-        u.square().sum::<_, Axis<1>>()
     }
 
     fn operations(dimension: usize) -> usize {

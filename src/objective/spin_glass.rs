@@ -8,7 +8,8 @@
 //! than the product of the d (d + 1)/2 pairs j ≤ k with all i.
 
 use super::triples::{self, Triples};
-use super::{CudaSource, Definition, Extremes, Link, Lowest, Points, Taped, TapedValues};
+use super::{Definition, Extremes, Link, Lowest, Points, Taped, TapedValues};
+use crate::graph::cuda::{CudaSource, PARTS};
 use crate::simd::matrix::{GROUP, Grouped, Target, Tile, grouped, places, places_mut, product};
 use crate::simd::{Lanes, Real, Simd};
 use crate::squash;
@@ -178,8 +179,6 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
     const LOWEST: Lowest = Lowest::Unknown;
     const TOGETHER: bool = true;
     const DRAWN: bool = true;
-    const CUDA: Option<CudaSource> =
-        Some(CudaSource { parts: &[include_str!("spin_glass.cu")], work: |n, d| n * d + n * CudaSource::PARTS + n });
 
     fn new(dimension: usize, seed: u64) -> Self {
         Self::new_unless(dimension, seed, &|| false).expect("nothing stops it")
@@ -223,6 +222,10 @@ impl<R: Real> Definition<R> for SpinGlass<R> {
         let held = if dimension > Couplings::LARGEST_DIMENSION { 0 } else { triples };
         let form = if dimension < TRIPLES_FROM { entries(dimension) as u64 } else { triples + d * (d + 4) };
         bytes(held, size_of::<f64>()).saturating_add(bytes(form, scalar))
+    }
+
+    fn cuda(dimension: usize) -> Option<CudaSource> {
+        Some(CudaSource { text: include_str!("spin_glass.cu").into(), work: dimension + PARTS + 1, data: Vec::new() })
     }
 
     fn device_scalars(dimension: usize) -> u64 {

@@ -1,9 +1,8 @@
 //! The Styblinski-Tang function: ½ Σ (u⁴ - 16 u² + 5 u).
 
-use super::definition::SUM_OF_TERMS;
-use super::{CudaSource, Definition, Extremes, Link, Points, Taped, TapedValues};
+use super::{Definition, Extremes, Link, Points};
+use crate::array::Array;
 use crate::simd::{Real, Simd};
-use dfdx::prelude::*;
 
 /// The minimum in one dimension, and where it is: the smallest root of 2 u³ - 16 u + 2.5.
 const LOWEST: f64 = -39.166_165_703_771_42;
@@ -22,7 +21,11 @@ impl<R: Real> Definition<R> for StyblinskiTang<R> {
         "Surjanovic & Bingham (2013), Virtual Library of Simulation Experiments: Styblinski-Tang function";
     const DOMAIN: [f64; 2] = [-5.0, 5.0];
     const UNITS: [f64; 2] = [UNIT, 2.0 * UNIT * UNIT * UNIT * UNIT];
-    const CUDA: Option<CudaSource> = Some(CudaSource::separable(&[include_str!("styblinski_tang.cu"), SUM_OF_TERMS]));
+    const EXPRESSION: Option<fn(Array) -> Array> = Some(|u| {
+        // Above the minimum, which is at a: ½ (u² - a²)² + (a² - 8) (u - a)².
+        let (apart, off) = (u.square() - LOWEST_AT * LOWEST_AT, u - LOWEST_AT);
+        (0.5 * apart.square() + UNIT * UNIT * off.square()).sum()
+    });
 
     fn new(_: usize, _: u64) -> Self {
         Self(Default::default())
@@ -53,15 +56,6 @@ impl<R: Real> Definition<R> for StyblinskiTang<R> {
             }
             quartics.mul_add(0.25, squares * 0.5)
         });
-    }
-
-    fn compose<const N: usize, const D: usize, Dev: Device<R>>(
-        u: Taped<N, D, R, Dev>,
-        _: u64,
-    ) -> TapedValues<N, R, Dev> {
-        let apart = u.with_empty_tape().square() - R::of(LOWEST_AT * LOWEST_AT);
-        let off = u - R::of(LOWEST_AT);
-        (apart.square() * R::of(0.5) + off.square() * R::of(UNIT * UNIT)).sum::<_, Axis<1>>()
     }
 
     fn operations(dimension: usize) -> usize {

@@ -1,5 +1,6 @@
 //! A symmetric tensor of third order times vectors: what the Hamiltonian needs where its couplings leave the caches.
 
+use crate::simd::cache::prefetch;
 use crate::simd::{Lanes, Real, Simd, WithSimd};
 use crate::team;
 use rayon::prelude::*;
@@ -116,7 +117,8 @@ impl<R: Real> Triples<R> {
             for (i, tile) in numbers.clone().flat_map(|i| tiles(i, d).map(move |tile| (i, tile))) {
                 let (values, after) = left.split_at(groups(tile, d).map(|(_, rows, k)| rows * k.len()).sum());
                 left = after;
-                strips(simd, points, stride, &mut Tile { values, i, tile, d, stride, vectors, slopes });
+                let ahead = &after[..values.len().min(after.len())];
+                strips(simd, points, stride, &mut Tile { values, ahead, i, tile, d, stride, vectors, slopes });
             }
         });
         let (sums, others) = slopes.split_at_mut(d * stride);
@@ -146,6 +148,8 @@ impl<R: Real> WithSimd for Plus<'_, R> {
 /// The entries of one i, some j and some k, and what they meet.
 struct Tile<'a, R> {
     values: &'a [R],
+    /// As many entries of the next tile, which are brought into the caches meanwhile.
+    ahead: &'a [R],
     i: usize,
     tile: (usize, usize),
     d: usize,
@@ -188,7 +192,7 @@ impl<R: Real, const COLUMNS: usize> WithSimd for Strip<'_, '_, R, COLUMNS> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let &mut Tile { mut values, i, tile, d, stride, vectors, ref mut slopes } = self.tile;
+        let &mut Tile { mut values, mut ahead, i, tile, d, stride, vectors, ref mut slopes } = self.tile;
         let width = stride / Lanes::<S, R>::COUNT;
         let vectors = &R::registers::<S>(vectors)[self.column..];
         let slopes = &mut R::registers_mut::<S>(slopes)[self.column..];
@@ -198,6 +202,11 @@ impl<R: Real, const COLUMNS: usize> WithSimd for Strip<'_, '_, R, COLUMNS> {
         for (j, rows, columns) in groups(tile, d) {
             let (now, after) = values.split_at(rows * columns.len());
             values = after;
+            let (next, after) = ahead.split_at(now.len().min(ahead.len()));
+            ahead = after;
+            // A share of them in every strip.
+            let from = next.len() * self.column / width;
+            prefetch(next, from, next.len() * (self.column + COLUMNS) / width - from);
             let k = columns.start;
             if rows == ROWS {
                 group::<S, R, ROWS, COLUMNS>(now, leading, &mut along, (j, k), width, vectors, slopes);

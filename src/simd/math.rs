@@ -45,13 +45,23 @@ pub(crate) fn exp_and_less_one<S: Simd, R: Real>(x: Lanes<S, R>) -> (Lanes<S, R>
 /// The nearest power of two to e^x, and by how much of it e^x is larger.
 #[inline(always)]
 fn power_and_tail<S: Simd, R: Real>(x: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>) {
-    let x = x.clamp(-R::EXP_LIMIT, R::EXP_LIMIT);
+    let (rounded, r) = octaves_and_rest(x.clamp(-R::EXP_LIMIT, R::EXP_LIMIT));
+    (Lanes::new(x.simd(), R::exp2_of_bits(x.simd(), rounded.register())), exp_tail(r))
+}
+
+/// n and r with x = n ln 2 + r, where |r| is at most half of ln 2; n comes with [`Real::ROUNDER`] added to it.
+#[inline(always)]
+pub(super) fn octaves_and_rest<S: Simd, R: Real>(x: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>) {
     let rounded = x.mul_add(LOG2_E, R::ROUNDER);
     let n = rounded - R::ROUNDER;
     let r = n.mul_sub_from(R::LN_2[0], x);
-    let r = n.mul_sub_from(R::LN_2[1], r);
-    let tail = polynomial(R::EXP, r).mul_add(r * r, r);
-    (Lanes::new(x.simd(), R::exp2_of_bits(x.simd(), rounded.register())), tail)
+    (rounded, n.mul_sub_from(R::LN_2[1], r))
+}
+
+/// e^r - 1 for |r| up to half of ln 2.
+#[inline(always)]
+pub(super) fn exp_tail<S: Simd, R: Real>(r: Lanes<S, R>) -> Lanes<S, R> {
+    polynomial(R::EXP, r).mul_add(r * r, r)
 }
 
 /// The logistic sigmoid 1 / (1 + e^(-gain y)).

@@ -3,11 +3,11 @@
 //! A general library pays for packing and for choosing a blocking, which at 50 × 10 × 50 is most of the time. Here the right
 //! factor already lies in rows of whole registers, so a product is a walk over tiles of the result that stay in registers.
 
+use super::cache::prefetch;
 use super::columns::split;
 use super::real::{Half, half, lower};
 use super::{Lanes, Real, Simd, WithSimd};
 use crate::team;
-use prefetch_index::prefetch_index;
 use std::ops::Range;
 use std::slice::ChunksExact;
 
@@ -42,17 +42,6 @@ impl Share {
     #[inline(always)]
     fn of(self, total: usize) -> Range<usize> {
         total * self.first / self.count..total * self.end / self.count
-    }
-}
-
-/// Bytes that a processor brings into its caches at a time.
-const LINE: usize = 64;
-
-/// Has the `count` scalars from place `from` on brought into the caches, as far as they are there.
-#[inline(always)]
-fn prefetch<R>(data: &[R], from: usize, count: usize) {
-    for place in (from..from + count).step_by(LINE / size_of::<R>()) {
-        prefetch_index(data, place);
     }
 }
 

@@ -10,6 +10,7 @@
 //! There is no `unsafe` here, nor anywhere in this crate but where kernels are launched on a GPU: the only code that needs it,
 //! entering a function compiled for an instruction set the processor was seen to have, is pulp's.
 
+pub(crate) mod cache;
 mod columns;
 pub(crate) mod elementary;
 mod lanes;

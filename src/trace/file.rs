@@ -180,6 +180,30 @@ pub fn read(path: &Path) -> Result<DataFrame, Error> {
     read_some(path, &|_| true)
 }
 
+/// [`read()`] of all Parquet files of a folder by name, one below the other: of the traces that `overparam figures` writes to `data/traces`.
+///
+/// # Errors
+/// As [`read()`], and if there is no file, or one has other columns than the first.
+pub fn read_folder(folder: &Path) -> Result<DataFrame, Error> {
+    let failed = |source| Error::file("read", folder, source);
+    let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(failed)?;
+    let mut paths: Vec<_> = entries.iter().map(std::fs::DirEntry::path).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "parquet"));
+    paths.sort();
+    let mut all: Option<DataFrame> = None;
+    for path in paths {
+        let table = read(&path)?;
+        match &mut all {
+            None => all = Some(table),
+            Some(all) => {
+                all.vstack_mut(&table).map_err(|source| Error::table(format!("add {}", path.display()), source))?;
+            }
+        }
+    }
+    let problem = "expected a folder with Parquet files, and there is none".to_owned();
+    all.ok_or_else(|| Error::Data { path: folder.to_owned(), problem })
+}
+
 /// [`read()`] of the columns whose names `keep` keeps.
 ///
 /// # Errors

@@ -79,6 +79,6 @@ mod table;
 
 pub use crate::descent::Sample;
 pub use destination::{Destination, Place};
-pub use file::{Provenance, ensure_known_format, metadata, prepare, read, write, write_parts, write_to};
+pub use file::{Provenance, ensure_known_format, metadata, prepare, read, read_folder, write, write_parts, write_to};
 pub(crate) use file::{open, read_some};
 pub use table::{points, summary, traces};

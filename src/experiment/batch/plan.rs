@@ -72,7 +72,7 @@ impl Sweep {
         self.rates.iter().try_for_each(|&rate| self.settings.learning_rate(rate).validate())?;
         let kept = self.ensure_traces()?;
         if backend == Backend::Cuda {
-            cuda::ensure(&self.problem)?;
+            cuda::objective(&self.problem, d)?;
         }
         let room = Room::of(backend)?;
         let mut available = room.free.available();

@@ -68,13 +68,19 @@ struct Rest<'a, T> {
 }
 
 impl<'a, T> Rest<'a, T> {
+    /// The registers from `place` on, none of which is written, as far as those go.
+    #[inline(always)]
+    fn onwards(&self, place: usize) -> &'a [T] {
+        match place.checked_sub(self.from) {
+            Some(place) => &self.after[place..],
+            None => &self.before[place..],
+        }
+    }
+
     /// `count` registers from `place` on, none of which is written.
     #[inline(always)]
     fn get(&self, place: usize, count: usize) -> &'a [T] {
-        match place.checked_sub(self.from) {
-            Some(place) => &self.after[place..place + count],
-            None => &self.before[place..place + count],
-        }
+        &self.onwards(place)[..count]
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::functions::*;
 use super::split;
-use crate::expression::operation::{Reduction, Unary};
 use crate::expression::plan::{Code, Instruction, Place, Program};
+use crate::graph::operation::{Reduction, Unary};
 use crate::simd::elementary::sign;
 use crate::simd::{Lanes, Real, Simd};
 
@@ -252,14 +252,9 @@ pub(super) fn step<S: Simd, R: Real>(
         Code::Gather => {
             let list = &program.lists[extra as usize + start..][..count];
             let (result, rest) = split(memory, result.at(start), count);
-            if a < rest.from {
-                for (result, &place) in result.iter_mut().zip(list) {
-                    *result = rest.before[a + place as usize];
-                }
-            } else {
-                for (result, &place) in result.iter_mut().zip(list) {
-                    *result = rest.after[a - rest.from + place as usize];
-                }
+            let of = rest.onwards(a);
+            for (result, &place) in result.iter_mut().zip(list) {
+                *result = of[place as usize];
             }
         }
         Code::Reduce(Reduction::Sum) => onto!(Sum, x y => x + y),

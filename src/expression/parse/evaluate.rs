@@ -3,7 +3,7 @@
 use super::function::{Function, Meaning};
 use super::program::{Operation, Operator, Piece, Program, Subscript};
 use super::{Data, Mistake};
-use crate::expression::array::{Array, LONGEST, Shape, pairs, take_mistake};
+use crate::array::{Array, LONGEST, Shape, pairs, take_mistake};
 use std::ops::Range;
 
 /// The value of a part of the text.

@@ -55,6 +55,11 @@ const fn three(name: &'static str, form: &'static str, function: fn(Array, Array
     Function { name, form, arguments: 3..=3, meaning: Meaning::Three(function) }
 }
 
+/// The function of this name.
+pub(super) fn find(name: &str) -> Option<&'static Function> {
+    FUNCTIONS.iter().find(|function| function.name == name)
+}
+
 pub(super) static FUNCTIONS: [Function; 44] = [
     one("sqrt", "sqrt(v)", |v| v.sqrt()),
     one("exp", "exp(v)", |v| v.exp()),

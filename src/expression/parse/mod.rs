@@ -137,11 +137,10 @@ fn spell(given: &str, names: &[&str]) -> Option<String> {
     other.or(nearest).or_else(whole).map(|name| (*name).to_owned())
 }
 
-/// A name that data or a part may have: a letter or _, then letters, digits and _.
+/// True for a name that data may have, as texts have them: a letter or _, then letters, digits and _.
 fn is_name(name: &str) -> bool {
-    let mut chars = name.chars();
-    let letter = |c: char| c.is_alphabetic() || c == '_';
-    chars.next().is_some_and(letter) && chars.all(|c| letter(c) || c.is_ascii_digit())
+    let tokens = token::tokens(name).unwrap_or_default();
+    matches!(tokens[..], [token::Token { kind: token::Kind::Name(found), .. }] if found == name)
 }
 
 impl Expression {
@@ -170,7 +169,7 @@ impl Expression {
             if !is_name(name) {
                 return Err(wrong("a letter, then letters, digits and _", name));
             }
-            if GIVEN.contains(&name.as_str()) || function::FUNCTIONS.iter().any(|function| function.name == name) {
+            if GIVEN.contains(&name.as_str()) || function::find(name).is_some() {
                 return Err(wrong("one that has no meaning in expressions", name));
             }
             if names[..number].contains(name) {

@@ -1,6 +1,6 @@
 //! The grammar: from words to a [`Program`].
 
-use super::function::FUNCTIONS;
+use super::function::{FUNCTIONS, find};
 use super::program::{GIVEN, Node, Operation, Operator, Piece, Program, Subscript};
 use super::token::{Kind, Token, tokens};
 use super::{Mistake, spell};
@@ -82,8 +82,22 @@ pub(super) fn program(text: &str, data: &[&str]) -> Result<Program, Mistake> {
     }
 }
 
+/// The words that are left.
+fn rest<'a>(input: &Input<'a>) -> &'a [Token<'a>] {
+    let tokens = input.state.tokens;
+    &tokens[tokens.len() - input.input.eof_offset()..]
+}
+
 fn peek<'a>(input: &Input<'a>) -> Option<&'a Token<'a>> {
-    input.state.tokens.get(input.state.tokens.len() - input.input.eof_offset())
+    rest(input).first()
+}
+
+/// The name that is given a meaning here, `name =`.
+fn named<'a>(input: &Input<'a>) -> Option<(&'a str, &'a Range<usize>)> {
+    match rest(input) {
+        [Token { kind: Kind::Name(name), span }, equals, ..] if is_sign(Some(equals), "=") => Some((name, span)),
+        _ => None,
+    }
 }
 
 fn is_sign(token: Option<&Token<'_>>, sign: &str) -> bool {
@@ -133,14 +147,9 @@ fn deeper(input: &mut Input<'_>, at: &Range<usize>) -> Parsed<()> {
 /// Parts `name = …;`, then the result.
 fn parts(input: &mut Input<'_>) -> Parsed<Piece> {
     loop {
+        let Some((name, span)) = named(input) else { break };
         let state = &input.state;
-        let here = state.tokens.len() - input.input.eof_offset();
-        let named = match &state.tokens[here..] {
-            [name @ Token { kind: Kind::Name(_), .. }, equals, ..] if is_sign(Some(equals), "=") => Some(name),
-            _ => None,
-        };
-        let Some(&Token { kind: Kind::Name(name), ref span }) = named else { break };
-        if GIVEN.contains(&name) || state.data.contains(&name) || FUNCTIONS.iter().any(|known| known.name == name) {
+        if GIVEN.contains(&name) || state.data.contains(&name) || find(name).is_some() {
             return mistake(span.clone(), format!("'{name}' has a meaning already: choose another name for this part"));
         }
         input.next_token();
@@ -321,7 +330,7 @@ fn value<'a>(input: &mut Input<'a>, name: &'a str, span: Range<usize>) -> Parsed
 }
 
 fn unknown_name<T>(input: &Input<'_>, name: &str, span: Range<usize>) -> Parsed<T> {
-    if let Some(function) = FUNCTIONS.iter().find(|function| function.name == name) {
+    if let Some(function) = find(name) {
         return mistake(span, format!("expected the arguments of a function, {}", function.form));
     }
     if is_sign(peek(input), ".") {
@@ -335,8 +344,7 @@ fn unknown_name<T>(input: &Input<'_>, name: &str, span: Range<usize>) -> Parsed<
     let text = match spell(name, &names) {
         Some(meant) => format!("unknown name '{}': did you mean '{meant}'?", super::shortened(name)),
         None => {
-            let mut own: Vec<_> =
-                names.iter().filter(|name| FUNCTIONS.iter().all(|known| known.name != **name)).collect();
+            let mut own: Vec<_> = names.iter().filter(|name| find(name).is_none()).collect();
             own.sort_unstable();
             own.dedup();
             const SHOWN: usize = 20;
@@ -350,7 +358,7 @@ fn unknown_name<T>(input: &Input<'_>, name: &str, span: Range<usize>) -> Parsed<
 
 /// The call of a function, from its parenthesis on.
 fn call<'a>(input: &mut Input<'a>, name: &'a str, span: Range<usize>) -> Parsed<Piece> {
-    let Some(function) = FUNCTIONS.iter().find(|function| function.name == name) else {
+    let Some(function) = find(name) else {
         let state = &input.state;
         if GIVEN.contains(&name) || state.names.contains_key(name) || state.data.contains(&name) {
             let problem = format!("'{name}' is not a function: {name}[0] takes a part, {name} * (…) multiplies");
@@ -369,17 +377,16 @@ fn call<'a>(input: &mut Input<'a>, name: &'a str, span: Range<usize>) -> Parsed<
     deeper(input, &open)?;
     let (mut arguments, mut axis) = (Vec::new(), None);
     while !is_sign(peek(input), ")") {
-        let here = input.state.tokens.len() - input.input.eof_offset();
-        match &input.state.tokens[here..] {
-            [Token { kind: Kind::Name(keyword), span }, equals, ..] if is_sign(Some(equals), "=") => {
-                if *keyword != "axis" || !function.has_axis() || axis.is_some() {
+        match named(input) {
+            Some((keyword, span)) => {
+                if keyword != "axis" || !function.has_axis() || axis.is_some() {
                     return mistake(span.clone(), format!("expected {}, found '{keyword}='", function.form));
                 }
                 input.next_token();
                 input.next_token();
                 axis = Some(whole(input)?);
             }
-            _ => arguments.push(whole(input)?),
+            None => arguments.push(whole(input)?),
         }
         if take(input, ",").is_none() {
             break;

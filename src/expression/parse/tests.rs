@@ -2,7 +2,9 @@
 
 use super::evaluate::evaluate;
 use super::*;
-use crate::expression::array::record;
+use crate::array::record;
+use crate::expression::coordinates;
+use crate::graph::Graph;
 use proptest::prelude::*;
 
 const DIMENSION: usize = 6;
@@ -26,7 +28,8 @@ fn constant(text: &str) -> f64 {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let program = syntax::program(text, &names).unwrap_or_else(|mistake| panic!("{text}: {mistake:?}"));
     let mut found = None;
-    let recorded = record(DIMENSION, &Bounds::from([-1.0, 1.0]), std::panic::Location::caller(), |u, x| {
+    let coordinates = |graph: &mut Graph| coordinates(graph, DIMENSION, &Bounds::from([-1.0, 1.0]));
+    let recorded = record(DIMENSION, std::panic::Location::caller(), coordinates, |[u, x]| {
         let result = evaluate(&program, u, x, &data)?;
         found = result.known();
         Ok::<_, Mistake>(result)

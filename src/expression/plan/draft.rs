@@ -2,7 +2,7 @@
 
 use super::Code;
 use super::schedule::Planner;
-use crate::expression::graph::{Id, Indices};
+use crate::graph::{Id, Indices};
 
 /// An operand or a result before places are assigned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -3,8 +3,8 @@
 use super::draft::{Draft, DraftPass, Value};
 use super::schedule::{Kind, Planner};
 use super::{Code, Instruction, Matrix, Pass, Place, Program};
-use crate::expression::graph::Id;
-use crate::expression::operation::Reduction;
+use crate::graph::Id;
+use crate::graph::operation::Reduction;
 use crate::simd::Real;
 use crate::simd::matrix::grouped;
 use std::collections::HashMap;

@@ -10,10 +10,10 @@ mod layout;
 mod schedule;
 mod write;
 
-use super::Recorded;
-use super::gradient::gradient;
-use super::interval::magnitudes;
-use super::operation::{Reduction, Unary};
+use crate::graph::Recorded;
+use crate::graph::gradient::gradient;
+use crate::graph::interval::magnitudes;
+use crate::graph::operation::{Reduction, Unary};
 use crate::simd::Real;
 use schedule::Planner;
 

@@ -1,21 +1,13 @@
 //! The assignment of nodes to passes.
 
 use super::Program;
-use crate::expression::graph::{Data, Graph, Id, Indices, Op};
-use crate::expression::operation::{Binary, Reduction, Unary};
+use crate::graph::operation::{Binary, Reduction, Unary, half_turns};
+use crate::graph::{Data, Graph, Id, Indices, Op};
 use crate::simd::Real;
 use std::collections::HashMap;
-use std::f64::consts::PI;
 
 /// Up to which argument sines and cosines need no care.
 pub(super) const NEAR: f64 = 1e4;
-
-/// π times the result is `factor`, if that is a multiple of ½.
-pub(super) fn half_turns(factor: f64) -> Option<f64> {
-    let turns = factor / PI;
-    let halves = (2.0 * turns).round();
-    (halves != 0.0 && (2.0 * turns - halves).abs() <= 1e-15 * halves.abs()).then_some(0.5 * halves)
-}
 
 /// The way in which a node is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

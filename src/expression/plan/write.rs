@@ -2,9 +2,9 @@
 
 use super::Code;
 use super::draft::{Draft, DraftPass, Value};
-use super::schedule::{Kind, NEAR, Planner, half_turns};
-use crate::expression::graph::{Data, Graph, Id, Indices, Op};
-use crate::expression::operation::{Binary, Reduction, Unary};
+use super::schedule::{Kind, NEAR, Planner};
+use crate::graph::operation::{Binary, Reduction, Unary, half_turns};
+use crate::graph::{Data, Graph, Id, Indices, Op};
 use std::collections::HashMap;
 
 impl Planner<'_> {

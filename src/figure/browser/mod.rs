@@ -17,7 +17,7 @@ const NAMES: [&str; 6] =
     ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge"];
 
 /// Three figures take about four seconds on an idle machine.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(28);
 
 /// The images of one figure.
 #[derive(Clone, Debug, PartialEq)]

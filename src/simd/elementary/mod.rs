@@ -10,21 +10,19 @@ mod coefficients;
 #[cfg(test)]
 mod tests;
 
-use super::math::{self, polynomial};
+use super::math::{self, exp_tail, octaves_and_rest, polynomial};
 use super::{Lanes, Real, Simd};
 use coefficients::{
     ASIN, ATAN, ERF, ERF_LIMIT, ERFC, EXP_ENDS, HALF_PI, LN, LN_REST, LN_TO_2, NORMAL, QUADRANT, QUARTER_PI,
     SINH_LIMIT, THIRD, TINY, WAVE_LIMIT,
 };
-use std::f64::consts::{FRAC_2_PI, LOG2_E};
+use std::f64::consts::FRAC_2_PI;
 
 /// n and t with e^x = 2^n (1 + t), for x in the range of the exponential.
 #[inline(always)]
 fn octaves_and_tail<S: Simd, R: Real>(x: Lanes<S, R>) -> (Lanes<S, R>, Lanes<S, R>) {
-    let n = x.mul_add(LOG2_E, R::ROUNDER) - R::ROUNDER;
-    let r = n.mul_sub_from(R::LN_2[0], x);
-    let r = n.mul_sub_from(R::LN_2[1], r);
-    (n, polynomial(R::EXP, r).mul_add(r * r, r))
+    let (rounded, r) = octaves_and_rest(x);
+    (rounded - R::ROUNDER, exp_tail(r))
 }
 
 /// 2^n for an integer n in the range of exponents.
@@ -356,10 +354,8 @@ pub(crate) fn powf<S: Simd, R: Real>(x: Lanes<S, R>, y: Lanes<S, R>) -> Lanes<S,
     let rest = y.mul_add(logarithm_rest, rest);
     let rest = exponent.abs().less_than(high - low, rest, 0.0);
     let exponent = exponent.clamp(low, high);
-    let n = exponent.mul_add(LOG2_E, R::ROUNDER) - R::ROUNDER;
-    let r = n.mul_sub_from(R::LN_2[0], exponent);
-    let r = n.mul_sub_from(R::LN_2[1], r) + rest;
-    let power = scaled(n, polynomial(R::EXP, r).mul_add(r * r, r));
+    let (rounded, r) = octaves_and_rest(exponent);
+    let power = scaled(rounded - R::ROUNDER, exp_tail(r + rest));
     // Of a negative x only integer powers are real; of -inf all.
     let whole = floor(y);
     let half = y * 0.5;

@@ -182,7 +182,7 @@ KERNEL descend(long long first, long long count, const double *settings, const d
     return;
   const REAL gain = C(gains[BLOCK]);
   const Given given = {C(0.5 * (settings[LOWER] + settings[UPPER])), C(settings[UPPER] - settings[LOWER]),
-                       couplings + (long long)seeds[BLOCK] * (D * (D + 1LL) / 2 * D)};
+                       couplings + (long long)seeds[BLOCK] * (long long)DATA};
   /* The last thread, which has least to do in a phase. */
   const int leader = THREAD == THREADS - 1;
   FOR_EACH(i, MOVED) own[i] = parameters[BLOCK * MOVED + i];

@@ -1,9 +1,12 @@
 //! The kernel's own source on the host, compiled by the C compiler: how its arithmetic is tested without a GPU.
 
+use super::samples::expressions;
 use super::*;
 use crate::descent::{ShallowStart, Squash, Tolerance};
 use crate::experiment::Widths;
 use crate::experiment::batch::{Trial, cpu};
+use crate::expression::{Array, Expression, tests};
+use crate::graph::cuda::{CudaSource, PARTS};
 use crate::network::Activation;
 use crate::objective::Function;
 use crate::rule::LearningRate;
@@ -174,12 +177,13 @@ fn agree<R: Element>(batch: &Batch<'_>, build: Build, tolerance: f64) {
     }
 }
 
-fn batch<'a>(function: Function, optimizer: Optimizer, settings: &'a Settings) -> Batch<'a> {
-    let trials = match function {
-        Function::Ackley | Function::Michalewicz | Function::Rastrigin => &SMALL_TRIALS,
+fn batch(objective: impl Into<Problem>, optimizer: Optimizer, settings: &Settings) -> Batch<'_> {
+    let problem = objective.into();
+    let trials = match problem.function() {
+        Some(Function::Ackley | Function::Michalewicz | Function::Rastrigin) | None => &SMALL_TRIALS,
         _ => &TRIALS,
     };
-    Batch { problem: function.into(), dimensions: SMALL, optimizer, settings, trials }
+    Batch { problem, dimensions: SMALL, optimizer, settings, trials }
 }
 
 /// The largest difference between values that rounding alone drives apart, over the iterations below.
@@ -201,6 +205,44 @@ fn the_kernel_takes_the_steps_of_the_cores() {
             agree::<f64>(&batch, THREE_THREADS, TOLERANCES[1]);
         }
     }
+}
+
+#[test]
+fn expressions_take_the_steps_of_the_cores() {
+    let settings = constant(20);
+    for expression in expressions() {
+        for optimizer in Optimizer::ALL {
+            let batch = batch(&expression, optimizer, &settings);
+            agree::<f32>(&batch, THREE_THREADS, TOLERANCES[0]);
+            agree::<f64>(&batch, THREE_THREADS, TOLERANCES[1]);
+        }
+    }
+    // With a box for each coordinate, and a gradient that is one number.
+    let bounds: Vec<[f64; 2]> = (0..SMALL.d).map(|i| [-1.0, 1.0 + i as f64]).collect();
+    let each = Expression::new("each", bounds, |u| (u * u.sin()).sum()).range(-10.0, 10.0);
+    let slope = Expression::new("slope", [-1.0, 1.0], |u| (u.sum() - 1.0).exp());
+    for expression in [each, slope, Expression::new("constant", [-1.0, 1.0], |_| Array::scalar(2.0))] {
+        agree::<f64>(&batch(&expression, Optimizer::Shallow, &settings), ONE_THREAD, TOLERANCES[1]);
+    }
+}
+
+/// What a function keeps of each point is a sum or two, and two numbers: what its gradient needs besides lies where the gradient will, or is computed again.
+#[test]
+fn the_sources_of_functions_keep_no_more_than_two_sums() {
+    for function in Function::ALL.into_iter().filter(|&function| function != Function::SpinGlass) {
+        let CudaSource { text, work, .. } = Problem::from(function).cuda(SMALL.d).unwrap().unwrap();
+        assert!(work <= 2 * PARTS + 2, "{function} keeps {work} numbers of each point: {text}");
+    }
+}
+
+#[test]
+fn random_expressions_take_the_steps_of_the_cores() {
+    let settings = constant(3);
+    (0..40u64).into_par_iter().for_each(|seed| {
+        let random = move |u| tests::random(1_000 * seed + 17, u, false);
+        let expression = Expression::new(format!("random {seed}"), [-1.5, 1.5], random);
+        agree::<f64>(&batch(&expression, Optimizer::Shallow, &settings), THREE_THREADS, 1e-9);
+    });
 }
 
 #[test]
@@ -351,22 +393,18 @@ fn targets_and_tolerances_end_runs() {
 fn threads_and_memory_change_nothing() {
     let settings = Settings::default().iterations(40);
     let searching = settings.rule(Rule::Lbfgs { history: 3 });
-    for (function, settings) in [
-        (Function::Ackley, &settings),
-        (Function::Rosenbrock, &settings),
-        (Function::SpinGlass, &settings),
-        (Function::Levy, &settings),
-        (Function::Levy, &searching),
-    ] {
+    let functions = [Function::Ackley, Function::Rosenbrock, Function::SpinGlass, Function::Levy].map(Problem::from);
+    let problems = functions.into_iter().chain(expressions().iter().map(Problem::from)).map(|of| (of, &settings));
+    for (problem, settings) in problems.chain([(Problem::from(Function::Levy), &searching)]) {
         for optimizer in Optimizer::ALL {
-            let batch = batch(function, optimizer, settings);
+            let batch = batch(&problem, optimizer, settings);
             let bits = |build| {
                 let found = on_the_host::<f64>(&batch, build);
                 let samples = found.iter().flat_map(|run| &run.trace).map(|s| [s.min, s.mean, s.best, s.step_size]);
                 (samples.map(|sample| sample.map(f64::to_bits)).collect::<Vec<_>>(), found[0].best.x.clone())
             };
             let one = bits(ONE_THREAD);
-            assert_eq!(bits(Build { threads: 8, ..ONE_THREAD }), one, "{function}, {optimizer}");
+            assert_eq!(bits(Build { threads: 8, ..ONE_THREAD }), one, "{problem}, {optimizer}");
             assert_eq!(
                 bits(Build { limits: NO_SHARED_MEMORY, ..THREE_THREADS }),
                 one,
@@ -395,6 +433,10 @@ fn sanitizers_find_no_race_and_nothing_outside_the_arguments() {
         for (function, optimizer) in Function::ALL.into_iter().flat_map(|of| Optimizer::ALL.map(|by| (of, by))) {
             let found = on_the_host::<f64>(&batch(function, optimizer, &settings), sanitized);
             assert!(found.iter().all(|run| run.outcome == Outcome::Finished));
+        }
+        for expression in expressions() {
+            let found = on_the_host::<f64>(&batch(&expression, Optimizer::Shallow, &settings), sanitized);
+            assert!(found.iter().all(|run| run.outcome == Outcome::Finished), "{expression:?}");
         }
         let activation = Activation::Gelu;
         for (rule, frozen) in Rule::ALL.into_iter().flat_map(|rule| [(rule, false), (rule, true)]) {

@@ -1,6 +1,6 @@
 //! Batches on a GPU: a block of threads per run, many iterations per launch, and what is recorded of them.
 //!
-//! The kernel is `descent.cu`, with the function's own source from beside its Rust file, `network.cu` for the deep optimizer and `lbfgs.cu` for
+//! The kernel is `descent.cu`, with the source of the objective, which its expression gives, `network.cu` for the deep optimizer and `lbfgs.cu` for
 //! that rule. It keeps a run's parameters in the block's shared memory, applies rule and schedule, and writes down what the trace keeps. What is
 //! here feeds it, and does not care what it runs on: the tests below run the same source on the host.
 //!
@@ -36,6 +36,8 @@ mod block;
 mod host;
 #[cfg(test)]
 mod nvrtc;
+#[cfg(test)]
+mod samples;
 mod source;
 mod tiles;
 
@@ -47,13 +49,13 @@ use crate::element::Element;
 use crate::error::Error;
 use crate::experiment::{Dimensions, Start, begin};
 use crate::interrupt;
-use crate::objective::{Best, Problem};
+use crate::objective::{Best, Bounds, Problem};
 use crate::rule::{Cosine, Plateau, Rule, Schedule};
 use crate::simd::{Panels, Real};
 use crate::squash::Map;
 use rayon::prelude::*;
 use source::Words;
-pub(super) use source::ensure;
+pub(super) use source::objective;
 use std::time::Instant;
 
 /// The aim for the duration of a launch, in seconds: long beside what starting it costs, short beside anyone's patience for an interrupt.
@@ -105,7 +107,8 @@ impl<R: Element> Image<R> {
         };
         let drawn = seeds.par_iter().map(draw).collect::<Result<Vec<_>, Error>>()?;
         let of_runs = || index_of.iter().map(|&index| &drawn[index]);
-        let words = Words::of(problem, dimensions, optimizer, settings)?;
+        let objective = objective(problem, dimensions.d)?;
+        let words = Words::of(&objective, dimensions, optimizer, settings)?;
         let states = vec![R::ZERO; words.states * words.parameters];
         let numbers = numbers(problem, dimensions, settings)?;
         let mut progress = vec![0.0; trials.len() * progress::COUNT];
@@ -118,12 +121,12 @@ impl<R: Element> Image<R> {
             }
         }
         Ok(Self {
-            source: Source::new::<R>(batch, limits)?,
+            source: Source::new::<R>(batch, &objective, limits)?,
             settings: numbers,
             gains: of_runs().map(|drawn| drawn.gain).collect(),
             seeds: index_of.iter().map(|&index| index as i32).collect(),
-            couplings: joined(&drawn, |drawn| &drawn.couplings),
-            bases: joined(&drawn, |drawn| &drawn.base),
+            couplings: joined(&drawn, |drawn| &drawn.couplings, &objective.data),
+            bases: joined(&drawn, |drawn| &drawn.base, &[]),
             parameters: of_runs().flat_map(|drawn| drawn.parameters.iter().chain(&states)).copied().collect(),
             progress,
             dimension: dimensions.d,
@@ -140,9 +143,10 @@ struct Drawn<R> {
     base: Vec<R>,
 }
 
-/// What `of` gives of all seeds, one after the other; one number if that is nothing.
-fn joined<R: Real>(drawn: &[Drawn<R>], of: impl Fn(&Drawn<R>) -> &Vec<R>) -> Vec<R> {
-    let mut all: Vec<R> = drawn.iter().flat_map(of).copied().collect();
+/// What `of` gives of all seeds, one after the other, and what they share; one number if that is nothing.
+fn joined<R: Real>(drawn: &[Drawn<R>], of: impl Fn(&Drawn<R>) -> &Vec<R>, shared: &[f64]) -> Vec<R> {
+    let mut all: Vec<R> =
+        drawn.iter().flat_map(of).copied().chain(shared.iter().map(|&number| R::of(number))).collect();
     if all.is_empty() {
         all.push(R::ZERO);
     }
@@ -177,7 +181,11 @@ fn numbers(problem: &Problem, dimensions: Dimensions, given: &Settings) -> Resul
         Rule::AdamW { betas: [first, second], epsilon, decay } => rule(first, second, epsilon, decay),
     }
     numbers[settings::GRADIENT_SCALE] = given.gradient_scale;
-    [numbers[settings::LOWER], numbers[settings::UPPER]] = problem.bounds(dimensions.d).of(0).unwrap_or([0.0, 1.0]);
+    // An objective with bounds for each coordinate takes those in the unit cube.
+    [numbers[settings::LOWER], numbers[settings::UPPER]] = match problem.bounds(dimensions.d) {
+        Bounds::All(bounds) => bounds,
+        Bounds::Each(_) => [0.0, 1.0],
+    };
     [numbers[settings::MINIMUM], numbers[settings::MAXIMUM]] = problem.lowest().ends(problem.range(dimensions.d)?);
     numbers[settings::INFINITE] = f64::INFINITY;
     // Nothing compares with NaN, and nothing lasts as long as infinity.
@@ -208,7 +216,8 @@ pub(super) fn engine<R: Element>(batch: &Batch<'_>) -> Result<Box<dyn Engine<R>>
 /// The kernel of a batch on the first GPU.
 pub(super) fn profile<R: Real>(batch: &Batch<'_>) -> Result<Profile, Error> {
     let gpu = Gpu::open()?;
-    gpu.profile(&Source::new::<R>(batch, gpu.limits)?)
+    let objective = objective(&batch.problem, batch.dimensions.d)?;
+    gpu.profile(&Source::new::<R>(batch, &objective, gpu.limits)?)
 }
 
 impl<M> Launches<M> {
@@ -320,14 +329,17 @@ pub(super) fn demand<R: Real>(
     limits: Limits,
 ) -> Result<Demand, Error> {
     let scalar = size_of::<R>();
-    let words = Words::of(problem, dimensions, optimizer, settings)?;
+    let objective = objective(problem, dimensions.d)?;
+    let words = Words::of(&objective, dimensions, optimizer, settings)?;
     let block = block::plan(words.all * scalar, limits);
     let workspace = if block.global { block.bytes } else { 0 };
     let numbers = progress::COUNT + SLOTS * SAMPLE + 1;
     let moved = (1 + words.states) * words.parameters;
     let run = (moved + dimensions.d) * scalar + numbers * size_of::<f64>() + size_of::<i32>() + workspace;
     let base = if settings.residual { dimensions.n * dimensions.d } else { 0 };
-    let data = problem.device_scalars(dimensions.d).saturating_add(base as u64);
+    // What all seeds share is counted for each of them.
+    let shared = objective.data.len() + base;
+    let data = problem.device_scalars(dimensions.d).saturating_add(shared as u64);
     Ok(Demand {
         run: (run as u64).saturating_add((words.memory as u64).saturating_mul(size_of::<f64>() as u64)),
         seed: data.saturating_mul(scalar as u64),

@@ -6,7 +6,7 @@
  * Given from outside, as macros: SINGLE for float instead of double; N points of D dimensions; DEEP for a network, with FROZEN where its
  * embeddings do not move and RESIDUAL where it is added to points of its own; CLAMP for projected descent; BOUNDED where a value below 0 is
  * one that rounding put there; the RULE and the ACTIVATION by name; GLOBAL_MEMORY where a run does not fit into a block's shared memory;
- * BLOCK_WORDS, the scalars that a run works on; the MOST_THREADS of a block, and the RESIDENT blocks of a multiprocessor.
+ * BLOCK_WORDS, the scalars that a run works on; DATA, the numbers that each seed draws; the MOST_THREADS of a block, and the RESIDENT blocks of a multiprocessor.
  */
 
 #ifdef __CUDACC__
@@ -67,7 +67,8 @@ DEVICE REAL squash(REAL y, REAL gain) {
 /* How many threads share a point where its coordinates are summed up. */
 #define PARTS 4
 
-/* The arguments of a function besides the points x (N x D, in the unit cube). */
+/* The arguments of a function besides the points x (N x D, in the unit cube); `couplings` are what its seed draws, or the numbers that it
+ * is made of. */
 typedef struct {
   REAL middle, width;
   const REAL *couplings;

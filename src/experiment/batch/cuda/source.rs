@@ -7,8 +7,9 @@ use crate::device::{Limits, OUTCOMES, Source, progress, settings};
 use crate::error::Error;
 use crate::experiment::Dimensions;
 use crate::experiment::batch::Batch;
+use crate::graph::cuda::CudaSource;
 use crate::network::Activation;
-use crate::objective::{CudaSource, Lowest, Problem};
+use crate::objective::{Lowest, Problem};
 use crate::rule::{Plateau, Rule, Schedule};
 use crate::simd::Real;
 use std::fmt::{Display, Write};
@@ -38,8 +39,11 @@ pub(super) struct Words {
 
 impl Words {
     /// What `descent.cu` says, which checks it.
+    ///
+    /// # Errors
+    /// If they are more than a kernel can count.
     pub(super) fn of(
-        problem: &Problem,
+        function: &CudaSource,
         dimensions: Dimensions,
         optimizer: Optimizer,
         settings: &Settings,
@@ -58,7 +62,7 @@ impl Words {
             }
             _ => 0,
         };
-        let mut all = (1 + states) * parameters + 2 * n * d + n + (source(problem)?.work)(n, d);
+        let mut all = (1 + states) * parameters + 2 * n * d + n + n.saturating_mul(function.work);
         if optimizer == Optimizer::Deep {
             let layers = dimensions.widths.layers() + 1;
             let slots = match (layers, keeps_slopes(settings.activation)) {
@@ -68,6 +72,12 @@ impl Words {
             };
             all += slots * n * widest(dimensions) + if parameters > n * d { parameters } else { 0 };
         }
+        if all > i32::MAX as usize || function.data.len() > i32::MAX as usize {
+            return Err(Error::Backend {
+                problem: format!("a run of it with {dimensions} works on more than 2^31 numbers"),
+                remedy: "take a smaller shape, or use the device cpu",
+            });
+        }
         Ok(Self { parameters, states, all, memory })
     }
 }
@@ -76,11 +86,10 @@ impl Source {
     /// The kernel of a batch, in scalars `R`, for a GPU of these limits.
     ///
     /// # Errors
-    /// If the function has not been written for a GPU.
-    pub(super) fn new<R: Real>(batch: &Batch<'_>, limits: Limits) -> Result<Self, Error> {
+    /// If the run is too large for a kernel.
+    pub(super) fn new<R: Real>(batch: &Batch<'_>, function: &CudaSource, limits: Limits) -> Result<Self, Error> {
         let &Batch { ref problem, dimensions, optimizer, settings, .. } = batch;
-        let function = source(problem)?;
-        let words = Words::of(problem, dimensions, optimizer, settings)?;
+        let words = Words::of(function, dimensions, optimizer, settings)?;
         let block = block::plan(words.all * size_of::<R>(), limits);
         let Dimensions { n, k, d, .. } = dimensions;
         let deep = optimizer == Optimizer::Deep;
@@ -91,6 +100,8 @@ impl Source {
             ("N", n),
             ("K", k),
             ("D", d),
+            // What every seed draws, or nothing: then all share what there is.
+            ("DATA", problem.device_scalars(d) as usize),
             ("PARAMETERS", words.parameters),
             ("FIRST_MOVED", if frozen { n * k } else { 0 }),
             ("STATES", words.states),
@@ -122,7 +133,7 @@ impl Source {
             }
         }
         text.push_str(PRELUDE);
-        function.parts.iter().for_each(|part| text.push_str(part));
+        text.push_str(&function.text);
         list(&mut text, settings::NAMES, "SETTINGS");
         list(&mut text, progress::NAMES, "PROGRESS");
         list(&mut text, &[&["GOING"][..], &OUTCOMES].concat(), "OUTCOMES");
@@ -218,15 +229,13 @@ fn function(text: &mut String, name: &str, values: &[usize]) {
     text.push_str(" }\n");
 }
 
-fn source(problem: &Problem) -> Result<CudaSource, Error> {
-    problem.cuda().ok_or_else(|| Error::Backend {
-        problem: format!("{problem} has not been written for it"),
-        remedy: "give its definition a CUDA source, or use the device cpu",
-    })
-}
-
+/// The source of an objective.
+///
 /// # Errors
-/// If runs of this objective have not been written for a GPU.
-pub(in crate::experiment::batch) fn ensure(problem: &Problem) -> Result<(), Error> {
-    source(problem).map(|_| ())
+/// If it is not defined in so many dimensions, or cannot be computed on a GPU.
+pub(in crate::experiment::batch) fn objective(problem: &Problem, dimension: usize) -> Result<CudaSource, Error> {
+    problem.cuda(dimension)?.ok_or_else(|| Error::Backend {
+        problem: format!("{problem} has too many operations for a kernel in {dimension} dimensions"),
+        remedy: "use the device cpu",
+    })
 }

@@ -1,9 +1,15 @@
-//! The program that an expression is: nodes in the order in which they can be computed.
+//! The graph of an array expression: nodes in the order in which they can be computed.
 //!
-//! Every node is a flat list of numbers; rows and columns are known to the [recording](super::array) alone. A node that is there
+//! Every node is a flat list of numbers; rows and columns are known to the [recording](crate::array) alone. A node that is there
 //! already is not made again, what depends on constants alone is computed at once, and constant factors move outwards, where they meet.
 
-use super::operation::{Binary, Reduction, Unary};
+pub(crate) mod cuda;
+pub(crate) mod gradient;
+pub(crate) mod interval;
+pub(crate) mod operation;
+pub(crate) mod tape;
+
+use operation::{Binary, Reduction, Unary};
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -25,7 +31,7 @@ pub(crate) struct Data(pub Arc<[f64]>);
 
 impl Data {
     /// The transpose of a matrix of `rows` × `columns`.
-    pub(super) fn transposed(&self, rows: usize, columns: usize) -> Self {
+    fn transposed(&self, rows: usize, columns: usize) -> Self {
         Self((0..rows * columns).map(|k| self.0[k % rows * columns + k / rows]).collect())
     }
 }
@@ -149,6 +155,17 @@ pub(crate) struct Node {
     pub len: usize,
 }
 
+/// An expression recorded for a number of coordinates.
+#[derive(Clone, Debug)]
+pub(crate) struct Recorded {
+    pub graph: Graph,
+    /// The value.
+    pub value: Id,
+    pub dimension: usize,
+    /// The bounds of the coordinates that are the input.
+    pub domain: [f64; 2],
+}
+
 /// Nodes, each after those that it is computed from.
 #[derive(Clone, Default)]
 pub(crate) struct Graph {
@@ -178,6 +195,11 @@ impl Graph {
         self.nodes[id.index()].len
     }
 
+    /// The node that does this, if it is there.
+    fn find(&self, op: Op, len: usize) -> Option<Id> {
+        self.found.get(&(op, len)).copied()
+    }
+
     /// The node that does this, made if it is not there.
     fn node(&mut self, op: Op, len: usize) -> Id {
         let key = (op, len);
@@ -189,6 +211,57 @@ impl Graph {
         self.found.insert(key, id);
         self.nodes.push(Node { op, len });
         id
+    }
+
+    /// For each node whether one of `roots` is computed from it, or is it.
+    fn needed(&self, roots: &[Id]) -> Vec<bool> {
+        let mut needed = vec![false; self.nodes.len()];
+        roots.iter().for_each(|root| needed[root.index()] = true);
+        for (index, node) in self.nodes.iter().enumerate().rev() {
+            if needed[index] {
+                node.op.operands().iter().for_each(|operand| needed[operand.index()] = true);
+            }
+        }
+        needed
+    }
+
+    /// Makes the nodes anew that `roots` of another graph are computed from, with `input` in place of its coordinates and products by
+    /// `multiply`, and gives what the roots are here.
+    pub(crate) fn take_in<const ROOTS: usize>(
+        &mut self,
+        from: &Graph,
+        roots: [Id; ROOTS],
+        input: Id,
+        multiply: impl Fn(&mut Graph, Id, Id) -> Id,
+    ) -> [Id; ROOTS] {
+        let mut made = vec![input; from.nodes.len()];
+        let needed = from.needed(&roots);
+        for (index, node) in from.nodes.iter().enumerate().filter(|&(index, _)| needed[index]) {
+            let new = |id: Id| made[id.index()];
+            made[index] = match node.op.clone() {
+                Op::Input => input,
+                Op::Scalar(bits) => self.scalar(f64::from_bits(bits)),
+                Op::Data(data) => self.data(data.0),
+                Op::Unary(operation, a) => self.unary(operation, new(a)),
+                Op::Binary(Binary::Multiply, a, b) => multiply(self, new(a), new(b)),
+                Op::Binary(operation, a, b) => self.binary(operation, new(a), new(b)),
+                Op::SelectLess(operands) => self.select_less(operands.map(new)),
+                Op::Reduce(reduction, a) => self.reduce(reduction, new(a)),
+                Op::SumRows { of, columns } => self.sum_rows(new(of), columns),
+                Op::SumColumns { of, columns } => self.sum_columns(new(of), columns),
+                Op::Gather(a, indices) => self.gather(new(a), indices, node.len),
+                Op::Scatter { base, parts } => {
+                    let parts = parts.into_iter().map(|(part, indices)| (new(part), indices)).collect();
+                    self.scatter(base.map(new), parts, node.len)
+                }
+                Op::Concat(parts) => self.concat(parts.into_iter().map(new).collect()),
+                Op::Cumulate { of, reverse } => self.cumulate(new(of), reverse),
+                Op::Others(of) => self.others(new(of)),
+                Op::Product { matrix, rows, columns, of } => self.product(matrix, rows, columns, new(of)),
+                Op::Detach(a) => self.detach(new(a)),
+            };
+        }
+        roots.map(|root| made[root.index()])
     }
 
     /// The coordinates.

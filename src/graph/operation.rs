@@ -159,6 +159,13 @@ impl Reduction {
     }
 }
 
+/// π times the result is `factor`, if that is a multiple of ½.
+pub(crate) fn half_turns(factor: f64) -> Option<f64> {
+    let turns = factor / std::f64::consts::PI;
+    let halves = (2.0 * turns).round();
+    (halves != 0.0 && (2.0 * turns - halves).abs() <= 1e-15 * halves.abs()).then_some(0.5 * halves)
+}
+
 /// The error function, by the series 2/√π e^(-x²) Σ 2ⁿ x^(2n+1) / (1·3·…·(2n+1)), whose terms are all of one sign (Abramowitz &
 /// Stegun, 7.1.6). From 6 on it is 1 to the last digit.
 fn erf(x: f64) -> f64 {

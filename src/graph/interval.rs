@@ -1,7 +1,7 @@
 //! Bounds of every node over the box, by interval arithmetic.
 
-use super::graph::{Graph, Id, Indices, Op};
 use super::operation::{Binary, Reduction, Unary};
+use super::{Graph, Id, Indices, Op};
 
 /// The smallest and the largest number that may come.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -88,7 +88,7 @@ impl Interval {
 }
 
 /// Bounds of the magnitudes of all nodes in the box `domain`, infinite where none are found.
-pub(super) fn magnitudes(graph: &Graph, domain: [f64; 2]) -> Vec<f64> {
+pub(crate) fn magnitudes(graph: &Graph, domain: [f64; 2]) -> Vec<f64> {
     let mut found: Vec<Interval> = Vec::with_capacity(graph.nodes().len());
     for node in graph.nodes() {
         let of = |id: Id| found[id.index()];

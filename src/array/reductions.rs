@@ -1,7 +1,7 @@
 //! Reductions: sums, means, products, norms and extremes.
 
 use super::{Array, Shape};
-use crate::expression::operation::Reduction;
+use crate::graph::operation::Reduction;
 
 impl Array {
     #[track_caller]

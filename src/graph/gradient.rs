@@ -1,7 +1,7 @@
 //! The gradient of a graph, as further nodes of it: differentiation in reverse mode, from the value back to the coordinates.
 
-use super::graph::{Graph, Id, Indices, Op};
 use super::operation::{Binary, Reduction, Unary};
+use super::{Graph, Id, Indices, Op};
 use std::f64::consts::FRAC_2_SQRT_PI;
 
 /// The dependence of the value on a node.

@@ -6,9 +6,7 @@ mod reductions;
 
 pub use parts::pairs;
 
-use super::Bounds;
-use super::graph::{Graph, Id, Op};
-use super::operation::Binary;
+use crate::graph::{Graph, Id};
 use std::cell::RefCell;
 use std::fmt;
 use std::panic::Location;
@@ -16,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The most numbers that an array may hold.
-pub(in crate::expression) const LONGEST: usize = 1 << 24;
+pub(crate) const LONGEST: usize = 1 << 24;
 
 /// The most numbers that all constants of an expression may hold.
 const MOST_CONSTANTS: usize = 1 << 26;
@@ -61,7 +59,7 @@ impl fmt::Display for Shape {
     }
 }
 
-/// A scalar, a vector or a matrix of an [`Expression`](super::Expression), recorded as operations: the closure of an
+/// A scalar, a vector or a matrix of an [`Expression`](crate::Expression), recorded as operations: the closure of an
 /// expression runs once.
 ///
 /// An array is a small handle that is copied freely. Operations follow numpy: they act element by element, a single number combines
@@ -120,45 +118,21 @@ impl Drop for Guard {
     }
 }
 
-/// The coordinates u in the box and x in the unit cube: one of them the input, and the other made of it. From the middle of the box,
-/// where u is as accurate as x - 1/2, which is exact.
-fn coordinates(graph: &mut Graph, dimension: usize, bounds: &Bounds) -> [Id; 2] {
-    let input = graph.input(dimension);
-    let middle = |[lo, hi]: [f64; 2]| 0.5 * (lo + hi);
-    match bounds {
-        Bounds::All(bounds @ [lo, hi]) => {
-            let middle = graph.scalar(-middle(*bounds));
-            let centered = graph.binary(Binary::Add, input, middle);
-            let (scaled, half) = (graph.scale(centered, 1.0 / (hi - lo)), graph.scalar(0.5));
-            [input, graph.binary(Binary::Add, scaled, half)]
-        }
-        Bounds::Each(bounds) => {
-            let half = graph.scalar(-0.5);
-            let centered = graph.binary(Binary::Add, input, half);
-            let widths = graph.data(bounds.iter().map(|[lo, hi]| hi - lo).collect());
-            let middles = graph.data(bounds.iter().map(|&bounds| middle(bounds)).collect());
-            let scaled = graph.binary(Binary::Multiply, centered, widths);
-            [graph.binary(Binary::Add, scaled, middles), input]
-        }
-    }
-}
-
-/// The graph of what `closure` does to (u, x) of `dimension` coordinates and the node of its result, or the first error: the closure's own
-/// or that of an operation. An error of the result is one at `place`.
-pub(super) fn record<E>(
+/// The graph of what `closure` does to vectors of `dimension` coordinates, whose nodes `coordinates` makes, and the node of its result; or the
+/// first error: the closure's own or that of an operation. An error of the result is one at `place`.
+pub(crate) fn record<E, const VECTORS: usize>(
     dimension: usize,
-    bounds: &Bounds,
     place: &'static Location<'static>,
-    closure: impl FnOnce(Array, Array) -> Result<Array, E>,
+    coordinates: impl FnOnce(&mut Graph) -> [Id; VECTORS],
+    closure: impl FnOnce([Array; VECTORS]) -> Result<Array, E>,
 ) -> Result<Result<(Graph, Id), Mistake>, E> {
     let id = RECORDINGS.fetch_add(1, Ordering::Relaxed);
     let mut graph = Graph::default();
     let shape = Shape::Vector(dimension);
-    let nodes = coordinates(&mut graph, dimension, bounds);
-    let [u, x] = nodes.map(|node| Array { recording: id, node, shape });
+    let vectors = coordinates(&mut graph).map(|node| Array { recording: id, node, shape });
     RECORDERS.with_borrow_mut(|recorders| recorders.push(Recorder { id, graph, mistake: None, constants: 0 }));
     let guard = Guard(id);
-    let result = closure(u, x)?;
+    let result = closure(vectors)?;
     if !result.is_undefined() && result.len() != 1 {
         report(id, format!("the result must be a scalar, not {}: .sum() makes one", result.shape), place);
     }
@@ -270,12 +244,6 @@ impl Array {
         self.shape
     }
 
-    /// An undefined array, with the error `text`.
-    #[track_caller]
-    pub(in crate::expression) fn refused(self, text: String) -> Self {
-        self.wrong(text)
-    }
-
     /// The number of elements.
     #[expect(clippy::len_without_is_empty, reason = "an array has at least one element")]
     pub fn len(self) -> usize {
@@ -346,11 +314,8 @@ impl Array {
         let len = self.shape.len();
         RECORDERS.with_borrow(|recorders| {
             let recorder = recorders.iter().find(|recorder| recorder.id == self.recording)?;
-            match recorder.graph.op(self.node) {
-                Op::Scalar(bits) => Some(vec![f64::from_bits(*bits); len]),
-                Op::Data(values) => Some(values.0.to_vec()),
-                _ => None,
-            }
+            let values = recorder.graph.known(self.node)?;
+            Some(if let [value] = values[..] { vec![value; len] } else { values })
         })
     }
 }

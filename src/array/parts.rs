@@ -1,7 +1,7 @@
 //! Parts of arrays, other shapes, and products of matrices.
 
 use super::{Array, LONGEST, Shape};
-use crate::expression::graph::Indices;
+use crate::graph::Indices;
 use std::ops::{Bound, RangeBounds};
 
 impl Array {

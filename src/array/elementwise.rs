@@ -1,8 +1,8 @@
 //! Operations element by element.
 
 use super::{Array, Shape, undefined};
-use crate::expression::graph::Indices;
-use crate::expression::operation::{Binary, Unary};
+use crate::graph::Indices;
+use crate::graph::operation::{Binary, Unary};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 impl Array {

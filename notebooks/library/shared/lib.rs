@@ -1,0 +1,3 @@
+//! Everything that `overparam` has, once for all cells of a notebook.
+
+pub use overparam::*;
