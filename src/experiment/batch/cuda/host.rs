@@ -408,7 +408,7 @@ fn threads_and_memory_change_nothing() {
             assert_eq!(
                 bits(Build { limits: NO_SHARED_MEMORY, ..THREE_THREADS }),
                 one,
-                "{function}, {optimizer} in global memory"
+                "{problem}, {optimizer} in global memory"
             );
         }
     }
