@@ -394,7 +394,8 @@ fn threads_and_memory_change_nothing() {
     let settings = Settings::default().iterations(40);
     let searching = settings.rule(Rule::Lbfgs { history: 3 });
     let functions = [Function::Ackley, Function::Rosenbrock, Function::SpinGlass, Function::Levy].map(Problem::from);
-    let problems = functions.into_iter().chain(expressions().iter().map(Problem::from)).map(|of| (of, &settings));
+    let expressions = expressions();
+    let problems = functions.into_iter().chain(expressions.iter().map(Problem::from)).map(|of| (of, &settings));
     for (problem, settings) in problems.chain([(Problem::from(Function::Levy), &searching)]) {
         for optimizer in Optimizer::ALL {
             let batch = batch(&problem, optimizer, settings);
