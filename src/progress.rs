@@ -2,8 +2,7 @@
 //!
 //! A log file should not fill with carriage returns, and neither does a notebook know them: there the state of the same
 //! indicatif bar is printed when it starts, at every tenth, at most every few seconds in between, and when it ends. In this project's
-//! notebooks the lines of a bar replace one another: `notebooks/lab/relay.py`, which says so by [`DISPLAYS`], makes of them a display that is
-//! updated.
+//! notebooks `notebooks/lab/relay.py` makes the lines of a bar one display that is updated, and sets `OVERPARAM_DISPLAYS` to say so.
 
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
 use std::fmt;

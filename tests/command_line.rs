@@ -197,7 +197,7 @@ fn figures_writes_everything_and_a_table() {
     let out = folder.path().join("deep/er");
     let summary = trace::read(&out.join("summary.parquet")).unwrap();
     assert_eq!(summary.height(), 2 * 2 * 12, "two functions, two optimizers, eleven rates and a timed run");
-    assert!(!out.join("summary-unfinished.parquet").exists());
+    assert!(!out.join("unfinished").exists());
     let traces = trace::read(&out.join("traces/rastrigin.parquet")).unwrap();
     let seconds = column(&traces, "seconds");
     assert!(!seconds.is_empty() && seconds.iter().all(|&seconds| seconds > 0.0));
@@ -364,7 +364,7 @@ fn ctrl_c_leaves_the_earlier_summary() {
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(std::fs::read(folder.path().join("data/summary.parquet")).unwrap(), b"earlier");
-    assert!(trace::read(&folder.path().join("data/summary-unfinished.parquet")).unwrap().height() > 0);
+    assert!(gathered(&folder, "data/unfinished") > 0);
 }
 
 #[test]
@@ -402,7 +402,7 @@ fn ctrl_c_keeps_what_is_finished() {
     let folder = folder();
     let mut child = Command::new(env!("CARGO_BIN_EXE_overparam"))
         .current_dir(&folder)
-        .args(["sweep", "rastrigin", "--iterations", "2000000", "--rates", "1,0.1", "--seeds", "8", "--jobs", "1"])
+        .args(["sweep", "rastrigin", "--iterations", "20000", "--rates", "1,0.1", "--seeds", "800", "--jobs", "1"])
         .stderr(std::process::Stdio::piped())
         .stdout(std::process::Stdio::null())
         .spawn()
@@ -413,11 +413,19 @@ fn ctrl_c_keeps_what_is_finished() {
     let (status, error) = output.unwrap();
     assert_eq!(status.code(), Some(130), "{error}");
     assert!(error.contains("interrupted"), "{error}");
-    let part = "data/sweeps/rastrigin-rates-1,0.1-seeds-8-iterations-2000000-unfinished.parquet";
-    let summary = trace::read(&folder.path().join(part)).unwrap();
-    let outcomes = summary.column("outcome").unwrap().str().unwrap();
-    assert!(outcomes.iter().any(|outcome| outcome == Some("stopped")), "{summary}");
-    assert!(summary.height() < 32, "{}", summary.height());
+    let store = "data/sweeps/rastrigin-rates-1,0.1-seeds-800-iterations-20000-unfinished";
+    assert!(error.contains(store), "{error}");
+    assert!((1..3200).contains(&gathered(&folder, store)));
+}
+
+/// The number of runs that a store has, all of them finished.
+fn gathered(folder: &TempDir, store: &str) -> usize {
+    let output = overparam(folder, &["gather", store, "--output", "gathered.parquet"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let table = trace::read(&folder.path().join("gathered.parquet")).unwrap();
+    let outcomes = table.column("outcome").unwrap().str().unwrap();
+    assert!(outcomes.iter().all(|outcome| outcome == Some("finished")), "{table}");
+    table.height()
 }
 
 #[test]

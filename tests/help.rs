@@ -21,10 +21,13 @@ fn subcommands() -> Vec<String> {
 
 #[test]
 fn every_subcommand_has_a_short_and_a_whole_help() {
-    let whole_words: [(&str, &[&str]); 9] = [
+    let whole_words: [(&str, &[&str]); 12] = [
         ("list", &["box", "minimum", "source"]),
         ("run", &["extrapolated", "raw_best", "x0", "-point.parquet", "unfinished"]),
         ("sweep", &["settled_at", "outcome", "diverged", "-points.parquet", "unfinished"]),
+        ("submit", &["Slurm", "store", "sweep", "queued again"]),
+        ("gather", &["summary", "traces", "instruction_set", "stopped", "--points"]),
+        ("verify", &["checksum", "step sizes", "bit for bit", "--again", "exits with 1"]),
         ("figures", &["traces/FUNCTION.parquet", "points/FUNCTION.parquet", "summary.parquet", "SVG", "--functions"]),
         ("evaluate", &["x0", "raw", "scaled", "g0"]),
         ("time", &["us_per_iteration", "flop_per_iteration", "peak_memory_bytes", "JSON"]),
@@ -105,4 +108,23 @@ fn completions_and_pages_of_the_manual_know_every_command_and_option() {
         assert!(page.contains(".SH NAME") && page.contains(".SH OPTIONS"), "{name}: {page}");
     }
     assert!(std::fs::read_to_string(path.join("overparam-run.1")).unwrap().contains("frozen"), "options are explained");
+}
+
+/// CONTRIBUTING says what each dependency is for.
+#[test]
+fn every_dependency_has_a_reason() {
+    let read = |name: &str| std::fs::read_to_string(format!("{}/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let (manifest, reasons) = (read("Cargo.toml"), read("CONTRIBUTING.md"));
+    let mut section = "";
+    let mut count = 0;
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            section = line;
+        } else if matches!(section, "[dependencies]" | "[dev-dependencies]") && !line.starts_with('#') {
+            let name: String = line.chars().take_while(|c| c.is_alphanumeric() || "-_".contains(*c)).collect();
+            assert!(name.is_empty() || reasons.contains(&format!("`{name}`")), "{name}");
+            count += usize::from(!name.is_empty());
+        }
+    }
+    assert!(count > 20, "{count}");
 }

@@ -525,8 +525,11 @@ mod unix {
             ("a-unfinished.parquet", "a.parquet"),
         ] {
             refuses(&folder, &[&LONG[..], &[first, "--point", second]].concat(), "both are this one");
-            let sweep = ["sweep", "sphere", "--output", first, "--points", second];
-            refuses(&folder, &sweep, "both are this one");
+            // A sweep keeps what is unfinished in a folder.
+            if !format!("{first}{second}").contains("unfinished") {
+                let sweep = ["sweep", "sphere", "--output", first, "--points", second];
+                refuses(&folder, &sweep, "both are this one");
+            }
         }
         // And the points that are evaluated.
         fs::write(folder.path().join("real/p.parquet"), "x0\n0.5\n").unwrap();

@@ -9,7 +9,8 @@ use overparam::experiment::Stage;
 use overparam::figure::{Exporter, figure1, figure2, figure3};
 use overparam::output::Output;
 use overparam::prelude::*;
-use overparam::trace::{self, Destination, Provenance};
+use overparam::store::{Experiment, Shelf, Store};
+use overparam::trace::{self, Provenance};
 use overparam::{Error, interrupt, progress};
 use polars::prelude::DataFrame;
 use std::path::{Path, PathBuf};
@@ -19,8 +20,9 @@ use std::time::Instant;
 ///
 /// Writes, as each function is done, the traces of its timed runs to OUT/traces/FUNCTION.parquet and the best points of all its runs to
 /// OUT/points/FUNCTION.parquet, in the order of the summary; then OUT/summary.parquet with one row per run, and OUT/figures/figure1, figure2 and figure3 as
-/// HTML, SVG and PNG. `overparam run --help` and `overparam sweep --help` say which columns these files have. Until the last function is done the summary is
-/// OUT/summary-unfinished.parquet, and stays so after Ctrl-C, SIGTERM or SIGHUP.
+/// HTML, SVG and PNG. `overparam run --help` and `overparam sweep --help` say which columns these files have. Until the last function is done every
+/// finished run is kept in OUT/unfinished: after an interruption the same command makes only the runs that are missing, and `overparam gather` makes tables of those
+/// that are there.
 ///
 /// With --functions, the other functions that are in OUT with the same settings stay in the summary and in the figures. Results of
 /// other settings in OUT are replaced only by larger ones: of the same settings and functions or more, with as many seeds and
@@ -111,13 +113,15 @@ impl Figures {
         }
         if interrupt::requested() {
             let done = comparisons.iter().filter(|comparison| protocol.is_complete(comparison)).count();
-            let total = functions.len();
-            match files.unfinished {
-                Some(place) => {
-                    bail!("interrupted: {done} of {total} functions are finished; their runs are in {place}")
-                }
-                None => bail!("interrupted: {done} of {total} functions are finished"),
+            let (total, kept) = (functions.len(), files.kept.iter().map(|(_, shelf)| shelf.len()).sum::<usize>());
+            if kept == 0 {
+                files.kept.iter().for_each(|(experiment, shelf)| experiment.take_back(shelf));
+                bail!("interrupted: {done} of {total} functions are finished");
             }
+            let folder = files.store.folder().display();
+            bail!(
+                "interrupted: {done} of {total} functions are finished; {kept} runs are in {folder}, the same command goes on from there"
+            );
         }
         Ok(())
     }
@@ -132,9 +136,11 @@ struct Files<'a> {
     earlier: Earlier,
     /// For every function the traces of its timed runs and the best points of all runs.
     outputs: Vec<(Problem, [Output; 2])>,
-    summary: Destination,
-    /// The file with the summary of an unfinished command.
-    unfinished: Option<String>,
+    summary: Output,
+    /// Where finished runs are until all are.
+    store: Store,
+    /// The experiments that were begun, with the places of their runs.
+    kept: Vec<(Experiment, Shelf)>,
     written: Vec<String>,
 }
 
@@ -146,7 +152,7 @@ impl<'a> Files<'a> {
     fn prepare(out: &'a Path, backend: Backend, protocol: &'a Protocol, functions: &[Problem]) -> Result<Self, Error> {
         let settings = settings_of(functions.iter().map(|function| function.name()), protocol);
         let provenance = Provenance { backend, ..Provenance::new(settings) };
-        let summary = Destination::prepare(&out.join("summary.parquet"), provenance.settings.clone(), backend)?;
+        let summary = trace::prepare(out.join("summary.parquet"))?;
         for figure in ["figure1", "figure2", "figure3"] {
             for kind in ["html", "svg", "png"] {
                 Output::prepare(out.join(format!("figures/{figure}.{kind}")))?;
@@ -158,11 +164,11 @@ impl<'a> Files<'a> {
         };
         let outputs = functions.iter().map(prepare).collect::<Result<Vec<_>, Error>>()?;
         let earlier = Earlier::find(out, &provenance, protocol, functions)?;
-        Ok(Self { out, provenance, protocol, earlier, outputs, summary, unfinished: None, written: Vec::new() })
+        let store = Store::open(out.join("unfinished"))?;
+        Ok(Self { out, provenance, protocol, earlier, outputs, summary, store, kept: Vec::new(), written: Vec::new() })
     }
 
-    /// Writes what is known after another function: its traces, and the summary of all so far, which takes the place of an
-    /// earlier one when it is `finished`.
+    /// Writes what is known after another function: its traces, and when all is `finished` the summary.
     fn save(&mut self, comparisons: &[Comparison], finished: bool) -> Result<(), Error> {
         if let Some(comparison) = comparisons.last().filter(|comparison| self.protocol.is_complete(comparison)) {
             let outputs = self.outputs.iter().find(|(function, _)| *function == comparison.problem);
@@ -176,29 +182,19 @@ impl<'a> Files<'a> {
             )?;
             self.written.push(points.path().display().to_string());
         }
-        let table = trace::summary(comparisons.iter().flat_map(Comparison::rows))?;
-        if table.height() == 0 {
-            return Ok(());
-        }
         if !finished {
-            let place = self.summary.write(&table, Outcome::Stopped)?.to_string();
-            self.unfinished = Some(place);
             return Ok(());
         }
+        let table = trace::summary(comparisons.iter().flat_map(Comparison::rows))?;
         // Another command may have finished in the same folder meanwhile.
         let computed: Vec<Problem> = comparisons.iter().map(|comparison| comparison.problem.clone()).collect();
-        match Earlier::find(self.out, &self.provenance, self.protocol, &computed) {
-            Ok(earlier) => self.earlier = earlier,
-            Err(lost) => {
-                self.unfinished = Some(self.summary.write(&table, Outcome::Stopped)?.to_string());
-                return Err(lost);
-            }
-        }
+        self.earlier = Earlier::find(self.out, &self.provenance, self.protocol, &computed)?;
         let functions = computed.iter().map(|function| function.name());
         let settings = settings_of(functions.chain(self.earlier.functions()), self.protocol);
-        let place = self.summary.write_with(&self.earlier.with_summary(table)?, Outcome::Finished, &settings)?;
-        self.written.push(place.to_string());
-        self.unfinished = None;
+        let provenance = Provenance { settings, ..self.provenance.clone() };
+        trace::write_to(&self.summary, &self.earlier.with_summary(table)?, &provenance)?;
+        self.written.push(self.summary.path().display().to_string());
+        self.kept.drain(..).for_each(|(experiment, shelf)| experiment.take_back(&shelf));
         Ok(())
     }
 }
@@ -223,15 +219,23 @@ fn compare(
         }
         bar.set_message(format!("{function}: sweep"));
         bar.tick();
-        let comparison = protocol.compare_on(files.provenance.backend, function, &|stage, _| {
+        let experiment = Experiment::of_comparison(protocol, function, files.provenance.backend);
+        let shelf = files.store.shelf(&experiment)?;
+        if !shelf.is_empty() {
+            note!("{} runs of {function} are in {} already", shelf.len(), files.store.folder().display());
+            bar.inc(shelf.len() as u64);
+        }
+        let comparison = experiment.compare(&shelf, &|stage, _| {
             if stage == Stage::Timed {
                 bar.set_message(format!("{function}: timed runs, alone"));
             }
             bar.inc(1);
         })?;
         comparisons.push(comparison);
+        saved = shelf.failure().map_or(Ok(()), Err);
+        files.kept.push((experiment, shelf));
         let finished = comparisons.len() == functions.len() && !interrupt::requested();
-        saved = files.save(&comparisons, finished);
+        saved = saved.and_then(|()| files.save(&comparisons, finished));
     }
     if interrupt::requested() || saved.is_err() {
         bar.abandon()

@@ -15,14 +15,17 @@ mod couplings;
 mod earlier;
 mod evaluate;
 mod figures;
+mod gather;
 mod list;
 mod naming;
 mod objective;
 mod run;
 mod settings;
 pub mod signals;
+mod submit;
 mod sweep;
 mod time;
+mod verify;
 
 use anyhow::{Context, Result, anyhow};
 use clap::{Parser, Subcommand};
@@ -58,6 +61,9 @@ enum Command {
     List(list::List),
     Run(run::RunCommand),
     Sweep(sweep::SweepCommand),
+    Submit(submit::Submit),
+    Gather(gather::Gather),
+    Verify(verify::Verify),
     Figures(figures::Figures),
     Evaluate(evaluate::Evaluate),
     Time(time::Time),
@@ -78,6 +84,9 @@ pub fn execute(arguments: CommandLine) -> Result<()> {
         Command::List(list) => list.execute(),
         Command::Run(run) => run.execute(),
         Command::Sweep(sweep) => sweep.execute(),
+        Command::Submit(submit) => submit.execute(),
+        Command::Gather(gather) => gather.execute(),
+        Command::Verify(verify) => verify.execute(),
         Command::Figures(figures) => figures.execute(),
         Command::Evaluate(evaluate) => evaluate.execute(),
         Command::Time(time) => time.execute(),

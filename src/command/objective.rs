@@ -1,15 +1,15 @@
 //! The objective that a command is about.
 
-use super::naming::{Fnv, hash, number};
+use super::naming::{hash, number};
 use super::settings;
 use anyhow::Result;
 use clap::Args;
 use overparam::expression::Data;
 use overparam::output::Output;
 use overparam::prelude::*;
+use overparam::store::{DataFile, Text};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 
 /// An objective of your own, in place of a function's name.
@@ -44,8 +44,8 @@ pub struct ChosenObjective {
     pub problem: Problem,
     /// The expression, if it is one.
     pub expression: Option<Expression>,
-    /// Its text, box, range and files; null of a function.
-    description: Value,
+    /// Its text, box, range and files, if it is an expression.
+    pub text: Option<Text>,
     /// Its name in the names of files: of an expression with what tells it from others of the same name.
     pub file: String,
     /// The files that its data come from.
@@ -67,8 +67,8 @@ impl ChosenObjective {
 
     /// The metadata of an experiment with its objective: `experiment`, and of an expression what it is.
     pub fn described(&self, mut experiment: Value) -> Value {
-        if !self.description.is_null() {
-            experiment["expression"] = self.description.clone();
+        if let Some(text) = &self.text {
+            experiment["expression"] = json!(text);
         }
         experiment
     }
@@ -113,13 +113,7 @@ impl ExpressionOptions {
             };
             let problem = settings::problem(function)?;
             let file = problem.name().to_owned();
-            return Ok(ChosenObjective {
-                file,
-                problem,
-                expression: None,
-                description: Value::Null,
-                inputs: Vec::new(),
-            });
+            return Ok(ChosenObjective { file, problem, expression: None, text: None, inputs: Vec::new() });
         };
         if let Some(function) = function {
             return wrong(
@@ -134,25 +128,21 @@ impl ExpressionOptions {
         ordered("--box", bounds)?;
         let numbers = self.read()?;
         // Another file of the same name makes another expression.
-        let mark = |numbers: &Data| {
-            let mut hasher = Fnv::default();
-            numbers.hash(&mut hasher);
-            format!("{:08x}", hasher.finish())
+        let described = |((name, path), (_, numbers)): (&(String, PathBuf), &(String, Data))| {
+            (name.clone(), DataFile::new(std::path::absolute(path).unwrap_or_else(|_| path.clone()), numbers))
         };
-        let marks: Vec<String> = numbers.iter().map(|(_, numbers)| mark(numbers)).collect();
+        let data = self.data.iter().zip(&numbers).map(described).collect();
         let mut expression = Expression::parse(text, bounds, numbers)?;
         if let Some(Pair([lo, hi])) = self.range {
             ordered("--range", [lo, hi])?;
             expression = expression.range(lo, hi);
         }
-        let described = |((name, path), mark): (&(String, PathBuf), String)| {
-            (name.clone(), json!({ "file": path.display().to_string(), "hash": mark }))
-        };
-        let data: BTreeMap<_, _> = self.data.iter().zip(marks).map(described).collect();
-        let description =
-            json!({ "text": text, "box": bounds, "range": self.range.map(|Pair(range)| range), "data": data });
+        let range = self.range.map(|Pair(range)| range);
+        let text = Text { text: text.clone(), bounds, range, data };
         let inputs = self.data.iter().map(|(_, path)| path.clone()).collect();
-        let mark = format!("{:08x}", hash(&description.to_string()));
+        // Not by the folders that its data are in.
+        let hashes: BTreeMap<_, _> = text.data.iter().map(|(name, data)| (name, &data.hash)).collect();
+        let mark = format!("{:08x}", hash(&json!([text.text, text.bounds, text.range, hashes]).to_string()));
         let (name, file) = match &self.name {
             Some(name) => (checked(name)?, format!("{name}-{mark}")),
             None => (format!("expression-{mark}"), format!("expression-{mark}")),
@@ -161,7 +151,7 @@ impl ExpressionOptions {
         Ok(ChosenObjective {
             problem: Problem::from(&expression),
             expression: Some(expression),
-            description,
+            text: Some(text),
             file,
             inputs,
         })

@@ -8,20 +8,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
-/// A second Ctrl-C ends the program at once; one that comes sooner after the first is the same one.
+/// A second Ctrl-C or SIGTERM ends the program at once; one that comes sooner after the first is the same one.
 const SECOND: Duration = Duration::from_secs(1);
 
 /// The first signal that was received, or 0.
 static FIRST: AtomicI32 = AtomicI32::new(0);
 
-/// From here on a signal ends running descents and lets the command write what there is; a second Ctrl-C ends at once.
+/// From here on a signal ends running descents and lets the command write what there is; a second Ctrl-C or SIGTERM ends at once.
 pub fn finish_early() -> Result<()> {
-    let mut pressed: Option<Instant> = None;
+    let mut requested: Option<Instant> = None;
     watch(move |signal| {
         interrupt::request();
-        if signal == SIGINT {
-            match pressed {
-                None => pressed = Some(Instant::now()),
+        if matches!(signal, SIGINT | SIGTERM) {
+            match requested {
+                None => requested = Some(Instant::now()),
                 Some(first) if first.elapsed() >= SECOND => end(signal),
                 Some(_) => {}
             }

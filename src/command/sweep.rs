@@ -1,16 +1,18 @@
 //! `overparam sweep`
 
 use super::naming::Name;
-use super::objective::ExpressionOptions;
+use super::objective::{ChosenObjective, ExpressionOptions};
 use super::settings::{self, Device, Ends, Overrides};
 use super::{signals, threads};
 use anyhow::{Result, bail};
 use clap::Args;
-use overparam::output::{beside, ensure_distinct};
+use indicatif::ProgressBar;
+use overparam::output::{Output, beside, ensure_distinct};
 use overparam::prelude::*;
-use overparam::trace::{self, Destination};
-use overparam::{Error, progress};
-use std::path::PathBuf;
+use overparam::store::{Experiment, Shard, Store};
+use overparam::trace::{self, Provenance};
+use overparam::{interrupt, progress};
+use std::path::{Path, PathBuf};
 
 /// Run every learning rate with every seed; write one row per run and its best point, print which rate is best.
 ///
@@ -21,7 +23,9 @@ use std::path::PathBuf;
 /// The table on standard output has one row per rate: the lowest `best` of its runs, and how many of them diverged. The best of a
 /// diverged run is that before it diverged; it never counts when a rate is chosen, and rates with a diverged run come last.
 ///
-/// After Ctrl-C, SIGTERM or SIGHUP the rows so far go to NAME-unfinished.parquet beside the files, which are left as they were.
+/// Every finished run is kept at once, in the store that --store names, or in the folder NAME-unfinished beside the files until these are
+/// written. After an interruption the same command makes only the runs that are missing. A store takes any number of processes, on one machine or many, and any number
+/// of sweeps: `overparam gather` makes tables of it, `overparam verify` checks it.
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct SweepCommand {
@@ -44,10 +48,16 @@ pub struct SweepCommand {
     batched: bool,
     /// Threads [default: one per core]
     #[arg(long, value_parser = settings::count::<usize>)]
-    jobs: Option<usize>,
-    /// The file of the summary [default: data/sweeps/FUNCTION.parquet, with every setting that is not the default]
+    pub jobs: Option<usize>,
+    /// The folder that keeps finished runs for good; it may have those of other sweeps
+    #[arg(long, value_name = "FOLDER")]
+    pub store: Option<PathBuf>,
+    /// Make one part of the runs only, such as 3/100; or auto, for the part of this task of a Slurm array. The parts take about as long
+    #[arg(long, value_name = "I/N", requires = "store", conflicts_with_all = ["output", "points"])]
+    pub shard: Option<String>,
+    /// The file of the summary [default: data/sweeps/FUNCTION.parquet, with every setting that is not the default; with --store: none]
     #[arg(long)]
-    output: Option<PathBuf>,
+    pub output: Option<PathBuf>,
     /// The file of the best points [default: beside the summary, ending in -points.parquet]
     #[arg(long)]
     points: Option<PathBuf>,
@@ -61,15 +71,29 @@ pub struct SweepCommand {
     overrides: Overrides,
 }
 
+/// How often the runs that are missing are made, where what was kept is removed by others.
+const ATTEMPTS: usize = 10;
+
+/// What the options ask for.
+pub struct Asked {
+    pub objective: ChosenObjective,
+    pub protocol: Protocol,
+    pub sweep: Sweep,
+    pub backend: Backend,
+    pub batched: bool,
+    pub experiment: Experiment,
+}
+
 impl SweepCommand {
-    pub fn execute(self) -> Result<()> {
+    /// What is asked for.
+    pub fn asked(&self) -> Result<Asked> {
         let objective = self.expression.objective(self.function.as_deref())?;
         let problem = objective.problem.clone();
         let mut protocol = self.overrides.protocol(self.iterations)?;
         if let Some(seeds) = self.seeds {
             (protocol.seeds, protocol.glass_seeds) = (seeds, seeds);
         }
-        if let Some(rates) = self.rates {
+        if let Some(rates) = &self.rates {
             // One given twice is run once.
             let first = |&(index, rate): &(usize, &f64)| !rates[..index].contains(rate);
             protocol.rates = rates.iter().enumerate().filter(first).map(|(_, &rate)| rate).collect();
@@ -84,84 +108,182 @@ impl SweepCommand {
         } else if protocol.squash == Squash::Clamp {
             sweep.optimizers = vec![Optimizer::Shallow];
         }
-        let threads = threads(self.jobs)?;
         let backend = self.device.backend()?;
         let batched = self.batched || backend != Backend::Cpu;
-        let output = self.output.unwrap_or_else(|| {
-            let mut parts = vec![objective.file.clone()];
-            if let [optimizer] = sweep.optimizers[..] {
-                parts.push(optimizer.to_string());
-            }
-            let mut name = Name::new(parts, &protocol, backend);
-            let base = name.base().clone();
-            name.list("rates", &protocol.rates, &base.rates);
-            name.setting("seeds", sweep.seeds.len(), base.seeds(&problem).len());
-            name.setting("iterations", protocol.iterations(&problem), base.iterations(&problem));
-            self.ends.name(&mut name);
-            if batched {
-                name.push("batched");
-            }
-            name.file("data/sweeps")
-        });
-        let optimizers: Vec<_> = sweep.optimizers.iter().map(|optimizer| optimizer.name()).collect();
-        let experiment = serde_json::json!({ "function": problem.name(), "optimizers": optimizers, "batched": batched,
-            "protocol": protocol, "target": sweep.settings.target, "tolerance": sweep.settings.tolerance });
-        let experiment = objective.described(experiment);
+        let experiment = Experiment::of_sweep(&sweep, protocol.dtype, backend).described(objective.text.clone());
+        Ok(Asked { objective, protocol, sweep, backend, batched, experiment })
+    }
+
+    /// The file of the summary, where no other is named.
+    fn usual_output(&self, asked: &Asked) -> PathBuf {
+        let Asked { objective, protocol, sweep, backend, batched, .. } = asked;
+        let mut parts = vec![objective.file.clone()];
+        if let [optimizer] = sweep.optimizers[..] {
+            parts.push(optimizer.to_string());
+        }
+        let mut name = Name::new(parts, protocol, *backend);
+        let base = name.base().clone();
+        name.list("rates", &protocol.rates, &base.rates);
+        name.setting("seeds", sweep.seeds.len(), base.seeds(&objective.problem).len());
+        name.setting("iterations", protocol.iterations(&objective.problem), base.iterations(&objective.problem));
+        self.ends.name(&mut name);
+        if *batched {
+            name.push("batched");
+        }
+        name.file("data/sweeps")
+    }
+
+    pub fn execute(self) -> Result<()> {
+        let asked = self.asked()?;
+        let shard = self.shard.as_deref().map(str::parse::<Shard>).transpose()?;
+        let threads = threads(self.jobs)?;
         signals::finish_early()?;
-        let points = self.points.unwrap_or_else(|| beside(&output, "-points"));
-        let destination = Destination::prepare(&output, experiment.to_string(), backend)?;
-        let points = Destination::prepare(&points, experiment.to_string(), backend)?;
-        ensure_distinct(destination.outputs().into_iter().chain(points.outputs()))?;
-        objective.ensure_apart(destination.outputs().into_iter().chain(points.outputs()))?;
-        if batched {
+        let output = match (&self.output, &self.store) {
+            (Some(output), _) => Some(output.clone()),
+            (None, Some(_)) if self.points.is_none() => None,
+            (None, _) => Some(self.usual_output(&asked)),
+        };
+        let files = output.as_ref().map(|output| Files::prepare(output, self.points.as_deref(), &asked)).transpose()?;
+        let Asked { protocol, sweep, backend, batched, experiment, .. } = &asked;
+        if *batched {
             let plan = match protocol.dtype {
-                Dtype::F32 => sweep.plan::<f32>(backend),
-                Dtype::F64 => sweep.plan::<f64>(backend),
+                Dtype::F32 => sweep.plan::<f32>(*backend),
+                Dtype::F64 => sweep.plan::<f64>(*backend),
             }?;
             note!("{plan}");
         } else {
-            threads.install(|| match protocol.dtype {
-                Dtype::F32 => sweep.ensure_room::<f32>(),
-                Dtype::F64 => sweep.ensure_room::<f64>(),
-            })?;
+            threads.install(|| experiment.ensure_room(shard.is_none()))?;
         }
-        let bar = progress::bar(sweep.len() as u64);
-        bar.set_message(problem.name().to_owned());
+        let folder = self.store.clone().or_else(|| output.as_deref().map(unfinished));
+        let store = Store::open(folder.expect("without a store there is an output"))?;
+        let mut shelf = store.shelf(experiment)?;
+        let trials = shard.map_or_else(|| Ok(experiment.trials()), |shard| shard.of(experiment))?;
+        let there = threads.install(|| trials.len() - experiment.missing(&shelf, &trials).len());
+        if there > 0 {
+            note!("{there} of {} runs are in {} already", trials.len(), store.folder().display());
+        }
+        let bar = if there == trials.len() { ProgressBar::hidden() } else { progress::bar(trials.len() as u64) };
+        bar.set_message(experiment.subject().objective.clone());
+        bar.set_position(there as u64);
+        bar.reset_eta();
         bar.tick();
-        let finished = |_: &Run| bar.inc(1);
-        let progressed = |share: f64| bar.set_position((share * sweep.len() as f64) as u64);
-        let runs = threads.install(|| -> Result<Vec<Run>, Error> {
-            match (batched, protocol.dtype) {
-                (false, Dtype::F32) => sweep.run::<f32>(&finished),
-                (false, Dtype::F64) => sweep.run::<f64>(&finished),
-                (true, Dtype::F32) => sweep.run_batched::<f32>(backend, &progressed),
-                (true, Dtype::F64) => sweep.run_batched::<f64>(backend, &progressed),
+        let finished = |_: Stage, _: &Run| {
+            if !*batched {
+                bar.inc(1);
             }
-        })?;
-        let finished = runs.len() == sweep.len() && runs.iter().all(|run| run.outcome != Outcome::Stopped);
-        let outcome = if finished { Outcome::Finished } else { Outcome::Stopped };
-        if finished {
+        };
+        let progressed = |share: f64| bar.set_position((share * trials.len() as f64) as u64);
+        let (mut runs, mut missing, mut failure) = (Vec::new(), trials.len(), None);
+        for _ in 0..ATTEMPTS {
+            threads.install(|| experiment.make(&shelf, shard, *batched, &finished, &progressed))?;
+            failure = shelf.failure();
+            if shard.is_some() {
+                missing = threads.install(|| experiment.missing(&shelf, &trials).len());
+            } else {
+                runs = threads.install(|| experiment.runs(&shelf))?;
+                missing = trials.len() - runs.len();
+            }
+            if missing == 0 || failure.is_some() || interrupt::requested() {
+                break;
+            }
+            // The same command has ended elsewhere, and has removed what it kept here.
+            shelf = store.shelf(experiment)?;
+        }
+        if missing == 0 {
             bar.finish()
         } else {
             bar.abandon()
         }
-        if runs.is_empty() {
-            return Err(Error::Interrupted.into());
-        }
-        let rows = runs.iter().map(|run| (Stage::Sweep.name(), run));
-        let written = trace::summary(rows).and_then(|summary| destination.write(&summary, outcome));
-        let written = written.and_then(|place| Ok((place, points.write(&trace::points(&problem, &runs)?, outcome)?)));
-        // Also where writing fails: the numbers are all that is left.
-        let printed = match protocol.choice {
-            Choice::PerFunction => print_rates(&sweep, &runs),
-            Choice::PerSeed => print_best_of_seeds(&sweep, &runs),
+        let result = match shard {
+            Some(shard) => report_part(shard, trials.len(), missing, &store),
+            None => report(&asked, &store, &runs, files.filter(|_| missing == 0 && failure.is_none())),
         };
-        let (place, points) = written?;
-        if !finished {
-            bail!("interrupted: {} of {} runs are in {place}, their best points in {points}", runs.len(), sweep.len());
+        if self.store.is_none() && (result.is_ok() || shelf.is_empty()) {
+            experiment.take_back(&shelf);
         }
-        let order = printed?;
-        say!("{order}; {} runs in {place}, their best points in {points}", runs.len());
+        match failure {
+            Some(failure) => Err(failure.into()),
+            None => result,
+        }
+    }
+}
+
+/// The folder beside `output` that keeps finished runs until all are.
+fn unfinished(output: &Path) -> PathBuf {
+    let mut name = output.file_stem().unwrap_or_default().to_owned();
+    name.push("-unfinished");
+    output.with_file_name(name)
+}
+
+/// Writes the files and prints what was found.
+fn report(asked: &Asked, store: &Store, runs: &[Run], files: Option<Files>) -> Result<()> {
+    let Asked { protocol, sweep, .. } = asked;
+    let folder = store.folder().display();
+    let written = files.as_ref().map_or(Ok(()), |files| files.write(asked, runs));
+    // Also where writing fails: the numbers are all that is left.
+    let printed = match protocol.choice {
+        _ if runs.is_empty() => Ok(""),
+        Choice::PerFunction => print_rates(sweep, runs),
+        Choice::PerSeed => print_best_of_seeds(sweep, runs),
+    };
+    written?;
+    if runs.len() < sweep.len() {
+        bail!(
+            "interrupted: {} of {} runs are in {folder}; the same command goes on from there",
+            runs.len(),
+            sweep.len()
+        );
+    }
+    let order = printed?;
+    match files {
+        Some(Files { summary, points, .. }) => {
+            let (summary, points) = (summary.path().display(), points.path().display());
+            say!("{order}; {} runs in {summary}, their best points in {points}", runs.len());
+        }
+        None => say!("{order}; {} runs in {folder}, for overparam gather to make tables of", runs.len()),
+    }
+    Ok(())
+}
+
+/// Prints what has become of a part.
+fn report_part(shard: Shard, runs: usize, missing: usize, store: &Store) -> Result<()> {
+    let folder = store.folder().display();
+    if missing > 0 {
+        bail!(
+            "interrupted: {} of {runs} runs of part {shard} are in {folder}; the same command goes on from there",
+            runs - missing
+        );
+    }
+    say!("part {shard}: {runs} runs in {folder}");
+    Ok(())
+}
+
+/// The files of the result.
+struct Files {
+    summary: Output,
+    points: Output,
+    provenance: Provenance,
+}
+
+impl Files {
+    /// Tries them.
+    fn prepare(summary: &Path, points: Option<&Path>, asked: &Asked) -> Result<Self> {
+        let Asked { objective, protocol, sweep, backend, batched, .. } = asked;
+        let points = points.map_or_else(|| beside(summary, "-points"), Path::to_owned);
+        let (summary, points) = (trace::prepare(summary)?, trace::prepare(points)?);
+        ensure_distinct([&summary, &points])?;
+        objective.ensure_apart([&summary, &points])?;
+        let optimizers: Vec<_> = sweep.optimizers.iter().map(|optimizer| optimizer.name()).collect();
+        let settings = serde_json::json!({ "function": objective.problem.name(), "optimizers": optimizers, "batched": batched,
+            "protocol": protocol, "target": sweep.settings.target, "tolerance": sweep.settings.tolerance });
+        let settings = objective.described(settings).to_string();
+        Ok(Self { summary, points, provenance: Provenance { backend: *backend, ..Provenance::new(settings) } })
+    }
+
+    fn write(&self, asked: &Asked, runs: &[Run]) -> Result<()> {
+        let summary = trace::summary(runs.iter().map(|run| (Stage::Sweep.name(), run)))?;
+        trace::write_to(&self.summary, &summary, &self.provenance)?;
+        trace::write_to(&self.points, &trace::points(&asked.objective.problem, runs)?, &self.provenance)?;
         Ok(())
     }
 }

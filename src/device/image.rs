@@ -114,8 +114,7 @@ pub(crate) struct Image<R> {
     pub gains: Vec<f64>,
     /// For every run the index of its seed.
     pub seeds: Vec<i32>,
-    /// The objective's data of all seeds, one after the other, or the numbers that all runs share. For functions without any, one number that is
-    /// not read.
+    /// The objective's data of all seeds, one after the other, or what all of them share. For functions without any, one number that is not read.
     pub couplings: Vec<R>,
     /// The points that a residual network is added to, of all seeds. For others, one number that is not read.
     pub bases: Vec<R>,

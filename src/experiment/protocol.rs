@@ -1,6 +1,7 @@
 //! Protocols, the paper's and others: choose learning rates by a sweep, then time both optimizers alone.
 
-use super::{Candidate, Descent, Dimensions, Run, Sweep};
+use super::keeper::{Keeper, Look, Watching};
+use super::{Candidate, Descent, Dimensions, Run, Stage, Sweep};
 use crate::descent::{Budget, Optimizer, Outcome, Settings, ShallowStart, Squash};
 use crate::device::Backend;
 use crate::element::Element;
@@ -391,21 +392,20 @@ impl Protocol {
         problem: impl Into<Problem>,
         report: &(dyn Fn(Stage, &Run) + Sync),
     ) -> Result<Comparison, Error> {
-        self.compare_beyond(backend, &problem.into(), &|_, _, _, _| None, report)
+        self.compare_kept(backend, &problem.into(), &Watching(report))
     }
 
-    /// [`Protocol::compare`] without the runs that are `known`, by stage, optimizer, rate and seed.
-    pub(crate) fn compare_beyond(
+    /// [`Protocol::compare_on`] as `keeper` has it.
+    pub(crate) fn compare_kept(
         &self,
         backend: Backend,
         problem: &Problem,
-        known: Known<'_>,
-        report: &(dyn Fn(Stage, &Run) + Sync),
+        keeper: &dyn Keeper,
     ) -> Result<Comparison, Error> {
         self.validate()?;
         match self.dtype {
-            Dtype::F32 => self.compare_in::<f32>(backend, problem, known, report),
-            Dtype::F64 => self.compare_in::<f64>(backend, problem, known, report),
+            Dtype::F32 => self.compare_in::<f32>(backend, problem, keeper),
+            Dtype::F64 => self.compare_in::<f64>(backend, problem, keeper),
         }
     }
 
@@ -413,20 +413,15 @@ impl Protocol {
         &self,
         backend: Backend,
         problem: &Problem,
-        known: Known<'_>,
-        report: &(dyn Fn(Stage, &Run) + Sync),
+        keeper: &dyn Keeper,
     ) -> Result<Comparison, Error> {
         let sweep = self.sweep(problem);
         let sweep = match backend {
-            Backend::Cpu => sweep
-                .run_beyond::<R>(&|optimizer, rate, seed| known(Stage::Sweep, optimizer, rate, seed), &|run| {
-                    report(Stage::Sweep, run)
-                })?,
-            Backend::Cuda => {
-                let runs = sweep.run_batched::<R>(backend, &|_| {})?;
-                runs.iter().for_each(|run| report(Stage::Sweep, run));
-                runs
+            Backend::Cpu => {
+                sweep.ensure_room::<R>()?;
+                sweep.run_kept::<R>(keeper)?
             }
+            Backend::Cuda => sweep.run_batched_kept::<R>(backend, &|_| {}, keeper)?,
         };
         let mut comparison = Comparison { problem: problem.clone(), choice: self.choice, sweep, timed: Vec::new() };
         let settings = self.settings(problem);
@@ -449,11 +444,12 @@ impl Protocol {
                 }
             };
             let mut alone = |optimizer, settings: Settings| -> Result<f64, Error> {
-                let run = match known(Stage::Timed, optimizer, settings.learning_rate.initial, seed) {
-                    Some(run) => run,
-                    None => {
+                let run = match keeper.look(Stage::Timed, optimizer, seed, &settings) {
+                    Look::Known(run) => *run,
+                    Look::Leave => return Err(Error::Interrupted),
+                    Look::Make => {
                         let run = self.alone(problem.clone(), optimizer, seed, &settings).single(backend, &kernel)?;
-                        report(Stage::Timed, &run);
+                        keeper.keep(Stage::Timed, &run);
                         run
                     }
                 };
@@ -471,28 +467,6 @@ impl Protocol {
             };
         }
         Ok(comparison)
-    }
-}
-
-/// Finds a run that need not be made again.
-pub(crate) type Known<'a> = &'a (dyn Fn(Stage, Optimizer, f64, u64) -> Option<Run> + Sync);
-
-/// The part of a protocol that a run belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// Side by side with others, to choose the learning rate.
-    Sweep,
-    /// Alone, to be shown.
-    Timed,
-}
-
-impl Stage {
-    /// `"sweep"` or `"timed"`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Sweep => "sweep",
-            Self::Timed => "timed",
-        }
     }
 }
 

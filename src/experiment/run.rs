@@ -3,7 +3,7 @@
 use super::Dimensions;
 use crate::descent::{Found, Optimizer, Outcome, Sample, Settings, State};
 use crate::device::Backend;
-use crate::simd::Real;
+use crate::simd::{self, Real};
 use std::fmt;
 
 /// The result of one run of one optimizer, with its trace.
@@ -23,6 +23,8 @@ pub struct Run {
     pub dtype: &'static str,
     /// The device that computed it: `"cpu"` or `"cuda"`.
     pub device: &'static str,
+    /// The instruction set of the processor that computed it, see [`instruction_set`](crate::instruction_set).
+    pub instruction_set: &'static str,
     /// The smallest scaled objective over all embeddings and all iterations; of a diverged run, before it diverged.
     pub best: f64,
     /// The point with that objective: d coordinates in [0, 1]; all 0 if `best` is infinite, the objective having been a number nowhere.
@@ -93,6 +95,7 @@ impl Origin {
             dimensions,
             dtype: R::NAME,
             device: backend.name(),
+            instruction_set: simd::instruction_set(),
             best: best.value.wide(),
             x: best.x.iter().map(|x| x.wide()).collect(),
             iterations,

@@ -1,12 +1,13 @@
 //! Sweeps: every learning rate with every seed, over all cores.
 
-use super::{Descent, Dimensions, Run};
+use super::keeper::{Keeper, Look, Watching};
+use super::{Descent, Dimensions, Run, Stage};
 use crate::descent::{Optimizer, Outcome, Settings};
 use crate::device::Backend;
 use crate::element::Element;
 use crate::error::Error;
 use crate::objective::{Kernel, Problem};
-use crate::team;
+use crate::{interrupt, team};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -58,16 +59,12 @@ impl Sweep {
     /// # Errors
     /// If a setting is outside its range, or the runs do not fit into memory.
     pub fn run<R: Element>(&self, finished: &(dyn Fn(&Run) + Sync)) -> Result<Vec<Run>, Error> {
-        self.run_beyond::<R>(&|_, _, _| None, finished)
+        self.ensure_room::<R>()?;
+        self.run_kept::<R>(&Watching(&|_, run| finished(run)))
     }
 
-    /// [`Sweep::run`] without the runs that are `known`, by optimizer, rate and seed.
-    pub(crate) fn run_beyond<R: Element>(
-        &self,
-        known: &(dyn Fn(Optimizer, f64, u64) -> Option<Run> + Sync),
-        finished: &(dyn Fn(&Run) + Sync),
-    ) -> Result<Vec<Run>, Error> {
-        self.ensure_room::<R>()?;
+    /// [`Sweep::run`] as `keeper` has it, whatever the memory that is free.
+    pub(crate) fn run_kept<R: Element>(&self, keeper: &dyn Keeper) -> Result<Vec<Run>, Error> {
         let rates = self.optimizers.iter().flat_map(|&optimizer| self.rates.iter().map(move |&rate| (optimizer, rate)));
         let rates: Vec<(Optimizer, f64)> = rates.collect();
         let kernels = match self.problem.kernels::<R>(self.dimensions.d) {
@@ -75,32 +72,45 @@ impl Sweep {
             kernels => kernels?,
         };
         // Seed by seed, so that no more couplings are held than there are threads.
-        let one = |seed: u64| -> Result<Vec<Option<Run>>, Error> {
-            let kernel = match kernels(seed) {
+        let one = |seed: u64| -> Result<Vec<Option<Box<Run>>>, Error> {
+            let settings = |rate| self.settings.learning_rate(rate);
+            let look =
+                |&(optimizer, rate): &(Optimizer, f64)| keeper.look(Stage::Sweep, optimizer, seed, &settings(rate));
+            let looks: Vec<Look> = rates.iter().map(look).collect();
+            let wanted = looks.iter().any(|look| matches!(look, Look::Make)) && !interrupt::requested();
+            let kernel = match wanted.then(|| kernels(seed)).transpose() {
                 Err(Error::Interrupted) => None,
-                kernel => Some(kernel?),
+                kernel => kernel?,
             };
-            let run = |&(optimizer, rate)| {
-                if let Some(run) = known(optimizer, rate, seed) {
+            let run = |(trial, look): (&(Optimizer, f64), Look)| {
+                let (optimizer, rate) = *trial;
+                if let Look::Known(run) = look {
                     return Ok(Some(run));
                 }
-                let Some(kernel) = kernel.clone().filter(|_| !crate::interrupt::requested()) else { return Ok(None) };
-                let settings = self.settings.learning_rate(rate);
+                let wanted = matches!(look, Look::Make) && !interrupt::requested();
+                let Some(kernel) = kernel.clone().filter(|_| wanted) else { return Ok(None) };
+                // Somebody else may have made it meanwhile.
+                match keeper.look(Stage::Sweep, optimizer, seed, &settings(rate)) {
+                    Look::Known(run) => return Ok(Some(run)),
+                    Look::Leave => return Ok(None),
+                    Look::Make => {}
+                }
+                let settings = settings(rate);
                 let name = self.problem.name();
                 let threads = team::size(self.len(), self.dimensions.operations(optimizer, kernel.operations()));
                 let run =
                     Descent::new(self.dimensions, Backend::Cpu, name, kernel, optimizer, seed, &settings, threads)?;
                 let run = run.run_without_end();
-                finished(&run);
-                Ok(Some(run))
+                keeper.keep(Stage::Sweep, &run);
+                Ok(keeper.returns().then(|| Box::new(run)))
             };
-            rates.par_iter().map(run).collect()
+            rates.par_iter().zip(looks).map(run).collect()
         };
-        let mut seeds: Vec<Vec<Option<Run>>> =
+        let mut seeds: Vec<Vec<Option<Box<Run>>>> =
             self.seeds.par_iter().map(|&seed| one(seed)).collect::<Result<_, Error>>()?;
-        let mut runs = Vec::with_capacity(self.len());
+        let mut runs = Vec::new();
         for index in 0..rates.len() {
-            runs.extend(seeds.iter_mut().filter_map(|runs| runs[index].take()));
+            runs.extend(seeds.iter_mut().filter_map(|runs| runs[index].take()).map(|run| *run));
         }
         Ok(runs)
     }

@@ -72,7 +72,7 @@ fn time<R: Element>(sweep: &Sweep, repeats: usize) -> Result<Timing, Error> {
 impl Dimensions {
     /// Floating-point operations of an iteration, where those of the objective at one point, with squash, box and chain
     /// rule, are `point`.
-    pub(super) fn operations(self, optimizer: Optimizer, point: usize) -> usize {
+    pub(crate) fn operations(self, optimizer: Optimizer, point: usize) -> usize {
         let network = match optimizer {
             Optimizer::Shallow => 0,
             // Forward, into the input and into the weight: three products a layer, of a multiplication and an addition each.

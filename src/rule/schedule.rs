@@ -206,6 +206,14 @@ impl StepSize {
         self.rate.initial = step_size;
     }
 
+    /// Goes to the step size of `iteration`, of a schedule that does not depend on the objective.
+    pub(crate) fn skip_to(&mut self, iteration: u64) {
+        if let Some(before) = iteration.checked_sub(1) {
+            self.iteration = before;
+            self.observe(0.0);
+        }
+    }
+
     /// Takes note of an iteration's mean objective.
     pub(crate) fn observe(&mut self, mean: f64) {
         self.iteration += 1;

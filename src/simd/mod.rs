@@ -35,6 +35,9 @@ use std::sync::OnceLock;
 
 static ARCH: OnceLock<Arch> = OnceLock::new();
 
+/// The name given to [`use_instruction_set`].
+static CHOSEN: OnceLock<&str> = OnceLock::new();
+
 /// Runs `kernel` compiled for the instruction set in use.
 #[inline]
 pub fn dispatch<K: WithSimd>(kernel: K) -> K::Output {
@@ -45,15 +48,23 @@ pub fn dispatch<K: WithSimd>(kernel: K) -> K::Output {
     ARCH.get_or_init(Arch::new).dispatch(kernel)
 }
 
+/// The instruction sets in tables and metadata.
+pub(crate) const TITLES: [&str; 4] = ["baseline", "AVX2+FMA", "AVX-512", "NEON"];
+
+/// The names by which they are chosen.
+const NAMES: [&str; 4] = ["baseline", "avx2", "avx512", "neon"];
+
 /// The names of the instruction sets that kernels are compiled for, the narrowest first, each with the means to use it where the
 /// processor has it.
 fn choices() -> Vec<(&'static str, Option<Arch>)> {
-    let mut choices = vec![("baseline", Some(Arch::Scalar))];
+    let mut choices = vec![(NAMES[0], Some(Arch::Scalar))];
     #[cfg(target_arch = "x86_64")]
-    choices
-        .extend([("avx2", pulp::x86::V3::try_new().map(Arch::V3)), ("avx512", pulp::x86::V4::try_new().map(Arch::V4))]);
+    choices.extend([
+        (NAMES[1], pulp::x86::V3::try_new().map(Arch::V3)),
+        (NAMES[2], pulp::x86::V4::try_new().map(Arch::V4)),
+    ]);
     #[cfg(target_arch = "aarch64")]
-    choices.push(("neon", pulp::aarch64::Neon::try_new().map(Arch::Neon)));
+    choices.push((NAMES[3], pulp::aarch64::Neon::try_new().map(Arch::Neon)));
     choices
 }
 
@@ -69,14 +80,31 @@ pub fn instruction_sets() -> Vec<&'static str> {
 /// If `name` is not one of [`instruction_sets`], or kernels use another one already.
 pub fn use_instruction_set(name: &str) -> Result<(), Error> {
     let names = instruction_sets();
-    let found = choices().into_iter().find(|&(known, _)| known == name).and_then(|(_, arch)| arch);
-    let Some(arch) = found else { return Err(Error::unknown("instruction set of this processor", name, &names)) };
+    let found = choices().into_iter().find_map(|(known, arch)| Some((known, arch.filter(|_| known == name)?)));
+    let Some((known, arch)) = found else {
+        return Err(Error::unknown("instruction set of this processor", name, &names));
+    };
     let used = ARCH.get_or_init(|| arch);
     if std::mem::discriminant(used) == std::mem::discriminant(&arch) {
+        let _ = CHOSEN.set(known);
         return Ok(());
     }
     let expected = "chosen before anything is computed";
     Err(Error::Setting { name: "the instruction set", expected, given: format!("{name} after {}", instruction_set()) })
+}
+
+/// Uses the instruction set with this title, where the processor has it and none is used yet.
+pub(crate) fn prefer(title: &str) {
+    let found = TITLES.iter().position(|known| *known == title).map(|place| NAMES[place]);
+    let found = choices().into_iter().find_map(|(name, arch)| arch.filter(|_| found == Some(name)));
+    if let Some(arch) = found {
+        ARCH.get_or_init(|| arch);
+    }
+}
+
+/// The instruction set that somebody asked for by name, if anybody did.
+pub(crate) fn chosen_instruction_set() -> Option<&'static str> {
+    CHOSEN.get().copied()
 }
 
 /// The instruction set that kernels use, for the metadata of results.
@@ -86,10 +114,10 @@ pub fn instruction_set() -> &'static str {
         type Output = &'static str;
         fn with_simd<S: Simd>(self, _: S) -> &'static str {
             match (S::IS_SCALAR, S::F64_LANES) {
-                (true, _) => "baseline",
-                (_, 8) => "AVX-512",
-                (_, 4) => "AVX2+FMA",
-                _ => "NEON",
+                (true, _) => TITLES[0],
+                (_, 8) => TITLES[2],
+                (_, 4) => TITLES[1],
+                _ => TITLES[3],
             }
         }
     }

@@ -1,16 +1,18 @@
 //! Parquet files that say where they come from.
 
+use super::checksum::{Checksum, checksum};
 use super::parquet::{self, Writer};
 use crate::descent::Outcome;
 use crate::device::Backend;
 use crate::error::{Error, excerpt};
 use crate::memory;
-use crate::output::{Output, Sink};
+use crate::output::Output;
 use crate::simd;
 use ::parquet::errors::ParquetError;
 use polars::prelude::DataFrame;
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The origin of a table, in the metadata of its file.
@@ -84,9 +86,10 @@ pub fn ensure_known_format(metadata: &BTreeMap<String, String>) -> Result<(), St
 }
 
 /// Keys of the metadata.
-pub(super) const VERSION: &str = "overparam.version";
+pub(crate) const VERSION: &str = "overparam.version";
 const FORMAT: &str = "overparam.format";
-pub(super) const SETTINGS: &str = "overparam.settings";
+pub(crate) const SETTINGS: &str = "overparam.settings";
+pub(crate) const CHECKSUM: &str = "overparam.checksum";
 pub(super) const OUTCOME: &str = "overparam.outcome";
 const THINNED_FROM: &str = "overparam.thinned_from";
 pub(super) const DEVICE: &str = "overparam.device";
@@ -130,6 +133,16 @@ pub fn write_parts(
     output.write_unless_interrupted(|sink| fill(sink, output.path(), parts, provenance))
 }
 
+/// The bytes of the file that [`write_to`] would write, for small files: `path` is what it will be called.
+///
+/// # Errors
+/// If there is no memory for it, or a column is of a type that is not written.
+pub(crate) fn encode(path: &Path, table: DataFrame, provenance: &Provenance) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    fill(&mut bytes, path, [Ok(table)], provenance)?;
+    Ok(bytes)
+}
+
 /// Bytes that are taken to encode and compress one of a part that is written.
 const ENCODED: u64 = 3;
 
@@ -138,7 +151,7 @@ const ENCODED: u64 = 3;
 /// # Errors
 /// If there is none, or one has other columns than the first.
 fn fill(
-    sink: &mut Sink<'_>,
+    sink: &mut (impl Write + Send),
     path: &Path,
     parts: impl IntoIterator<Item = Result<DataFrame, Error>>,
     provenance: &Provenance,
@@ -152,12 +165,16 @@ fn fill(
     let bytes = ENCODED * first.estimated_size() as u64;
     memory::ensure(|| format!("writing {}", path.display()), bytes, "allow more, or end what else takes memory")?;
     let mut writer = Writer::new(sink, &first, &provenance.metadata()).map_err(failed)?;
-    writer.write(&first).map_err(failed)?;
-    drop(first);
+    let mut checksum = Checksum::new(&first);
+    let mut put = |part: DataFrame| -> Result<(), Error> {
+        writer.write(&part).map_err(failed)?;
+        checksum.add(&part).map_err(|source| Error::table(format!("write {}", path.display()), source))
+    };
+    put(first)?;
     for part in parts {
-        writer.write(&part?).map_err(failed)?;
+        put(part?)?;
     }
-    writer.finish().map_err(failed)
+    writer.finish(CHECKSUM, checksum.finish()).map_err(failed)
 }
 
 /// The reason why a table could not be written.
@@ -178,6 +195,29 @@ fn failure(path: &Path, error: ParquetError) -> Error {
 /// If it is missing or damaged, is of a newer format than this version knows, or has a column of another kind.
 pub fn read(path: &Path) -> Result<DataFrame, Error> {
     read_some(path, &|_| true)
+}
+
+/// [`read()`] with the metadata of the file.
+///
+/// # Errors
+/// As [`read()`].
+pub(crate) fn read_with_metadata(path: &Path) -> Result<(DataFrame, BTreeMap<String, String>), Error> {
+    let refused = |problem| Error::Data { path: path.to_owned(), problem };
+    let (table, metadata) = parquet::read_with_metadata(open(path)?).map_err(refused)?;
+    ensure_known_format(&metadata).map_err(refused)?;
+    Ok((table, metadata))
+}
+
+/// Makes sure that `table`, read from a file with this `metadata`, is as it was written.
+///
+/// # Errors
+/// A sentence for the user, if it is not, or the file has no checksum.
+pub(crate) fn ensure_whole(table: &DataFrame, metadata: &BTreeMap<String, String>) -> Result<(), String> {
+    match metadata.get(CHECKSUM) {
+        None => Err("expected a file with a checksum, as this version writes them".to_owned()),
+        Some(expected) if checksum(table).is_ok_and(|found| found == *expected) => Ok(()),
+        Some(_) => Err("its values are not those that were written: the checksum is another".to_owned()),
+    }
 }
 
 /// [`read()`] of all Parquet files of a folder by name, one below the other: of the traces that `overparam figures` writes to `data/traces`.

@@ -39,6 +39,7 @@
 //! | `function`, `optimizer`, `rule`, `seed`, `learning_rate` | | as above |
 //! | `schedule` | string | how the step size changes: `paper`, `deep-convexity`, `plateau`, `constant`, `cosine`, or `custom` for a plateau of other numbers |
 //! | `dtype`, `device`, `squash`, `initialization` | string | how it was computed; `device` is `cpu` or `cuda` |
+//! | `instruction_set` | string | the vectors of the processor: `baseline`, `AVX2+FMA`, `AVX-512` or `NEON`; runs of one have the same bits |
 //! | `activation` | string | the activation of the network's hidden layers |
 //! | `residual`, `frozen_embeddings` | bool | whether the network is added to the shallow start, and whether z stays as drawn |
 //! | `n`, `d`, `k` | u64 | embeddings, dimensions, dimensions of an embedding |
@@ -66,19 +67,23 @@
 //! the rounding of the objective.
 //!
 //! # Files
+//! `overparam.checksum` is a SHA-256 of all values, by which `overparam verify` finds out whether a file is as it was written.
 //! The metadata of every file has the keys `overparam.version`, `overparam.format`, `overparam.settings` (JSON), `overparam.outcome`,
-//! `overparam.device`, `overparam.cpu` and `overparam.instruction_set`. The format is the number 1; it grows when
+//! `overparam.device`, `overparam.cpu`, `overparam.instruction_set` and `overparam.checksum`. The format is the number 1; it grows when
 //! older versions would misread a file, and files of a higher number are refused. The outcome is `finished`; `diverged` in the trace and the
 //! point of a run that diverged; or `stopped` for a part of what was asked for, which goes to a file of its own, see [`Destination`]. A trace that was to have every iteration and is thinned
 //! from some iteration on has that one under `overparam.thinned_from`.
 
+mod checksum;
 mod destination;
 mod file;
 mod parquet;
 mod table;
 
 pub use crate::descent::Sample;
+pub(crate) use checksum::hexadecimal;
 pub use destination::{Destination, Place};
 pub use file::{Provenance, ensure_known_format, metadata, prepare, read, read_folder, write, write_parts, write_to};
-pub(crate) use file::{open, read_some};
+pub(crate) use file::{SETTINGS, encode, ensure_whole, open, read_some, read_with_metadata};
+pub(crate) use table::parts;
 pub use table::{points, summary, traces};

@@ -47,7 +47,7 @@ pub fn traces<'a>(runs: impl IntoIterator<Item = &'a Run>) -> Result<DataFrame, 
 }
 
 /// The same in tables of at most [`PART`] rows, each made when it is asked for. There is at least one.
-pub(super) fn parts<'a>(runs: impl IntoIterator<Item = &'a Run>) -> impl Iterator<Item = Result<DataFrame, Error>> {
+pub(crate) fn parts<'a>(runs: impl IntoIterator<Item = &'a Run>) -> impl Iterator<Item = Result<DataFrame, Error>> {
     let mut parts: Vec<Vec<Piece<'a>>> = vec![Vec::new()];
     let mut room = PART;
     for run in runs {
@@ -125,6 +125,7 @@ pub fn summary<'a>(runs: impl IntoIterator<Item = (&'static str, &'a Run)>) -> R
         text("schedule", &runs, |run| run.settings.learning_rate.schedule.to_string()),
         text("dtype", &runs, |run| run.dtype.to_owned()),
         text("device", &runs, |run| run.device.to_owned()),
+        text("instruction_set", &runs, |run| run.instruction_set.to_owned()),
         text("squash", &runs, |run| run.settings.squash.name().to_owned()),
         text("initialization", &runs, |run| run.settings.initialization.name().to_owned()),
         text("activation", &runs, |run| run.settings.activation.name().to_owned()),

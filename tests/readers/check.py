@@ -23,6 +23,8 @@ COMMANDS = [
     "sweep spin-glass --rates 1,0.1 --seeds 2 --iterations 20 --output sweep.parquet",
     "figures --quick --functions sphere,levy --seeds 1 --out figures",
     "couplings --seed 1 --dimension 4 --output couplings.parquet",
+    "sweep sphere --rates 1 --seeds 1 --iterations 20 --store store",
+    "gather store --output gathered.parquet --traces gathered-traces.parquet",
 ]
 
 
@@ -99,7 +101,7 @@ def main(program):
             expect(done.returncode == 0, command, done.stderr)
         (folder / "points.parquet").unlink()
         found = sorted(folder.rglob("*.parquet"))
-        expect(len(found) >= 7, "too few files:", *found)
+        expect(len(found) >= 10, "too few files:", *found)
         for path in found:
             check(path)
         values = pq.read_table(folder / "values.parquet").to_pydict()

@@ -17,7 +17,8 @@ use crate::descent::{Found, Optimizer, Settings};
 use crate::device::{Backend, Profile};
 use crate::element::Element;
 use crate::error::Error;
-use crate::experiment::{Dimensions, Origin, Run, Sweep};
+use crate::experiment::keeper::Watching;
+use crate::experiment::{Dimensions, Keeper, Look, Origin, Run, Stage, Sweep};
 use crate::interrupt;
 use crate::objective::Problem;
 use crate::simd::Real;
@@ -90,6 +91,16 @@ impl Sweep {
     /// # Errors
     /// If a setting is outside its range, the backend cannot be used, or a single run does not fit into its memory.
     pub fn run_batched<R: Element>(&self, backend: Backend, progressed: &dyn Fn(f64)) -> Result<Vec<Run>, Error> {
+        self.run_batched_kept::<R>(backend, progressed, &Watching(&|_, _| {}))
+    }
+
+    /// [`Sweep::run_batched`] as `keeper` has it: it is told of the runs of a batch when the batch is done.
+    pub(crate) fn run_batched_kept<R: Element>(
+        &self,
+        backend: Backend,
+        progressed: &dyn Fn(f64),
+        keeper: &dyn Keeper,
+    ) -> Result<Vec<Run>, Error> {
         let plan = self.plan::<R>(backend)?;
         let [minimum, maximum] = self.problem.range(self.dimensions.d)?;
         let limit = self.settings.budget.limits().0 as f64;
@@ -100,26 +111,46 @@ impl Sweep {
             let mut rest = &trials[..];
             let mut found: Vec<Option<Run>> = Vec::with_capacity(trials.len());
             for &size in batches {
-                let (trials, later) = rest.split_at(size);
+                let (all, later) = rest.split_at(size);
                 rest = later;
                 if interrupt::requested() {
                     break;
                 }
+                let look = |trial: &Trial| {
+                    keeper.look(Stage::Sweep, optimizer, trial.seed, &self.settings.learning_rate(trial.rate))
+                };
+                let looks: Vec<Look> = all.iter().map(look).collect();
+                let wanted = |(trial, look): (&Trial, &Look)| matches!(look, Look::Make).then_some(*trial);
+                let trials: Vec<Trial> = all.iter().zip(&looks).filter_map(wanted).collect();
+                let (trials, size) = (&trials[..], trials.len());
+                let mut made = Vec::new();
                 let (problem, dimensions, settings) = (self.problem.clone(), self.dimensions, &self.settings);
                 let batch = Batch { problem, dimensions, optimizer, settings, trials };
-                let mut engine = match engine::<R>(backend, &batch) {
-                    Err(Error::Interrupted) => break,
-                    engine => engine?,
-                };
-                while let Some(iterations) = engine.advance()? {
-                    progressed((done as f64 + size as f64 * (iterations as f64 / limit)) / self.len() as f64);
+                if size > 0 {
+                    let mut engine = match engine::<R>(backend, &batch) {
+                        Err(Error::Interrupted) => break,
+                        engine => engine?,
+                    };
+                    while let Some(iterations) = engine.advance()? {
+                        progressed((done as f64 + size as f64 * (iterations as f64 / limit)) / self.len() as f64);
+                    }
+                    made.extend(engine.finish()?.into_iter().zip(trials).map(|(found, &trial)| {
+                        let scale = [minimum, maximum - minimum];
+                        let of = Origin { backend, dimensions, optimizer, seed: trial.seed, scale };
+                        of.run(batch.problem.name().to_owned(), &batch.settings(trial), found)
+                    }));
                 }
-                done += size;
+                done += all.len();
                 progressed(done as f64 / self.len() as f64);
-                found.extend(engine.finish()?.into_iter().zip(trials).map(|(found, &trial)| {
-                    let scale = [minimum, maximum - minimum];
-                    let of = Origin { backend, dimensions, optimizer, seed: trial.seed, scale };
-                    Some(of.run(batch.problem.name().to_owned(), &batch.settings(trial), found))
+                made.iter().for_each(|run| keeper.keep(Stage::Sweep, run));
+                if !keeper.returns() {
+                    made.clear();
+                }
+                let mut made = made.into_iter();
+                found.extend(looks.into_iter().map(|look| match look {
+                    Look::Known(run) => Some(*run),
+                    Look::Make => made.next(),
+                    Look::Leave => None,
                 }));
             }
             // From seeds and rates to rates and seeds.

@@ -5,7 +5,7 @@ use super::demand::Demand;
 use crate::descent::{Optimizer, Sample, Settings, Thinning, shallow_parts};
 use crate::device::{Backend, Gpu, Limits};
 use crate::error::{Error, size};
-use crate::experiment::{Dimensions, Sweep};
+use crate::experiment::{Dimensions, Run, Sweep};
 use crate::memory::{self, Free};
 use crate::network;
 use crate::objective::Problem;
@@ -51,11 +51,11 @@ impl Sweep {
     /// # Errors
     /// If a setting is outside its range, the backend cannot be used, or a single run does not fit into its memory.
     pub fn plan<R: Real>(&self, backend: Backend) -> Result<Plan, Error> {
-        self.plan_and_demands::<R>(backend).map(|(plan, _)| plan)
+        self.plan_and_demands::<R>(backend, [self.len(); 2]).map(|(plan, _)| plan)
     }
 
-    /// The plan, and the memory that each optimizer asks for.
-    fn plan_and_demands<R: Real>(&self, backend: Backend) -> Result<(Plan, Vec<Demand>), Error> {
+    /// The plan, and the memory that each optimizer asks for, beside so many traces and best points that are `held` at once.
+    fn plan_and_demands<R: Real>(&self, backend: Backend, held: [usize; 2]) -> Result<(Plan, Vec<Demand>), Error> {
         let Dimensions { n, k, widths, d } = self.dimensions;
         widths.validate()?;
         if [n, k, d].contains(&0) {
@@ -70,9 +70,9 @@ impl Sweep {
             return Err(Error::Setting { name: "the shape", expected: "one that a machine's memory can hold", given });
         }
         self.rates.iter().try_for_each(|&rate| self.settings.learning_rate(rate).validate())?;
-        let kept = self.ensure_traces()?;
+        let kept = self.ensure_traces(held)?;
         if backend == Backend::Cuda {
-            cuda::objective(&self.problem, d)?;
+            cuda::ensure(&self.problem, d)?;
         }
         let room = Room::of(backend)?;
         let mut available = room.free.available();
@@ -109,7 +109,15 @@ impl Sweep {
     /// # Errors
     /// If a setting is outside its range, or they do not fit.
     pub fn ensure_room<R: Real>(&self) -> Result<(), Error> {
-        let (Plan { available, .. }, demands) = self.plan_and_demands::<R>(Backend::Cpu)?;
+        self.ensure_room_beside::<R>([self.len(); 2])
+    }
+
+    /// [`Sweep::ensure_room`] where no more than so many traces and best points are `held` at once.
+    ///
+    /// # Errors
+    /// As [`Sweep::ensure_room`].
+    pub(crate) fn ensure_room_beside<R: Real>(&self, held: [usize; 2]) -> Result<(), Error> {
+        let (Plan { available, .. }, demands) = self.plan_and_demands::<R>(Backend::Cpu, held)?;
         // A single run takes this thread, and starts no others.
         let threads = if self.len() > 1 { rayon::current_num_threads().min(self.len()) as u64 } else { 1 };
         for (&optimizer, Demand { run, seed }) in self.optimizers.iter().zip(demands) {
@@ -130,15 +138,17 @@ impl Sweep {
         Ok(())
     }
 
-    /// Finds out whether the traces of all runs fit into the memory of this machine, which splitting does not help, and returns
+    /// Finds out whether so many traces and best points fit into the memory of this machine, which splitting does not help, and returns
     /// their bytes.
-    fn ensure_traces(&self) -> Result<u64, Error> {
-        let samples = samples(&self.settings).saturating_mul(self.len() as u64);
-        let traces = samples.saturating_mul(size_of::<Sample>() as u64);
+    fn ensure_traces(&self, [traces, points]: [usize; 2]) -> Result<u64, Error> {
+        let samples = samples(&self.settings).saturating_mul(traces as u64);
+        let kept = samples.saturating_mul(size_of::<Sample>() as u64);
         // The best point of every run, and once more with its coordinates in the box while the table of points is made.
-        let points = (self.len() as u64).saturating_mul(self.dimensions.d as u64).saturating_mul(3 * 8);
-        let needed = traces.saturating_add(samples.min(PART as u64) * ROW).saturating_add(points);
-        let what = || format!("keeping the traces and the best points of {} runs", self.len());
+        let coordinates = (points as u64).saturating_mul(self.dimensions.d as u64).saturating_mul(3 * 8);
+        let runs = (points as u64).saturating_mul(size_of::<Run>() as u64);
+        let needed =
+            kept.saturating_add(samples.min(PART as u64) * ROW).saturating_add(coordinates).saturating_add(runs);
+        let what = || format!("keeping the traces of {traces} and the best points of {points} runs");
         memory::ensure(
             what,
             needed,
@@ -293,7 +303,7 @@ mod tests {
         let error = endless.plan::<f64>(Backend::Cpu).unwrap_err().to_string();
         assert!(error.contains("220 runs") && error.contains("thin the traces"), "{error}");
         // The best points of 22 runs, of 10⁹ coordinates each.
-        let error = sweep(Function::Sphere, 1_000_000_000).ensure_traces().unwrap_err().to_string();
+        let error = sweep(Function::Sphere, 1_000_000_000).ensure_traces([220; 2]).unwrap_err().to_string();
         assert!(error.contains("best points") && error.contains("smaller d"), "{error}");
     }
 }

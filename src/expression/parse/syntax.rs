@@ -146,8 +146,7 @@ fn deeper(input: &mut Input<'_>, at: &Range<usize>) -> Parsed<()> {
 
 /// Parts `name = …;`, then the result.
 fn parts(input: &mut Input<'_>) -> Parsed<Piece> {
-    loop {
-        let Some((name, span)) = named(input) else { break };
+    while let Some((name, span)) = named(input) {
         let state = &input.state;
         if GIVEN.contains(&name) || state.data.contains(&name) || find(name).is_some() {
             return mistake(span.clone(), format!("'{name}' has a meaning already: choose another name for this part"));

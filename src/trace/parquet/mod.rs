@@ -8,5 +8,5 @@ mod guard;
 mod read;
 mod write;
 
-pub(super) use read::{read, read_metadata, read_rows};
+pub(super) use read::{read, read_metadata, read_rows, read_with_metadata};
 pub(super) use write::Writer;

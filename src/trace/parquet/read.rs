@@ -40,7 +40,19 @@ enum Kind {
 /// # Errors
 /// A sentence for the user: the file is damaged, or a column is neither a number, a truth value nor text.
 pub(in crate::trace) fn read(file: File, keep: &(dyn Fn(&str) -> bool + Sync)) -> Result<DataFrame, String> {
-    apart(file, |file| read_columns(file, keep))
+    apart(file, |file| columns_of(&SerializedFileReader::new(file).map_err(describe)?, keep))
+}
+
+/// [`read()`] of all columns, with the metadata in the footer by key.
+///
+/// # Errors
+/// As [`read()`].
+pub(in crate::trace) fn read_with_metadata(file: File) -> Result<(DataFrame, BTreeMap<String, String>), String> {
+    apart(file, |file| {
+        let file = SerializedFileReader::new(file).map_err(describe)?;
+        let metadata = metadata_of(&file);
+        Ok((columns_of(&file, &|_| true)?, metadata))
+    })
 }
 
 /// The number of rows of a Parquet file.
@@ -61,13 +73,16 @@ pub(in crate::trace) fn read_rows(file: File) -> Result<usize, String> {
 pub(in crate::trace) fn read_metadata(file: File) -> Result<BTreeMap<String, String>, String> {
     apart(file, |file| {
         let file = SerializedFileReader::new(file).map_err(describe)?;
-        let entries = file.metadata().file_metadata().key_value_metadata().into_iter().flatten();
-        Ok(entries.map(|entry| (entry.key.clone(), entry.value.clone().unwrap_or_default())).collect())
+        Ok(metadata_of(&file))
     })
 }
 
-fn read_columns(file: Guarded, keep: &dyn Fn(&str) -> bool) -> Result<DataFrame, String> {
-    let file = SerializedFileReader::new(file).map_err(describe)?;
+fn metadata_of(file: &SerializedFileReader<Guarded>) -> BTreeMap<String, String> {
+    let entries = file.metadata().file_metadata().key_value_metadata().into_iter().flatten();
+    entries.map(|entry| (entry.key.clone(), entry.value.clone().unwrap_or_default())).collect()
+}
+
+fn columns_of(file: &SerializedFileReader<Guarded>, keep: &dyn Fn(&str) -> bool) -> Result<DataFrame, String> {
     let metadata = file.metadata();
     let schema = metadata.file_metadata().schema_descr();
     let mut names = HashSet::new();

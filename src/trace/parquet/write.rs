@@ -4,7 +4,7 @@ use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical, Zst
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DoubleType, FloatType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::Type;
 use polars::prelude::*;
@@ -13,6 +13,10 @@ use std::sync::Arc;
 
 /// Rows of a row group, which is held in memory while it is encoded.
 const GROUP: usize = 1 << 20;
+
+/// The most rows of a small file, and the most bytes of a column that is not worth compressing.
+const FEW: usize = 64;
+const LITTLE: usize = 512;
 
 /// Writes tables of one schema, one after the other, as one Parquet file compressed with zstd.
 pub(in crate::trace) struct Writer<W: Write + Send> {
@@ -30,11 +34,20 @@ impl<W: Write + Send> Writer<W> {
         let schema = Type::group_type_builder("schema").with_fields(fields).build()?;
         let metadata =
             metadata.iter().map(|(key, value)| KeyValue::new((*key).to_owned(), value.clone())).collect::<Vec<_>>();
-        let properties = WriterProperties::builder()
+        let small = like.height() <= FEW;
+        let mut properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            // In a file of a few rows these take more room than the values.
+            .set_dictionary_enabled(!small)
+            .set_statistics_enabled(if small { EnabledStatistics::None } else { EnabledStatistics::Page })
             .set_max_row_group_row_count(Some(GROUP))
             .set_key_value_metadata(Some(metadata))
             .set_created_by(format!("overparam {}", env!("CARGO_PKG_VERSION")));
+        // A compressor of its own for every column takes longer than all else in a small file.
+        for column in like.columns().iter().filter(|column| column.as_materialized_series().estimated_size() <= LITTLE)
+        {
+            properties = properties.set_column_compression(column.name().as_str().into(), Compression::UNCOMPRESSED);
+        }
         let file = SerializedFileWriter::new(sink, Arc::new(schema), Arc::new(properties.build()))?;
         Ok(Self { file, columns: columns(like).collect() })
     }
@@ -65,11 +78,12 @@ impl<W: Write + Send> Writer<W> {
         Ok(())
     }
 
-    /// Ends the file.
+    /// Ends the file, with one more entry in its metadata.
     ///
     /// # Errors
     /// If the sink fails.
-    pub(in crate::trace) fn finish(self) -> Result<(), ParquetError> {
+    pub(in crate::trace) fn finish(mut self, key: &str, value: String) -> Result<(), ParquetError> {
+        self.file.append_key_value_metadata(KeyValue::new(key.to_owned(), value));
         self.file.close().map(|_| ())
     }
 }

@@ -395,8 +395,9 @@ fn threads_and_memory_change_nothing() {
     let searching = settings.rule(Rule::Lbfgs { history: 3 });
     let functions = [Function::Ackley, Function::Rosenbrock, Function::SpinGlass, Function::Levy].map(Problem::from);
     let expressions = expressions();
-    let problems = functions.into_iter().chain(expressions.iter().map(Problem::from)).map(|of| (of, &settings));
-    for (problem, settings) in problems.chain([(Problem::from(Function::Levy), &searching)]) {
+    let problems = functions.into_iter().chain(expressions.iter().map(Problem::from));
+    let cases = problems.map(|problem| (problem, &settings)).chain([(Function::Levy.into(), &searching)]);
+    for (problem, settings) in cases {
         for optimizer in Optimizer::ALL {
             let batch = batch(&problem, optimizer, settings);
             let bits = |build| {

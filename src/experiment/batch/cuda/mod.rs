@@ -55,7 +55,7 @@ use crate::simd::{Panels, Real};
 use crate::squash::Map;
 use rayon::prelude::*;
 use source::Words;
-pub(super) use source::objective;
+pub(super) use source::ensure;
 use std::time::Instant;
 
 /// The aim for the duration of a launch, in seconds: long beside what starting it costs, short beside anyone's patience for an interrupt.
@@ -107,8 +107,11 @@ impl<R: Element> Image<R> {
         };
         let drawn = seeds.par_iter().map(draw).collect::<Result<Vec<_>, Error>>()?;
         let of_runs = || index_of.iter().map(|&index| &drawn[index]);
-        let objective = objective(problem, dimensions.d)?;
+        let objective = source::objective(problem, dimensions.d)?;
         let words = Words::of(&objective, dimensions, optimizer, settings)?;
+        // What is drawn for each seed, or what all of them share.
+        let shared: Vec<R> = objective.data.iter().map(|&number| R::of(number)).collect();
+        let couplings = if shared.is_empty() { joined(&drawn, |drawn| &drawn.couplings) } else { shared };
         let states = vec![R::ZERO; words.states * words.parameters];
         let numbers = numbers(problem, dimensions, settings)?;
         let mut progress = vec![0.0; trials.len() * progress::COUNT];
@@ -121,12 +124,12 @@ impl<R: Element> Image<R> {
             }
         }
         Ok(Self {
-            source: Source::new::<R>(batch, &objective, limits)?,
+            source: Source::new::<R>(batch, limits)?,
             settings: numbers,
             gains: of_runs().map(|drawn| drawn.gain).collect(),
             seeds: index_of.iter().map(|&index| index as i32).collect(),
-            couplings: joined(&drawn, |drawn| &drawn.couplings, &objective.data),
-            bases: joined(&drawn, |drawn| &drawn.base, &[]),
+            couplings,
+            bases: joined(&drawn, |drawn| &drawn.base),
             parameters: of_runs().flat_map(|drawn| drawn.parameters.iter().chain(&states)).copied().collect(),
             progress,
             dimension: dimensions.d,
@@ -143,10 +146,9 @@ struct Drawn<R> {
     base: Vec<R>,
 }
 
-/// What `of` gives of all seeds, one after the other, and what they share; one number if that is nothing.
-fn joined<R: Real>(drawn: &[Drawn<R>], of: impl Fn(&Drawn<R>) -> &Vec<R>, shared: &[f64]) -> Vec<R> {
-    let mut all: Vec<R> =
-        drawn.iter().flat_map(of).copied().chain(shared.iter().map(|&number| R::of(number))).collect();
+/// What `of` gives of all seeds, one after the other; one number if that is nothing.
+fn joined<R: Real>(drawn: &[Drawn<R>], of: impl Fn(&Drawn<R>) -> &Vec<R>) -> Vec<R> {
+    let mut all: Vec<R> = drawn.iter().flat_map(of).copied().collect();
     if all.is_empty() {
         all.push(R::ZERO);
     }
@@ -216,8 +218,7 @@ pub(super) fn engine<R: Element>(batch: &Batch<'_>) -> Result<Box<dyn Engine<R>>
 /// The kernel of a batch on the first GPU.
 pub(super) fn profile<R: Real>(batch: &Batch<'_>) -> Result<Profile, Error> {
     let gpu = Gpu::open()?;
-    let objective = objective(&batch.problem, batch.dimensions.d)?;
-    gpu.profile(&Source::new::<R>(batch, &objective, gpu.limits)?)
+    gpu.profile(&Source::new::<R>(batch, gpu.limits)?)
 }
 
 impl<M> Launches<M> {
@@ -329,7 +330,7 @@ pub(super) fn demand<R: Real>(
     limits: Limits,
 ) -> Result<Demand, Error> {
     let scalar = size_of::<R>();
-    let objective = objective(problem, dimensions.d)?;
+    let objective = source::objective(problem, dimensions.d)?;
     let words = Words::of(&objective, dimensions, optimizer, settings)?;
     let block = block::plan(words.all * scalar, limits);
     let workspace = if block.global { block.bytes } else { 0 };
@@ -338,8 +339,7 @@ pub(super) fn demand<R: Real>(
     let run = (moved + dimensions.d) * scalar + numbers * size_of::<f64>() + size_of::<i32>() + workspace;
     let base = if settings.residual { dimensions.n * dimensions.d } else { 0 };
     // What all seeds share is counted for each of them.
-    let shared = objective.data.len() + base;
-    let data = problem.device_scalars(dimensions.d).saturating_add(shared as u64);
+    let data = problem.device_scalars(dimensions.d).saturating_add((objective.data.len() + base) as u64);
     Ok(Demand {
         run: (run as u64).saturating_add((words.memory as u64).saturating_mul(size_of::<f64>() as u64)),
         seed: data.saturating_mul(scalar as u64),

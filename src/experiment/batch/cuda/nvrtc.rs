@@ -1,7 +1,6 @@
 //! Every kernel compiles for GPUs: `make nvrtc` runs this with CUDA's compiler for kernels, which needs no GPU.
 
 use super::host::LIMITS;
-use super::objective;
 use super::samples::expressions;
 use crate::descent::{Optimizer, Settings, Squash};
 use crate::device::{Limits, Source, compile_for};
@@ -26,15 +25,15 @@ fn sources() -> Vec<(String, String)> {
     let trials = [Trial { rate: 1.0, seed: 0 }];
     let mut sources = Vec::new();
     let mut add = |problem: Problem, optimizer, dimensions, settings: Settings, limits| {
-        let batch = Batch { problem: problem.clone(), dimensions, optimizer, settings: &settings, trials: &trials };
+        let batch = Batch { problem, dimensions, optimizer, settings: &settings, trials: &trials };
         let Settings { squash, rule, activation, residual, frozen_embeddings, .. } = settings;
         let name = format!(
-            "{problem} {optimizer} {dimensions} {} {rule} {activation} {residual} {frozen_embeddings}",
+            "{} {optimizer} {dimensions} {} {rule} {activation} {residual} {frozen_embeddings}",
+            batch.problem,
             squash.name()
         );
-        let objective = objective(&problem, dimensions.d).unwrap();
-        sources.push((format!("{name} f32"), Source::new::<f32>(&batch, &objective, limits).unwrap().text));
-        sources.push((format!("{name} f64"), Source::new::<f64>(&batch, &objective, limits).unwrap().text));
+        sources.push((format!("{name} f32"), Source::new::<f32>(&batch, limits).unwrap().text));
+        sources.push((format!("{name} f64"), Source::new::<f64>(&batch, limits).unwrap().text));
     };
     let (paper, settings) = (Dimensions::PAPER, Settings::default());
     for problem in Function::ALL.into_iter().map(Problem::from).chain(expressions().iter().map(Problem::from)) {
@@ -42,19 +41,19 @@ fn sources() -> Vec<(String, String)> {
             add(problem.clone(), optimizer, paper, settings, H100);
         }
     }
-    let levy = Problem::from(Function::Levy);
-    add(levy.clone(), Optimizer::Shallow, paper, Settings { squash: Squash::Clamp, ..settings }, H100);
-    add(levy.clone(), Optimizer::Deep, paper, settings, NOTHING);
+    let levy = || Problem::from(Function::Levy);
+    add(levy(), Optimizer::Shallow, paper, Settings { squash: Squash::Clamp, ..settings }, H100);
+    add(levy(), Optimizer::Deep, paper, settings, NOTHING);
     for rule in Rule::ALL {
         for optimizer in Optimizer::ALL {
             let mut settings = settings.rule(rule);
             settings.learning_rate.schedule = Schedule::Cosine(Cosine { iterations: None, floor: 0.0 });
-            add(levy.clone(), optimizer, paper, settings, LIMITS);
+            add(levy(), optimizer, paper, settings, LIMITS);
         }
     }
     for activation in Activation::ALL {
         add(
-            levy.clone(),
+            levy(),
             Optimizer::Deep,
             paper,
             Settings { activation, residual: true, frozen_embeddings: true, ..settings },
@@ -62,7 +61,7 @@ fn sources() -> Vec<(String, String)> {
         );
     }
     for widths in [Widths::of(&[]), Widths::of(&[32, 16, 8]), Widths::of(&[10; 12])] {
-        add(levy.clone(), Optimizer::Deep, Dimensions { widths, ..paper }, settings, H100);
+        add(levy(), Optimizer::Deep, Dimensions { widths, ..paper }, settings, H100);
     }
     sources
 }

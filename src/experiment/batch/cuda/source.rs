@@ -43,7 +43,7 @@ impl Words {
     /// # Errors
     /// If they are more than a kernel can count.
     pub(super) fn of(
-        function: &CudaSource,
+        objective: &CudaSource,
         dimensions: Dimensions,
         optimizer: Optimizer,
         settings: &Settings,
@@ -62,7 +62,7 @@ impl Words {
             }
             _ => 0,
         };
-        let mut all = (1 + states) * parameters + 2 * n * d + n + n.saturating_mul(function.work);
+        let mut all = ((1 + states) * parameters + 2 * n * d + n).saturating_add(n.saturating_mul(objective.work));
         if optimizer == Optimizer::Deep {
             let layers = dimensions.widths.layers() + 1;
             let slots = match (layers, keeps_slopes(settings.activation)) {
@@ -70,9 +70,9 @@ impl Words {
                 (_, true) => 2 * layers - 1,
                 (_, false) => layers,
             };
-            all += slots * n * widest(dimensions) + if parameters > n * d { parameters } else { 0 };
+            all = all.saturating_add(slots * n * widest(dimensions) + if parameters > n * d { parameters } else { 0 });
         }
-        if all > i32::MAX as usize || function.data.len() > i32::MAX as usize {
+        if all > i32::MAX as usize || objective.data.len() > i32::MAX as usize {
             return Err(Error::Backend {
                 problem: format!("a run of it with {dimensions} works on more than 2^31 numbers"),
                 remedy: "take a smaller shape, or use the device cpu",
@@ -86,10 +86,11 @@ impl Source {
     /// The kernel of a batch, in scalars `R`, for a GPU of these limits.
     ///
     /// # Errors
-    /// If the run is too large for a kernel.
-    pub(super) fn new<R: Real>(batch: &Batch<'_>, function: &CudaSource, limits: Limits) -> Result<Self, Error> {
+    /// If the objective cannot be computed on a GPU.
+    pub(super) fn new<R: Real>(batch: &Batch<'_>, limits: Limits) -> Result<Self, Error> {
         let &Batch { ref problem, dimensions, optimizer, settings, .. } = batch;
-        let words = Words::of(function, dimensions, optimizer, settings)?;
+        let function = objective(problem, dimensions.d)?;
+        let words = Words::of(&function, dimensions, optimizer, settings)?;
         let block = block::plan(words.all * size_of::<R>(), limits);
         let Dimensions { n, k, d, .. } = dimensions;
         let deep = optimizer == Optimizer::Deep;
@@ -233,9 +234,15 @@ fn function(text: &mut String, name: &str, values: &[usize]) {
 ///
 /// # Errors
 /// If it is not defined in so many dimensions, or cannot be computed on a GPU.
-pub(in crate::experiment::batch) fn objective(problem: &Problem, dimension: usize) -> Result<CudaSource, Error> {
+pub(super) fn objective(problem: &Problem, dimension: usize) -> Result<CudaSource, Error> {
     problem.cuda(dimension)?.ok_or_else(|| Error::Backend {
         problem: format!("{problem} has too many operations for a kernel in {dimension} dimensions"),
         remedy: "use the device cpu",
     })
+}
+
+/// # Errors
+/// As [`objective`].
+pub(in crate::experiment::batch) fn ensure(problem: &Problem, dimension: usize) -> Result<(), Error> {
+    objective(problem, dimension).map(|_| ())
 }

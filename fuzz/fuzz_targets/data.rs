@@ -1,0 +1,14 @@
+#![no_main]
+//! Numbers for expressions: CSV if the first bit says so, else Parquet.
+
+mod scratch;
+
+use libfuzzer_sys::fuzz_target;
+use overparam::expression::Data;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((first, rest)) = bytes.split_first() else { return };
+    // That of Parquet begins with a P.
+    let name = if first & 1 == 1 { "a.csv" } else { "a.parquet" };
+    let _ = Data::read(scratch::file(name, if first & 1 == 1 { rest } else { bytes }));
+});
