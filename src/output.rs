@@ -6,7 +6,7 @@
 //! A rename breaks hard links: other names of the old file keep the old content.
 //!
 //! While it is written a temporary file is locked. What a killed process left is not locked, and is removed when the next
-//! output is prepared in the same folder, or the folder is [listed](list).
+//! output is prepared in the same folder, or the folder is listed.
 
 use crate::error::Error;
 use crate::interrupt;
