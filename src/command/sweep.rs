@@ -156,7 +156,7 @@ impl SweepCommand {
         }
         let folder = self.store.clone().or_else(|| output.as_deref().map(unfinished));
         let store = Store::open(folder.expect("without a store there is an output"))?;
-        let mut shelf = store.shelf(experiment)?;
+        let mut shelf = threads.install(|| store.shelf(experiment))?;
         let trials = shard.map_or_else(|| Ok(experiment.trials()), |shard| shard.of(experiment))?;
         let there = threads.install(|| trials.len() - experiment.missing(&shelf, &trials).len());
         if there > 0 {
@@ -187,7 +187,7 @@ impl SweepCommand {
                 break;
             }
             // The same command has ended elsewhere, and has removed what it kept here.
-            shelf = store.shelf(experiment)?;
+            shelf = threads.install(|| store.shelf(experiment))?;
         }
         if missing == 0 {
             bar.finish()

@@ -295,11 +295,12 @@ fn every_rule() {
             agree::<f64>(&of, THREE_THREADS, 1e-12);
             agree::<f32>(&of, ONE_THREAD, 1e-4);
         }
-        // The steps of projected descent end in the cube. Rules that divide by the size of a slope enlarge its rounding.
+        // The steps of projected descent end in the cube. Where a gradient is next to zero, RMSprop makes its rounding a step: not a
+        // function with waves.
         let clamped = Settings { squash: Squash::Clamp, ..settings };
         if clamped.validate().is_ok() {
-            let of = Batch { trials: &EVEN_TRIALS, ..batch(Function::Levy, Optimizer::Shallow, &clamped) };
-            agree::<f64>(&of, ONE_THREAD, 1e-6);
+            let of = Batch { trials: &EVEN_TRIALS, ..batch(Function::Sphere, Optimizer::Shallow, &clamped) };
+            agree::<f64>(&of, ONE_THREAD, 1e-12);
         }
     }
 }
