@@ -230,7 +230,12 @@ pub(super) fn apart<T: Send>(file: File, work: impl FnOnce(Guarded) -> Result<T,
         };
         let reading = thread::Builder::new().stack_size(stack).spawn_scoped(scope, work);
         let reading =
-            reading.map_err(|_| "its description of the columns takes more memory than is free".to_owned())?;
+            reading.map_err(|error| {
+                format!(
+                    "no thread with {stack} bytes of stack can be started to read it: {error}; free memory, or allow more threads (ulimit -u, \
+                     ulimit -v, pids.max)"
+                )
+            })?;
         reading.join().unwrap_or_else(|_| Err(damaged(IMPOSSIBLE)))
     })
 }
