@@ -177,7 +177,7 @@ $(NVRTC)/ready:
 
 .PHONY: test-cuda
 test-cuda: set-up ## Run the tests that need a GPU with its driver and NVRTC, and where CUDA's nvcc is those of the feature cuda
-	$(CARGO) test $(RELEASE) $(if $(shell command -v nvcc),--features cuda) --test cuda -- --ignored --nocapture
+	$(CARGO) test $(RELEASE) $(if $(shell command -v nvcc),--features cuda) --test cuda -- --ignored --nocapture --test-threads 1
 
 # Everything that a machine with a GPU needs to check and time batches there, without building anything.
 GPU_CHECK := .lab/gpu-check

@@ -44,6 +44,8 @@ restart the kernel."
 
 export EVCXR_CONFIG_DIR=$lab/config EVCXR_TMPDIR=$session XDG_CACHE_HOME=$lab/cache
 export OVERPARAM_DATA=${OVERPARAM_DATA:-$project/data}
+# How cells are compiled is not for the environment to change: evcxr does not find the functions of cells without this.
+unset CARGO_INCREMENTAL
 # The shared library is made ready once a session (library/build.rs).
 export OVERPARAM_SESSION=$$-$(date +%s)
 
