@@ -114,7 +114,7 @@ deny: set-up $(TOOLS)/ready ## Check the licenses, the sources, the versions and
 	@if timeout 60 $(TOOLS)/bin/cargo-deny fetch db >/dev/null 2>&1; then $(TOOLS)/bin/cargo-deny --offline --all-features check advisories; \
 		else echo "deny: the database of advisories cannot be reached: advisories were NOT CHECKED"; fi
 
-# Seconds for each of what reads; cargo-fuzz wants a nightly compiler, or a stable one that is told to be one.
+# Seconds per reader. cargo-fuzz wants a nightly compiler; RUSTC_BOOTSTRAP makes a stable one do.
 FUZZ_SECONDS ?= 3600
 FUZZ := RUSTC_BOOTSTRAP=1 PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo fuzz
 

@@ -1,4 +1,4 @@
-//! What a comparison of the two optimizers found: minima, times and rates, function by function.
+//! The results of a comparison of the two optimizers: minima, times and rates per function.
 
 use crate::descent::Optimizer;
 use crate::error::Error;

@@ -525,7 +525,7 @@ mod unix {
             ("a-unfinished.parquet", "a.parquet"),
         ] {
             refuses(&folder, &[&LONG[..], &[first, "--point", second]].concat(), "both are this one");
-            // A sweep keeps what is unfinished in a folder.
+            // An unfinished sweep keeps its runs in a folder.
             if !format!("{first}{second}").contains("unfinished") {
                 let sweep = ["sweep", "sphere", "--output", first, "--points", second];
                 refuses(&folder, &sweep, "both are this one");

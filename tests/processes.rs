@@ -89,7 +89,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// What is left of a sweep into `a.parquet` that was interrupted: the folder of its finished runs.
+/// The remains of an interrupted sweep into `a.parquet`: the folder of its finished runs.
 const PARTS: [&str; 1] = ["a-unfinished"];
 
 /// The files of finished runs in a store.

@@ -89,7 +89,7 @@ fn an_array_whose_tasks_are_killed_and_requeued_gives_what_one_process_gives() {
     let task = next_running(&job, &seen);
     std::thread::sleep(Duration::from_millis(500));
     slurm("scontrol", &["requeue", &format!("{job}_{task}")]);
-    // Slurm lets a task that was requeued wait for two minutes, unless it is told to begin.
+    // Slurm lets a requeued task wait for two minutes, unless its start time is set anew.
     let requeued = Instant::now();
     while tasks(&job).get(&task).is_none_or(|state| state != "PENDING") {
         assert!(requeued.elapsed() < Duration::from_secs(60), "the task is not queued again: {:?}", tasks(&job));

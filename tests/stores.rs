@@ -48,7 +48,7 @@ fn fails(folder: &Path, arguments: &[&str], status: i32) -> String {
     error_of(&output, status, &format!("{arguments:?}"))
 }
 
-/// The last line of what a command says that ends with `status`: the only one that is an error.
+/// The last line that a command prints which ends with `status`: the only one that is an error.
 fn error_of(output: &Output, status: i32, what: &str) -> String {
     let error = text(&output.stderr);
     assert_eq!(output.status.code(), Some(status), "{what}: {error}");

@@ -68,6 +68,6 @@ def descend(request: dict) -> dict:
 for line in sys.stdin:
     try:
         answer = descend(json.loads(line))
-    except Exception as error:  # noqa: BLE001: whatever it is, the bench is told
+    except Exception as error:  # noqa: BLE001: every error is an answer to the bench
         answer = {"error": f"{type(error).__name__}: {error}"[:1000]}
     print(json.dumps(answer), flush=True)

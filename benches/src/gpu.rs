@@ -65,11 +65,11 @@ struct Record {
     /// The model of the GPU.
     gpu: String,
     version: String,
-    /// What the tests ended with; none if they were not run.
+    /// The outcome of the tests; none if they were not run.
     tests: Option<String>,
     rows: Vec<Row>,
     kernels: Vec<Kernel>,
-    /// What there was no time for, or what failed.
+    /// Cases that failed, or for which there was no time.
     left_out: Vec<String>,
     seconds: f64,
 }

@@ -1,5 +1,5 @@
 #![no_main]
-//! Records of a store: what its runs are about, or what was asked for.
+//! Records of a store: the subject of its runs, or a request for runs.
 
 mod scratch;
 

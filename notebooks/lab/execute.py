@@ -25,7 +25,7 @@ TIMEOUT = 600
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 # evcxr colors every letter of the code in an error by itself.
 SAME_COLOR = re.compile(r"(\x1b\[[0-9;]+m)([^\x1b]*)\x1b\[0m\1")
-# What cargo says when it links the shared library anew.
+# The line that cargo prints when it links the shared library anew.
 CARGO = re.compile(r"^ *Compiling .*\n?", re.MULTILINE)
 # Of a notebook with its outputs.
 MAXIMUM_BYTES = 2_000_000

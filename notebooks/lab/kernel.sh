@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What Jupyter starts as "Rust (overparam)": evcxr with a configuration and a build folder of the project's own.
+# The program that Jupyter starts as "Rust (overparam)": evcxr with a configuration and a build folder of the project's own.
 # Where that cannot work, a kernel that answers every cell with the reason (explain.py).
 set -uo pipefail
 connection=$1

@@ -10,7 +10,7 @@ use std::{env, fs, io};
 /// Set by the kernel to something new whenever it starts.
 const SESSION: &str = "OVERPARAM_SESSION";
 
-/// What cargo sets for a build script, or evcxr for cargo, and what would make another build of the project.
+/// Variables that cargo sets for a build script, or evcxr for cargo, and with which the project would be built anew.
 const FOREIGN: [&str; 10] = [
     "CARGO_BUILD_BUILD_DIR",
     "CARGO_ENCODED_RUSTFLAGS",
@@ -53,7 +53,7 @@ fn provide() -> io::Result<()> {
     };
     let mut built = build()?.output()?;
     if !built.status.success() {
-        // What incremental builds leave cannot always be linked into one library (rust-lang/rust#81280).
+        // The objects of incremental builds cannot always be linked into one library (rust-lang/rust#81280).
         built = build()?.env("CARGO_INCREMENTAL", "0").output()?;
     }
     if !built.status.success() {
@@ -83,7 +83,7 @@ fn provide() -> io::Result<()> {
     Ok(())
 }
 
-/// The files that cargo has named, a message a line.
+/// The files that cargo has named, in one message per line.
 fn files(messages: &str) -> impl Iterator<Item = PathBuf> {
     messages
         .lines()

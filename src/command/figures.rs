@@ -168,7 +168,7 @@ impl<'a> Files<'a> {
         Ok(Self { out, provenance, protocol, earlier, outputs, summary, store, kept: Vec::new(), written: Vec::new() })
     }
 
-    /// Writes what is known after another function: its traces, and when all is `finished` the summary.
+    /// Writes the results after another function: its traces, and when all is `finished` the summary.
     fn save(&mut self, comparisons: &[Comparison], finished: bool) -> Result<(), Error> {
         if let Some(comparison) = comparisons.last().filter(|comparison| self.protocol.is_complete(comparison)) {
             let outputs = self.outputs.iter().find(|(function, _)| *function == comparison.problem);

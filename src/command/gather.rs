@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 /// Make tables of all runs in a store: the summary, their traces, their best points.
 ///
-/// Rows are in the order of what was asked for, whatever the order in which runs were finished and by how many processes. The column
+/// Rows are in the order of the requests, whatever the order in which runs were finished and by how many processes. The column
 /// `instruction_set` tells runs apart that were made on different processors. Every file of the store is checked as it is read.
 ///
 /// Runs that are missing are counted, and the files say that they are a part: `overparam.outcome` is then `stopped`.

@@ -14,7 +14,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// The first signal that was received, or 0.
 static FIRST: AtomicI32 = AtomicI32::new(0);
 
-/// From here on a signal ends running descents and lets the command write what there is; a second Ctrl-C or SIGTERM ends at once.
+/// From here on a signal ends running descents and lets the command write its results so far; a second Ctrl-C or SIGTERM ends at once.
 pub fn finish_early() -> Result<()> {
     let mut requested: Option<Instant> = None;
     watch(move |signal| {

@@ -23,7 +23,7 @@ pub struct Submit {
     what: What,
 }
 
-/// What is submitted.
+/// The command whose runs are submitted.
 #[derive(Subcommand)]
 enum What {
     Sweep(SubmitSweep),
@@ -218,7 +218,7 @@ fn wrong<T>(name: &'static str, expected: &'static str, given: &str) -> Result<T
     Err(Error::Setting { name, expected, given: given.to_owned() }.into())
 }
 
-/// The arguments of the command that the tasks run: without `submit` and without what is about submitting.
+/// The arguments of the command that the tasks run: without `submit` and its own options.
 fn passed_on(arguments: impl Iterator<Item = String>) -> Vec<String> {
     let (mut kept, mut arguments) = (Vec::new(), arguments.peekable());
     let mut named = false;
@@ -296,7 +296,7 @@ fn submit(script: &str) -> Result<String> {
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| anyhow!("cannot start sbatch: {error}; {REMEDY}"))?;
-    // What cannot be written is said by sbatch.
+    // If it cannot be written, sbatch says so.
     let _ = sbatch.stdin.take().map(|mut input| input.write_all(script.as_bytes()));
     let done = sbatch.wait_with_output().context("cannot wait for sbatch")?;
     let (out, error) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));

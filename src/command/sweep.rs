@@ -71,10 +71,10 @@ pub struct SweepCommand {
     overrides: Overrides,
 }
 
-/// How often the runs that are missing are made, where what was kept is removed by others.
+/// Attempts to make the missing runs, while other processes remove files of the store.
 const ATTEMPTS: usize = 10;
 
-/// What the options ask for.
+/// The sweep that the options describe.
 pub struct Asked {
     pub objective: ChosenObjective,
     pub protocol: Protocol,
@@ -85,7 +85,7 @@ pub struct Asked {
 }
 
 impl SweepCommand {
-    /// What is asked for.
+    /// The sweep, with its protocol.
     pub fn asked(&self) -> Result<Asked> {
         let objective = self.expression.objective(self.function.as_deref())?;
         let problem = objective.problem.clone();
@@ -215,7 +215,7 @@ fn unfinished(output: &Path) -> PathBuf {
     output.with_file_name(name)
 }
 
-/// Writes the files and prints what was found.
+/// Writes the files and prints the results.
 fn report(asked: &Asked, store: &Store, runs: &[Run], files: Option<Files>) -> Result<()> {
     let Asked { protocol, sweep, .. } = asked;
     let folder = store.folder().display();
@@ -245,7 +245,7 @@ fn report(asked: &Asked, store: &Store, runs: &[Run], files: Option<Files>) -> R
     Ok(())
 }
 
-/// Prints what has become of a part.
+/// Prints the state of a part.
 fn report_part(shard: Shard, runs: usize, missing: usize, store: &Store) -> Result<()> {
     let folder = store.folder().display();
     if missing > 0 {

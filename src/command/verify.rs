@@ -14,7 +14,7 @@ use std::path::PathBuf;
 /// --instruction-set that of the first run is used, if this processor has it; on another one the first iteration has to agree to 1e-9, in f32 to
 /// 1e-3.
 ///
-/// Prints what is wrong, a line each, and exits with 1 if anything is.
+/// Prints one line per fault, and exits with 1 if there is any.
 #[derive(Args)]
 pub struct Verify {
     /// The folder of the store or of the figures

@@ -5,14 +5,14 @@ use crate::error::Error;
 /// The most kept iterations of a launch.
 pub(crate) const SLOTS: usize = 64;
 
-/// What kernels are planned for, in bytes of shared memory.
+/// The limits that kernels are planned for, in bytes of shared memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// A block may ask for at most this.
     pub block: usize,
     /// The blocks of a multiprocessor have this together.
     pub processor: usize,
-    /// Each of them takes this besides what it asks for.
+    /// The bytes that each of them takes beyond those it asks for.
     pub reserved: usize,
 }
 

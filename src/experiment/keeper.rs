@@ -18,7 +18,7 @@ pub(crate) trait Keeper: Sync {
     }
 }
 
-/// What is to be done about a run.
+/// The answer about a run: to make it, or to take one that is there.
 pub(crate) enum Look {
     /// It is to be made.
     Make,

@@ -35,7 +35,7 @@ impl Function {
     }
 }
 
-/// What becomes of the coordinates, from the middle of the box.
+/// The map of the coordinates, from the middle of the box.
 enum Change {
     Shift(Vec<f64>),
     /// An orthogonal matrix, row by row.
@@ -157,7 +157,7 @@ pub fn rotation(dimension: usize, seed: u64) -> Vec<f64> {
     while rows.len() < dimension {
         let mut row: Vec<f64> = (0..dimension).map(|_| StandardNormal.sample(&mut generator)).collect();
         let before = norm(&row);
-        // Twice: what rounding left of the others goes with the second time.
+        // Twice: the second time removes the parts of the others that rounding left.
         for other in rows.iter().chain(&rows) {
             let along: f64 = row.iter().zip(other).map(|(a, b)| a * b).sum();
             row.iter_mut().zip(other).for_each(|(a, b)| *a -= along * b);

@@ -8,14 +8,14 @@ use dfdx::prelude::*;
 /// Vectors of the points, one per row.
 type Rows<E, Dev, T = NoneTape> = Tensor<(usize, usize), E, Dev, T>;
 
-/// What is recorded on the tape so far, and the points.
+/// The part of the tape recorded so far, and the points.
 struct Chain<E: Real, Dev: Device<E>> {
     tape: OwnedTape<E, Dev>,
     device: Dev,
     points: usize,
 }
 
-/// The values of what was recorded at the rows of `input`, which are coordinates in [`Recorded::domain`]; nothing if one of the operations
+/// The values of the recorded program at the rows of `input`, which are coordinates in [`Recorded::domain`]; nothing if one of the operations
 /// has no counterpart in dfdx.
 pub(crate) fn chain<const N: usize, const D: usize, E: Real, Dev: Device<E>>(
     recorded: &Recorded,

@@ -70,12 +70,12 @@ pub(crate) trait Source: Send + Sync + 'static {
         Lowest::Unknown
     }
 
-    /// The scalars of what a GPU is given for each seed, of an objective that is drawn.
+    /// The scalars that a GPU is given per seed, of an objective that is drawn.
     fn device_scalars(&self, _dimension: usize) -> u64 {
         0
     }
 
-    /// What is drawn for a GPU, or nothing as soon as `stop` returns true.
+    /// The numbers drawn for a GPU, or nothing as soon as `stop` returns true.
     fn device_data(&self, _dimension: usize, _seed: u64, _stop: &dyn Fn() -> bool) -> Option<Vec<f64>> {
         Some(Vec::new())
     }

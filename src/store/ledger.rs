@@ -1,4 +1,4 @@
-//! Experiments that go on from what a store has.
+//! Experiments that go on from the runs of a store.
 
 use super::manifest::{Experiment, Trial};
 use super::shard::Shard;
@@ -46,7 +46,7 @@ impl Keeper for Ledger<'_> {
         match self.shelf.has(id) {
             false => Look::Make,
             true if !self.returns => Look::Leave,
-            // Another process made it meanwhile. What cannot be read is made.
+            // Another process made it meanwhile. A run that cannot be read is made.
             true => match self.shelf.load(&HashSet::from([id]), true).ok().and_then(|mut runs| runs.remove(&id)) {
                 Some((_, run)) => Look::Known(Box::new(run)),
                 None => Look::Make,
@@ -55,7 +55,7 @@ impl Keeper for Ledger<'_> {
     }
 
     fn keep(&self, stage: Stage, run: &Run) {
-        // What was stopped is not finished.
+        // A stopped run is not finished.
         if run.outcome != Outcome::Stopped {
             let id = self.shelf.naming().id(stage, run.optimizer, run.seed, &run.settings);
             self.shelf.keep(id, stage, run);
@@ -151,7 +151,7 @@ impl Experiment {
         trials.iter().filter(|trial| !shelf.has(trial.id)).collect()
     }
 
-    /// The sweep, whose runs are returned as well, with what the shelf has of it.
+    /// The sweep, whose runs are returned as well, with those that the shelf has.
     ///
     /// # Errors
     /// As [`Sweep::run`].
@@ -170,10 +170,10 @@ impl Experiment {
         runs
     }
 
-    /// The comparison by `protocol`, with what the shelf has of it. A run that cannot be written ends it, unless it `goes_on` and says so.
+    /// The comparison by `protocol`, with the runs that the shelf has. A run that cannot be written ends it, unless it `goes_on` and says so.
     ///
     /// # Errors
-    /// As [`Protocol::compare_on`], and if what the shelf has cannot be read.
+    /// As [`Protocol::compare_on`], and if the shelf's runs cannot be read.
     pub(super) fn compare_on(
         &self,
         protocol: &Protocol,
@@ -188,11 +188,11 @@ impl Experiment {
         comparison
     }
 
-    /// The comparison by the protocol that was asked for, with what the shelf has of it. Ends early after an
+    /// The comparison by the manifest's protocol, with the runs that the shelf has. Ends early after an
     /// [interrupt](crate::interrupt), or when a run cannot be written; see [`Shelf::failure`].
     ///
     /// # Errors
-    /// As [`Protocol::compare_on`], and if what the shelf has cannot be read.
+    /// As [`Protocol::compare_on`], and if the shelf's runs cannot be read.
     pub fn compare(&self, shelf: &Shelf, report: &(dyn Fn(Stage, &Run) + Sync)) -> Result<Comparison, Error> {
         let Some(protocol) = &self.manifest.protocol else {
             let expected = "that of a protocol";
@@ -201,7 +201,7 @@ impl Experiment {
         self.compare_on(protocol, shelf, self.known(shelf)?, false, report)
     }
 
-    /// What the shelf has of the sweep and of timed runs.
+    /// The runs of the sweep and the timed runs that the shelf has.
     ///
     /// # Errors
     /// If it cannot be read.

@@ -1,4 +1,4 @@
-//! What was asked for.
+//! Requests for runs.
 
 use super::subject::{FORMAT, Naming, RunId, Subject, text};
 use crate::descent::{Optimizer, Settings};
@@ -90,7 +90,7 @@ impl Manifest {
     }
 }
 
-/// What a command or a cell asks for: a sweep, or the comparison of a protocol.
+/// A request of a command or a cell: a sweep, or the comparison of a protocol.
 #[derive(Clone, Debug)]
 pub struct Experiment {
     pub(super) subject: Subject,
@@ -113,7 +113,7 @@ impl Experiment {
         experiment
     }
 
-    /// The experiment as the store has it: what it was about, and what was asked for.
+    /// The experiment as the store has it: its subject and its request.
     ///
     /// # Errors
     /// If the objective cannot be made from what is known of it, see [`Subject::problem`].
@@ -137,7 +137,7 @@ impl Experiment {
         self
     }
 
-    /// What it is about.
+    /// Its subject.
     pub fn subject(&self) -> &Subject {
         &self.subject
     }
@@ -157,14 +157,14 @@ impl Experiment {
         self.manifest.trials(&self.subject.naming()).collect()
     }
 
-    /// What a run of each optimizer costs, in units of the network's operations.
+    /// The cost of a run of each optimizer, in units of the network's operations.
     ///
     /// # Errors
     /// If the objective is not defined in so many dimensions.
     pub(super) fn costs(&self) -> Result<BTreeMap<Optimizer, u64>, Error> {
         fn operations<R: Element>(sweep: &Sweep) -> Result<usize, Error> {
             let d = sweep.dimensions.d;
-            // What is drawn takes long to draw, and has two operations for each of its numbers.
+            // Drawn numbers take long to draw, and have two operations each.
             match sweep.problem.is_drawn() {
                 true => Ok(2 * (sweep.problem.data_bytes(d, size_of::<R>()) as usize / size_of::<R>())),
                 false => Ok(sweep.problem.kernel::<R>(d, 0)?.operations()),
@@ -186,7 +186,7 @@ impl Experiment {
     }
 }
 
-/// What an operation of the objective costs in units of one of the network: elementary functions count as one operation, and products have the
+/// The cost of an operation of the objective in units of one of the network: elementary functions count as one operation, and products have the
 /// most of the processor.
 const POINT: usize = 4;
 

@@ -3,20 +3,20 @@
 //! # The folder
 //! ```text
 //! STORE/
-//!   rastrigin-5f0c2b9d1e7a4488/     what the runs are about: objective, shape, scalar, device, version
+//!   rastrigin-5f0c2b9d1e7a4488/     the subject: objective, shape, scalar, device, version
 //!     subject.json                  the same as a record
-//!     asked/0a1b….json              what was asked for: optimizers, rates, seeds, settings
+//!     asked/0a1b….json              a request: optimizers, rates, seeds, settings
 //!     runs/3c/3c5d….parquet         a finished run
 //!     runs/9e/9e01…-17.parquet      17 finished runs that took no time to speak of
 //! ```
-//! A run is named by a hash of what it is: its subject, its stage, its optimizer, its seed and its settings with the rate and the budget. It is
+//! A run is named by a hash of its identity: its subject, its stage, its optimizer, its seed and its settings with the rate and the budget. It is
 //! written once it is finished, whole or not at all, and never changed: so any number of processes can add to a store at once without locks,
 //! and two that make the same run write the same file. Whoever asks for runs makes those that are not there.
 //!
 //! Every file of runs has one row per run: its name in the column `run`, the columns of a [summary](crate::trace), and settings, best point
 //! and trace as text. Its metadata have a checksum of all of it.
 //!
-//! The version of this crate is part of what a run is about, as another may round otherwise. The instruction set is not, unless one was
+//! The version of this crate is part of the subject, as another may round otherwise. The instruction set is not, unless one was
 //! asked for by name: each run says which one it was made with.
 
 mod gather;
@@ -74,7 +74,7 @@ impl Store {
         &self.folder
     }
 
-    /// The place of the runs that `experiment` is about, with a record of what is asked for.
+    /// The place of the runs of `experiment`, with a record of the request.
     ///
     /// # Errors
     /// If it cannot be written or read.

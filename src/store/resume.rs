@@ -59,7 +59,7 @@ impl Sweep {
 type Report<'a> = &'a (dyn Fn(Stage, &Run) + Sync);
 type Known = std::collections::HashMap<super::RunId, super::shelf::Loaded>;
 
-/// Does what `resumed` does with a shelf, or where there can be none what `plain` does, and shows the progress over `total` runs.
+/// Calls `resumed` with a shelf, or `plain` where there can be none, and shows the progress over `total` runs.
 fn watched<T>(
     experiment: &Experiment,
     total: usize,
@@ -128,7 +128,7 @@ struct Watch<'a> {
     said: AtomicBool,
 }
 
-/// What a [`Watch`] has seen.
+/// The state of a [`Watch`].
 struct Seen {
     /// The best objective of the runs that did not diverge.
     best: f64,

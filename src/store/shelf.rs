@@ -27,7 +27,7 @@ const MOST: usize = 4096;
 const LOOK: Duration = Duration::from_secs(1);
 const SHARE: u32 = 20;
 
-/// The record of the subject, the folder of what was asked for, and that of the runs.
+/// The record of the subject, the folder of the requests, and that of the runs.
 const SUBJECT: &str = "subject.json";
 const ASKED: &str = "asked";
 const RUNS: &str = "runs";
@@ -45,7 +45,7 @@ pub struct Shelf {
     failure: Mutex<Option<Error>>,
 }
 
-/// What is known of the files.
+/// The known files and their runs.
 #[derive(Debug, Default)]
 struct Index {
     /// The files by number, relative to the folder of runs.
@@ -67,11 +67,11 @@ struct Waiting {
 /// A run that was read.
 pub(crate) type Loaded = (Stage, Run);
 
-/// The runs in a file, or what is wrong with it.
+/// The runs in a file, or its fault.
 pub(crate) type InFile = Result<Vec<(RunId, Loaded)>, Error>;
 
 impl Shelf {
-    /// The shelf of `subject` in the store `store`, to add to. It is made where it is missing, and what killed processes left is removed.
+    /// The shelf of `subject` in the store `store`, to add to. It is made where it is missing, and files that killed processes left are removed.
     ///
     /// # Errors
     /// If it cannot be written or read.
@@ -124,7 +124,7 @@ impl Shelf {
         &self.folder
     }
 
-    /// What its runs are about.
+    /// The subject of its runs.
     pub fn subject(&self) -> &Subject {
         &self.subject
     }
@@ -134,7 +134,7 @@ impl Shelf {
         &self.naming
     }
 
-    /// Adds what is asked for.
+    /// Adds a request.
     pub(super) fn ask(&self, manifest: &Manifest) -> Result<(), Error> {
         let (text, name) = manifest.file();
         write_record(&self.folder.join(ASKED), &name, &text)
@@ -152,9 +152,9 @@ impl Shelf {
         names.iter().map(|name| read_record(&folder.join(name))).collect()
     }
 
-    /// Takes back what was asked for. Once nothing else is, the whole shelf goes, with its runs.
+    /// Takes back a request. With the last one the whole shelf goes, with its runs.
     pub(super) fn take_back(&self, manifest: &Manifest) {
-        // What cannot be removed takes some room and does no harm.
+        // A file that cannot be removed takes some room and does no harm.
         let _ = fs::remove_file(self.folder.join(ASKED).join(manifest.file().1));
         let others = match output::list(&self.folder.join(ASKED)) {
             Err(error) => error.kind() != ErrorKind::NotFound,
@@ -237,7 +237,7 @@ impl Shelf {
             due
         };
         if due {
-            // What cannot be read now is computed.
+            // A run that cannot be read now is computed.
             let _ = self.look(false);
         }
         has(&self.index()) || self.waiting().runs.iter().any(|(waiting, ..)| *waiting == id)
@@ -258,7 +258,7 @@ impl Shelf {
         self.index().runs.keys().copied().collect()
     }
 
-    /// Reads every file of runs, on all threads, and hands what is in it to `look`. A file that is none of runs is an error as well.
+    /// Reads every file of runs, on all threads, and hands what is in it to `look`. A file without runs is an error as well.
     pub(crate) fn check<T: Send>(&self, look: &(dyn Fn(&Path, InFile) -> T + Sync)) -> Vec<T> {
         let folder = self.folder.join(RUNS);
         let mut files: Vec<PathBuf> = {
@@ -279,7 +279,7 @@ impl Shelf {
     /// The number of runs that were asked for, and of those that are missing.
     ///
     /// # Errors
-    /// If a record of what was asked for cannot be read.
+    /// If the record of a request cannot be read.
     pub(crate) fn count(&self) -> Result<(usize, usize), Error> {
         let mut asked = HashSet::new();
         for manifest in self.asked()? {
@@ -306,7 +306,7 @@ impl Shelf {
         self.put(group);
     }
 
-    /// Writes what is waiting.
+    /// Writes the waiting runs.
     pub(super) fn flush(&self) {
         let group = std::mem::take(&mut self.waiting().runs);
         self.put(group);
@@ -389,7 +389,7 @@ impl Shelf {
         };
         wanted.sort();
         let read = |(path, _): &(PathBuf, usize)| match self.runs_in(path, Some(ids), whole) {
-            // What was removed since the folder was looked at is not there.
+            // A file may have been removed since the folder was listed.
             Err(Error::File { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(Vec::new()),
             runs => runs,
         };

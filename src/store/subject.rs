@@ -1,4 +1,4 @@
-//! What runs are about, and which run is which.
+//! The subject of runs, and their names.
 
 use crate::descent::{Optimizer, Settings};
 use crate::device::Backend;
@@ -24,7 +24,7 @@ const LONGEST_NAME: usize = 60;
 /// A dimension that is larger is in no run.
 const LARGEST: usize = 1 << 31;
 
-/// What runs that are kept side by side have in common: version, objective, shape, scalar, device.
+/// The properties that all runs of a shelf share: version, objective, shape, scalar, device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Subject {
     /// The format of this record.
@@ -33,7 +33,7 @@ pub struct Subject {
     pub version: String,
     /// The objective's name.
     pub objective: String,
-    /// What tells the objective from any other of this name: of an expression, a hash of the recorded program with its data.
+    /// A mark that tells the objective from any other of this name: of an expression, a hash of the recorded program with its data.
     pub fingerprint: String,
     /// The text of the objective, if it is an expression that was given as text.
     pub expression: Option<Text>,
@@ -47,7 +47,7 @@ pub struct Subject {
     pub instruction_set: Option<String>,
 }
 
-/// An expression as text, with what else it was made of.
+/// An expression as text, with its box, range and data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Text {
     /// The text.
@@ -94,7 +94,7 @@ impl Hasher for Stable {
     }
 }
 
-/// The name of a run: a hash of what it is.
+/// The name of a run: a hash of its identity.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RunId([u8; 16]);
 
@@ -148,7 +148,7 @@ impl Subject {
         }
     }
 
-    /// What is hashed of it: everything but where data were read from and how the text was written.
+    /// The part that is hashed: everything but where data were read from and how the text was written.
     pub(super) fn identity(&self) -> String {
         #[derive(Serialize)]
         struct Identity<'a> {
@@ -179,7 +179,7 @@ impl Subject {
         Naming { identity: self.identity() }
     }
 
-    /// The objective itself, computed anew from what is known of it.
+    /// The objective itself, made anew from its description.
     ///
     /// # Errors
     /// If it was recorded from a closure, which no file holds, or its data are no longer those that it was recorded with.

@@ -58,7 +58,7 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     })
 }
 
-/// What the checksum of a column is taken over.
+/// The bytes that the checksum of a column is taken over.
 fn bytes(series: &Series) -> PolarsResult<Vec<u8>> {
     let mut bytes = Vec::new();
     macro_rules! put {

@@ -17,7 +17,7 @@ pub(super) const SUMMARY: &str = "summary.parquet";
 /// Checks the results in `folder`, and makes `again` of its runs again, which the number `seed` picks.
 ///
 /// # Errors
-/// If there is no summary of figures. What is wrong with it is in the report.
+/// If there is no summary of figures. Its faults are in the report.
 pub fn figures(folder: &Path, again: usize, seed: u64) -> Result<Report, Error> {
     let mut report = Report::default();
     let mut all = Vec::new();

@@ -55,7 +55,7 @@ impl Bound {
     }
 }
 
-/// What was checked, and what was found wrong.
+/// The checks that were made, and the faults that were found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Files that were read.
@@ -70,9 +70,9 @@ pub struct Report {
     pub again: usize,
     /// Runs that were made again on another instruction set and came out within the bounds.
     pub elsewhere: usize,
-    /// What is wrong, in sentences.
+    /// The faults, in sentences.
     pub faults: Vec<String>,
-    /// What could not be checked, in sentences.
+    /// The checks that could not be made, in sentences.
     pub unchecked: Vec<String>,
 }
 
@@ -121,7 +121,7 @@ pub fn folder(folder: &Path, again: usize, seed: u64) -> Result<Report, Error> {
 /// Unless an instruction set was chosen or used before, that of the first run is used where this processor has it.
 ///
 /// # Errors
-/// If there is no store. What is wrong with it is in the report.
+/// If there is no store. Its faults are in the report.
 pub fn store(folder: &Path, again: usize, seed: u64) -> Result<Report, Error> {
     let store = Store::read(folder)?;
     let mut report = Report::default();
@@ -190,7 +190,7 @@ fn pick(all: usize, wanted: usize, seed: u64) -> Vec<usize> {
 }
 
 impl Report {
-    /// Adds what was found elsewhere.
+    /// Adds the findings of another report.
     fn add(&mut self, other: Self) {
         self.files += other.files;
         self.runs += other.runs;

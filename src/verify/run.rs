@@ -1,4 +1,4 @@
-//! What is wrong with a run.
+//! The faults of a run.
 
 use super::Bound;
 use crate::descent::{Outcome, Sample};
@@ -6,7 +6,7 @@ use crate::experiment::Run;
 use crate::objective::Problem;
 use crate::rule::{Plateau, Schedule, StepSize};
 
-/// What is wrong with `run` on `problem`, in sentences. Without the problem its values are not computed.
+/// The faults of `run` on `problem`, in sentences. Without the problem its values are not computed.
 pub(super) fn faults(run: &Run, problem: Option<&Problem>) -> Vec<String> {
     let mut faults = Vec::new();
     faults.extend(numbers(run));
@@ -171,7 +171,7 @@ pub(super) fn difference(old: &Run, new: &Run) -> Option<String> {
         .then(|| format!("{} iterations were recorded and {} are", old.samples.len(), new.samples.len()))
 }
 
-/// What keeps `new` from being `old` up to the roundings of another instruction set.
+/// The difference between `new` and `old` that roundings of another instruction set do not explain.
 pub(super) fn distance(old: &Run, new: &Run) -> Option<String> {
     let (Some(old_first), Some(new_first)) = (old.samples.first(), new.samples.first()) else { return None };
     let close = |a, b| Bound::START.holds(old.dtype, a, b);

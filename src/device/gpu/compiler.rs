@@ -175,7 +175,7 @@ impl Compiler {
         format!("{major}.{minor}")
     }
 
-    /// What is compiled for a GPU of compute capability `capability`.
+    /// The image for a GPU of compute capability `capability`.
     ///
     /// # Errors
     /// If the GPU is older than all that NVRTC knows.
@@ -245,7 +245,7 @@ impl Compiler {
     }
 }
 
-/// The machine code of `source` for a compute capability, and what the assembler says of it.
+/// The machine code of `source` for a compute capability, and the assembler's report on it.
 #[cfg(test)]
 pub(crate) fn compile_for(capability: c_int, source: &str) -> Result<(Vec<u8>, String), Error> {
     static COMPILER: std::sync::OnceLock<Compiler> = std::sync::OnceLock::new();

@@ -35,7 +35,7 @@ const NO_GPU: &str = "use the device cpu, or a machine with an NVIDIA GPU and it
 /// The version of CUDA that the driver has to be for, as it gives it.
 const OLDEST_DRIVER: c_int = 12_000;
 
-/// Shared memory that kernels have besides what they ask for at the launch.
+/// Shared memory of a kernel beyond the amount that its launch asks for.
 const STATIC_SHARED: usize = 1024;
 
 /// Shared memory that the system takes of every block.
@@ -53,7 +53,7 @@ pub(crate) struct Gpu {
     stream: Arc<CudaStream>,
     /// The name that its maker gave it.
     pub model: String,
-    /// What kernels are planned for.
+    /// The limits that kernels are planned for.
     pub limits: Limits,
     /// The compute capability, such as 90 for 9.0.
     capability: c_int,
@@ -232,7 +232,7 @@ impl Gpu {
         Ok((kernel, shared))
     }
 
-    /// What the driver says of the kernel of a batch.
+    /// The driver's report on the kernel of a batch.
     ///
     /// # Errors
     /// If it cannot be compiled or loaded.

@@ -162,7 +162,7 @@ impl Sweep {
 struct Room {
     /// Memory.
     free: Free,
-    /// What the kernels of a GPU are planned for.
+    /// The limits that kernels are planned for.
     limits: Limits,
 }
 

@@ -29,7 +29,7 @@ pub(crate) const PARTS: usize = 4;
 const MOST_NODES: usize = 20_000;
 
 impl CudaSource {
-    /// The source of value and gradient of what was recorded; nothing where it has too many operations for a kernel.
+    /// The source of value and gradient of the recorded program; nothing where it has too many operations for a kernel.
     pub(crate) fn new(recorded: &Recorded) -> Option<Self> {
         let (graph, roots) = prepared(recorded);
         (graph.nodes().len() <= MOST_NODES)
@@ -37,7 +37,7 @@ impl CudaSource {
     }
 }
 
-/// The graph of value and gradient without what neither needs, and the nodes of both. In products of vectors and numbers the vectors come
+/// The graph of value and gradient, without nodes that neither needs, and the nodes of both. In products of vectors and numbers the vectors come
 /// together: the numbers tend to be known only in a later phase.
 fn prepared(recorded: &Recorded) -> (Graph, [Id; 2]) {
     let mut from = recorded.graph.clone();

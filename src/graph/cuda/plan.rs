@@ -1,11 +1,11 @@
-//! The phases of a source, and what lies in memory.
+//! The phases of a source, and the nodes that lie in memory.
 
 use super::PARTS;
 use crate::graph::operation::{Binary, Unary};
 use crate::graph::{Graph, Id, Indices, Op};
 use std::collections::{HashMap, HashSet};
 
-/// What costs up to so much is rather computed again than kept: in additions.
+/// The cost, in additions, up to which a node is computed again rather than kept.
 const CHEAP: usize = 24;
 
 /// The way in which a node uses an operand.
@@ -55,7 +55,7 @@ pub(super) struct Planner<'a> {
     costs: Vec<usize>,
 }
 
-/// True for what takes all elements of its operand, or many: it is always kept.
+/// True for operations that take all elements of their operand, or many: their results are always kept.
 pub(super) fn is_whole(op: &Op) -> bool {
     matches!(
         op,
@@ -159,7 +159,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Decides what else is kept: what costs more than its place, where a later phase needs it.
+    /// Decides which other nodes are kept: those that cost more than their place, where a later phase needs them.
     fn keep_across_phases(&mut self) {
         let mut is_crossing = vec![false; self.phases.len()];
         for id in self.nodes() {
@@ -174,7 +174,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// What computing an element costs, from what is given and kept.
+    /// The cost of an element, computed from inputs and kept nodes.
     fn cost(&self, id: Id) -> usize {
         let own = match self.graph.op(id) {
             Op::Scalar(_) => return 0,
@@ -200,7 +200,7 @@ impl<'a> Planner<'a> {
         self.kept[id.index()] && self.phases[id.index()] < phase
     }
 
-    /// What each phase computes.
+    /// The nodes that each phase computes.
     pub(super) fn roots(&self) -> Vec<Vec<Root>> {
         let after = |id: Id| self.phases[id.index()] + usize::from(is_whole(self.graph.op(id)));
         let slope = if self.graph.len(self.slope) < self.dimension && self.kept[self.slope.index()] {
@@ -226,7 +226,7 @@ impl<'a> Planner<'a> {
         let mut found = HashMap::new();
         let (mut open, mut seen) = (Vec::new(), HashSet::new());
         match root {
-            // What is kept is computed from its operands, though it may be in memory later.
+            // A kept node is computed from its operands, though it may be in memory later.
             Root::Kept(id) => {
                 open.extend(self.accesses(id).into_iter().map(|(operand, access)| (operand, access == Access::Same)))
             }

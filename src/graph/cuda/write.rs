@@ -7,10 +7,10 @@ use crate::graph::{Graph, Id, Indices, Op};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;
 
-/// What the operations are called that are functions.
+/// The names of the operations that are functions.
 const FUNCTIONS: &str = include_str!("functions.cu");
 
-/// The source of what was planned.
+/// The source of a plan.
 pub(super) fn source(planner: Planner<'_>) -> CudaSource {
     let phases = planner.roots();
     let mut writer = Writer {
@@ -53,7 +53,7 @@ struct Writer<'a> {
     lists: HashMap<Indices, usize>,
 }
 
-/// The index of what is a single number.
+/// The index of a single number.
 const ONLY: &str = "0";
 
 impl<'a> Writer<'a> {
@@ -151,7 +151,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Writes what computes `roots` for each of `len` elements of all points.
+    /// Writes the loop that computes `roots` for each of `len` elements of all points.
     fn elements(&mut self, len: usize, roots: &[Root]) {
         let reductions: Vec<(Id, Reduction, Id)> = roots
             .iter()
@@ -241,7 +241,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// The start of what is kept of a node.
+    /// The start of a kept node's numbers.
     fn base(&self, id: Id) -> String {
         match self.planner.places.get(&id) {
             Some(Place::Work(start)) => format!("(work + N * {start})"),
@@ -249,7 +249,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// An element of what is kept of a node.
+    /// An element of a kept node.
     fn element(&self, id: Id, row: &str, index: &str) -> String {
         let len = self.graph().len(id);
         if len == 1 {
@@ -268,10 +268,10 @@ impl<'a> Writer<'a> {
         format!("data[{}]", self.data.len() - 1)
     }
 
-    /// What stands for element `index` of a node at point `row`. What it takes is written before.
+    /// The text for element `index` of a node at point `row`. The lines that it needs are written before.
     fn at(&mut self, id: Id, index: &str) -> String {
         let index = if self.graph().len(id) == 1 { ONLY } else { index };
-        // What is used element by element comes first, in its order: expressions may be deep.
+        // Operands that are used element by element come first, in their order: expressions may be deep.
         let (mut open, mut needed) = (vec![id], HashSet::new());
         while let Some(id) = open.pop() {
             let own = if self.graph().len(id) == 1 { ONLY } else { index };
@@ -316,7 +316,7 @@ impl<'a> Writer<'a> {
         name
     }
 
-    /// Writes what computes element `index` of a node whose operands at the same index are there.
+    /// Writes the line that computes element `index` of a node whose operands at the same index are there.
     fn node(&mut self, id: Id, index: &str) -> String {
         let graph = self.graph();
         let op = graph.op(id);

@@ -64,7 +64,7 @@ const LAUNCH: f64 = 0.1;
 /// The iterations of the first launch: how long one takes is not known before.
 const FIRST_LAUNCH: u64 = 1;
 
-/// What ends a run before its budget: the kernel's OUTCOMES.
+/// The outcomes of runs that end before their budget: the kernel's OUTCOMES.
 const ENDS: [Outcome; OUTCOMES.len()] = [Outcome::Diverged, Outcome::Reached, Outcome::Converged];
 
 /// A batch that advances on a machine.
@@ -109,7 +109,7 @@ impl<R: Element> Image<R> {
         let of_runs = || index_of.iter().map(|&index| &drawn[index]);
         let objective = source::objective(problem, dimensions.d)?;
         let words = Words::of(&objective, dimensions, optimizer, settings)?;
-        // What is drawn for each seed, or what all of them share.
+        // The numbers that are drawn for each seed, or those that all of them share.
         let shared: Vec<R> = objective.data.iter().map(|&number| R::of(number)).collect();
         let couplings = if shared.is_empty() { joined(&drawn, |drawn| &drawn.couplings) } else { shared };
         let states = vec![R::ZERO; words.states * words.parameters];
@@ -146,7 +146,7 @@ struct Drawn<R> {
     base: Vec<R>,
 }
 
-/// What `of` gives of all seeds, one after the other; one number if that is nothing.
+/// The numbers that `of` gives of all seeds, one after the other; a single one if there are none.
 fn joined<R: Real>(drawn: &[Drawn<R>], of: impl Fn(&Drawn<R>) -> &Vec<R>) -> Vec<R> {
     let mut all: Vec<R> = drawn.iter().flat_map(of).copied().collect();
     if all.is_empty() {
@@ -338,7 +338,7 @@ pub(super) fn demand<R: Real>(
     let moved = (1 + words.states) * words.parameters;
     let run = (moved + dimensions.d) * scalar + numbers * size_of::<f64>() + size_of::<i32>() + workspace;
     let base = if settings.residual { dimensions.n * dimensions.d } else { 0 };
-    // What all seeds share is counted for each of them.
+    // Numbers that all seeds share are counted for each of them.
     let data = problem.device_scalars(dimensions.d).saturating_add((objective.data.len() + base) as u64);
     Ok(Demand {
         run: (run as u64).saturating_add((words.memory as u64).saturating_mul(size_of::<f64>() as u64)),

@@ -179,7 +179,7 @@ fn widest(dimensions: Dimensions) -> usize {
     dimensions.k.max(dimensions.widths.widest())
 }
 
-/// What `network.cu` is told of the layers.
+/// The layers, as `network.cu` needs them.
 fn write_layers(text: &mut String, dimensions: Dimensions, scalar: usize) {
     let Dimensions { n, k, d, .. } = dimensions;
     let layers: Vec<(usize, usize)> = dimensions.layers().collect();
