@@ -118,10 +118,8 @@ pub(crate) fn begin<R: Products>(
     settings: &Settings,
 ) -> Result<(Panels<R>, Map), Error> {
     let needed = optimizer == Optimizer::Shallow || settings.residual || settings.squash != Squash::Sigmoid;
-    let mut y = match needed {
-        true => dimensions.coordinates(network, optimizer, seed, settings),
-        false => network.embeddings().like(0),
-    };
+    let mut y =
+        if needed { dimensions.coordinates(network, optimizer, seed, settings) } else { network.embeddings().like(0) };
     // What fills the rows is zero or one of the points again: the largest is that of the points.
     let map = settings.squash.map(y.scalars());
     if settings.squash == Squash::Clamp {

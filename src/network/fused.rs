@@ -1,13 +1,14 @@
 //! The perceptron's arithmetic: products of small matrices over panels of points, with nothing allocated after the start.
 
 use super::activation::{Activation, activate, multiply};
+use crate::simd::cache::prefetch_block;
 use crate::simd::matrix::{
-    ByColumns, ByRows, Into, Left, Onto, Split, Streamed, Target, Tile, held, places_mut, prefetch_places, shared,
-    streamed, zeros,
+    ByColumns, ByRows, Into, Left, Onto, Split, Streamed, Target, Tile, held, places_mut, shared, streamed, zeros,
 };
 use crate::simd::transpose::transpose;
 use crate::simd::{Lanes, Panel, Panels, Real, Rows, Simd, WithSimd, dispatch};
 use crate::team;
+use std::ops::Range;
 
 /// One linear layer.
 #[derive(Clone)]
@@ -54,8 +55,11 @@ const MOST_PARTS: usize = 64;
 /// them than the processor keeps addresses of.
 const LARGE: usize = 8 << 20;
 
-/// Columns or rows of a large weight that are summed over at a time, where it comes from a cache and where it is [`streamed`].
-const BANDS: [usize; 2] = [64, 96];
+/// Rows of a large weight that are summed over at a time where it comes from a cache.
+const BAND: usize = 64;
+
+/// Columns or rows of a [`streamed`] weight that are summed over at a time.
+const STREAMED_BAND: usize = 96;
 
 /// Scalars of a weight that one thread adds updates to at once.
 const PIECE: usize = 4096;
@@ -324,10 +328,9 @@ fn in_bands<S: Simd, R: Real>(
     rectified: bool,
 ) {
     let rows = weight.rows().len();
-    let band = BANDS[1];
-    let mut bands = input.chunks(band * stride).enumerate().peekable();
+    let mut bands = input.chunks(STREAMED_BAND * stride).enumerate().peekable();
     while let Some((number, input)) = bands.next() {
-        let left = Streamed(ByRows { data: &weight[number * band..], stride: weight.stride() });
+        let left = Streamed(ByRows { data: &weight[number * STREAMED_BAND..], stride: weight.stride() });
         let into = Into { onto, result: &mut *output, stride };
         if rectified && bands.peek().is_none() {
             shared(simd, left, rows, input, stride, points, Rectified(into));
@@ -420,7 +423,7 @@ impl<R: Real> WithSimd for Backward<'_, '_, R> {
             // The gradient in the input (I × n) = weightᵀ (I × O) · output (O × n)
             let left = ByColumns { data: weight, stride: columns };
             if large(weight) {
-                let band = BANDS[usize::from(streamed)];
+                let band = if streamed { STREAMED_BAND } else { BAND };
                 let bands = weight.chunks(band * columns).zip(output.chunks(band * stride));
                 for (number, (weight, output)) in bands.enumerate() {
                     let left = ByColumns { data: weight, stride: columns };
@@ -482,7 +485,7 @@ fn add_update<S: Simd, R: Real, L: Left<R> + Split + Send>(
     }
 }
 
-/// The end of what bands of a large weight have summed up: what the targets of products do where there is one.
+/// The end of the sums over bands of a large weight: the work of a product's target where there are no bands.
 struct Finish<'a, R> {
     sums: &'a [R],
     input: &'a mut [R],
@@ -543,11 +546,12 @@ impl<R: Real> Target<R> for Added<'_, R> {
     }
 
     #[inline(always)]
-    fn prefetch<const ROWS: usize>(&self, first: usize, columns: std::ops::Range<usize>) {
+    fn prefetch<const ROWS: usize>(&self, first: usize, columns: Range<usize>) {
+        let rows = first..first + ROWS;
         if let Some(sums) = self.sums {
-            prefetch_places::<_, ROWS>(sums, self.stride, first, columns.clone());
+            prefetch_block(sums, self.stride, rows.clone(), columns.clone());
         }
-        prefetch_places::<_, ROWS>(self.to, self.stride, first, columns);
+        prefetch_block(self.to, self.stride, rows, columns);
     }
 
     #[inline(always)]

@@ -3,7 +3,7 @@
 //! A general library pays for packing and for choosing a blocking, which at 50 × 10 × 50 is most of the time. Here the right
 //! factor already lies in rows of whole registers, so a product is a walk over tiles of the result that stay in registers.
 
-use super::cache::prefetch;
+use super::cache::prefetch_block;
 use super::columns::split;
 use super::real::{Half, half, lower};
 use super::{Lanes, Real, Simd, WithSimd};
@@ -24,7 +24,7 @@ pub(crate) trait Left<R: Real>: Copy {
     /// The element in row `row` and column `column` of a [part](Left::part), if it is there.
     fn element<const ROWS: usize>(self, part: &[&[R]; ROWS], row: usize, column: usize) -> Option<R>;
 
-    /// Has a share of these rows, `inner` columns of them, brought into the caches; nothing by default.
+    /// Prefetches a share of these rows, `inner` columns of them; nothing by default.
     #[inline(always)]
     fn prefetch(self, _rows: Range<usize>, _inner: usize, _share: Share) {}
 }
@@ -72,10 +72,7 @@ impl<R: Real> Left<R> for ByRows<'_, R> {
 
     #[inline(always)]
     fn prefetch(self, rows: Range<usize>, inner: usize, share: Share) {
-        let columns = share.of(inner);
-        for row in rows {
-            prefetch(self.data, row * self.stride + columns.start, columns.len());
-        }
+        prefetch_block(self.data, self.stride, rows, share.of(inner));
     }
 }
 
@@ -102,9 +99,7 @@ impl<R: Real> Left<R> for ByColumns<'_, R> {
 
     #[inline(always)]
     fn prefetch(self, rows: Range<usize>, inner: usize, share: Share) {
-        for column in share.of(inner) {
-            prefetch(self.data, column * self.stride + rows.start, rows.len());
-        }
+        prefetch_block(self.data, self.stride, share.of(inner), rows);
     }
 }
 
@@ -164,7 +159,7 @@ pub(crate) trait Target<R: Real> {
         zeros(simd)
     }
 
-    /// Has what a tile of `ROWS` rows and these columns meets brought into the caches; nothing by default.
+    /// Prefetches the part of the target that a tile of `ROWS` rows and these columns meets; nothing by default.
     #[inline(always)]
     fn prefetch<const ROWS: usize>(&self, _first: usize, _columns: Range<usize>) {}
 
@@ -211,14 +206,6 @@ pub(crate) fn places_mut<S: Simd, R: Real, const COLUMNS: usize>(
     let count = Lanes::<S, R>::COUNT;
     let from = R::registers_mut::<S>(matrix.get_mut(first * stride + column * count..).unwrap_or_default());
     from.chunks_mut(stride / count).map_while(|row| row.first_chunk_mut())
-}
-
-/// Has the `columns` of rows `first` to `first + ROWS` brought into the caches.
-#[inline(always)]
-pub(crate) fn prefetch_places<R, const ROWS: usize>(matrix: &[R], stride: usize, first: usize, columns: Range<usize>) {
-    for row in first..first + ROWS {
-        prefetch(matrix, row * stride + columns.start, columns.len());
-    }
 }
 
 /// The numbers of `matrix` at the [places] of a tile.
@@ -280,7 +267,7 @@ impl<R: Real> Target<R> for Into<'_, R> {
 
     #[inline(always)]
     fn prefetch<const ROWS: usize>(&self, first: usize, columns: Range<usize>) {
-        prefetch_places::<_, ROWS>(self.result, self.stride, first, columns);
+        prefetch_block(self.result, self.stride, first..first + ROWS, columns);
     }
 
     #[inline(always)]
@@ -331,7 +318,7 @@ pub(crate) fn streamed<R>(scalars: usize) -> bool {
 /// Rows whose part of a large left factor stays in the first-level cache while all columns are worked out.
 const BLOCK: usize = 4 * GROUP;
 
-/// A left factor of a product that is gone through once, [`BLOCK`] rows at a time, with what comes next brought into the caches meanwhile.
+/// A left factor of a product that is gone through once, [`BLOCK`] rows at a time, while the next ones are prefetched.
 #[derive(Clone, Copy)]
 pub(crate) struct Streamed<L>(pub L);
 
@@ -567,7 +554,7 @@ impl<K: Simd, R: Real, L: Left<R>, T: Target<R>, const ROWS: usize, const COLUMN
         }
     }
 
-    /// What the next block meets, as much of it as one tile of this block stands for; and what the tile beside this one meets.
+    /// Prefetches this tile's share of the rows that the next block meets, and the part of the target that the tile beside this one meets.
     #[inline(always)]
     fn prefetch<S: Simd, const TALL: usize>(&self, first: usize) {
         let Strips { left, rows, ahead, inner, stride, target, .. } = &*self.of;

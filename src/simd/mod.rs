@@ -7,7 +7,7 @@
 //! Points lie side by side in a register ([`Panels`]), so a formula over registers is the formula for one point, and a sum over
 //! coordinates adds registers.
 //!
-//! There is no `unsafe` here, nor anywhere in this crate but where kernels are launched on a GPU: the only code that needs it,
+//! There is no `unsafe` here, nor anywhere in this crate but where a GPU's driver and compiler are called: the only code that needs it,
 //! entering a function compiled for an instruction set the processor was seen to have, is pulp's.
 
 pub(crate) mod cache;
