@@ -176,6 +176,8 @@ fn whatever_is_missing_is_said_in_a_line() {
     says(machine.error(&[("MOCK_CAPABILITY", "70")]), &["compute capability 7.0"]);
     let error = machine.error(&[("MOCK_LAUNCH", "700")]);
     assert!(error.contains("ILLEGAL_ADDRESS"), "{error}");
+    let error = machine.error(&[("MOCK_ALLOC", "2")]);
+    assert!(error.contains("OUT_OF_MEMORY"), "{error}");
     // An NVRTC that is none.
     std::fs::write(machine.path("lib/libnvrtc.so.13"), "no library").unwrap();
     says(machine.error(&[]), &["NVRTC"]);

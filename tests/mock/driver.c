@@ -2,7 +2,7 @@
  * this file compiles.
  *
  * The environment says what goes wrong, as the number that the call gives: MOCK_INIT, MOCK_COUNT for the number of GPUs, MOCK_DRIVER for the
- * version of CUDA, MOCK_CAPABILITY for that of the GPU, MOCK_LOAD, MOCK_ALLOC, MOCK_LAUNCH. Into the file MOCK_LOG goes a line per call that costs time. */
+ * version of CUDA, MOCK_CAPABILITY for that of the GPU, MOCK_LOAD, MOCK_ALLOC, MOCK_LAUNCH. One line per call that costs time is appended to the file MOCK_LOG. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>

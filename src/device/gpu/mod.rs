@@ -22,7 +22,7 @@ use compiler::Compiler;
 pub(crate) use compiler::compile_for;
 use cudarc::driver::sys::{self, CUdevice_attribute as Attribute, CUfunction_attribute as Property, CUresult};
 use cudarc::driver::{
-    CudaContext, CudaFunction, CudaSlice, CudaStream, DriverError, LaunchConfig, PushKernelArg, result,
+    CudaContext, CudaFunction, CudaSlice, CudaStream, DevicePtr, DriverError, LaunchConfig, PushKernelArg, result,
 };
 use cudarc::nvrtc::Ptx;
 use std::collections::HashMap;
@@ -148,12 +148,11 @@ impl Gpu {
             return Ok(());
         }
         let probe = self.kernel(include_str!("probe.cu"), "probe")?;
-        let bytes = vec![0u8; PROBED as usize * size_of::<c_int>()];
-        let numbers = self.stream.clone_htod(&bytes).map_err(failed)?;
+        let mut numbers = self.stream.alloc_zeros::<u8>(PROBED as usize * size_of::<c_int>()).map_err(failed)?;
         let shape = LaunchConfig { grid_dim: (1, 1, 1), block_dim: (PROBED as u32, 1, 1), shared_mem_bytes: 0 };
-        // SAFETY: the arguments are those of `probe` in `probe.cu`, in its order and of its types, and the buffer has as many numbers as it is
-        // told; both outlive the launch, which the copy waits for.
-        unsafe { self.stream.launch_builder(&probe).arg(&PROBED).arg(&numbers).launch(shape) }.map_err(failed)?;
+        // SAFETY: the arguments are those of `probe` in `probe.cu`, in its order and of its types, and the buffer has PROBED numbers;
+        // both outlive the launch, which the copy waits for.
+        unsafe { self.stream.launch_builder(&probe).arg(&PROBED).arg(&mut numbers).launch(shape) }.map_err(failed)?;
         let found = self.down(&numbers)?;
         let expected: Vec<c_int> = (0..PROBED).map(|item| item * item + 1).collect();
         if found != cast_slice::<c_int, u8>(&expected) {
@@ -212,7 +211,7 @@ impl Gpu {
         }
     }
 
-    fn down(&self, buffer: &CudaSlice<u8>) -> Result<Vec<u8>, Error> {
+    fn down(&self, buffer: &impl DevicePtr<u8>) -> Result<Vec<u8>, Error> {
         let bytes = self.stream.clone_dtoh(buffer).map_err(failed)?;
         self.stream.synchronize().map_err(failed)?;
         Ok(bytes)
@@ -347,10 +346,13 @@ impl<R: Real> Machine<R> for Loaded {
         let progress = gpu.down(&buffers.progress)?;
         let progress = bytemuck::pod_collect_to_vec::<u8, f64>(&progress);
         debug_assert_eq!(progress.len(), *runs * progress::COUNT);
-        let samples = if kept.is_empty() { Vec::new() } else { gpu.down(&buffers.samples)? };
-        let mut samples = bytemuck::pod_collect_to_vec::<u8, f64>(&samples);
-        samples.truncate(*runs * kept.len() * SAMPLE);
-        Ok((progress, samples))
+        // The kernel writes them one after the other, from the start of the buffer.
+        let taken = *runs * kept.len() * SAMPLE;
+        let samples = match taken {
+            0 => Vec::new(),
+            _ => gpu.down(&buffers.samples.slice(..taken * size_of::<f64>()))?,
+        };
+        Ok((progress, bytemuck::pod_collect_to_vec::<u8, f64>(&samples)))
     }
 
     fn best(&mut self) -> Result<Vec<R>, Error> {

@@ -236,8 +236,10 @@ KERNEL descend(long long first, long long count, const double *settings, const d
 #ifdef RULE_LBFGS
     search = line_search(search, by->step_size, settings[GRADIENT_SCALE] * run[LAST_MEAN], own, slopes, remembered, lanes);
 #else
+#ifdef RULE_GRADIENT_DESCENT
     int changed = 0;
-    for (int i = FIRST_MOVED + THREAD; i < PARAMETERS; i += THREADS) {
+#endif
+    FOR_EACH_MOVED(i) {
       /* Projected descent steps from the clamped point. */
 #if defined(DEEP)
       const REAL to = moved_by(by, own[i], slopes[i], own + PARAMETERS + i);
@@ -246,11 +248,15 @@ KERNEL descend(long long first, long long count, const double *settings, const d
 #else
       const REAL to = moved_by(by, own[i], SLOPE(i), own + PARAMETERS + i);
 #endif
+#ifdef RULE_GRADIENT_DESCENT
       changed |= to != own[i];
+#endif
       own[i] = to;
     }
+#ifdef RULE_GRADIENT_DESCENT
     if (changed)
       RAISE(moved);
+#endif
 #endif
     SYNC();
 #ifdef RULE_GRADIENT_DESCENT

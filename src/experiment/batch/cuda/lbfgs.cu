@@ -29,9 +29,6 @@ enum { SEARCH_MEAN, SEARCH_SLOPE, SEARCH_LENGTH, SEARCH_BEGUN, SEARCH_TRIALS, SE
 #define CURVATURES(memory) (WEIGHTS(memory) + HISTORY)
 #define PAIR(memory, place) (CURVATURES(memory) + HISTORY + 1 + (place) * 2LL * PARAMETERS)
 
-/* The parameters that move. */
-#define FOR_EACH_MOVED(i) for (int i = FIRST_MOVED + THREAD; i < PARAMETERS; i += THREADS)
-
 DEVICE Search search_of(const double *memory) {
   Search search = {memory[SEARCH_MEAN],        memory[SEARCH_SLOPE],       memory[SEARCH_LENGTH],     (int)memory[SEARCH_BEGUN],
                    (int)memory[SEARCH_TRIALS], (int)memory[SEARCH_PAIRS], (int)memory[SEARCH_OLDEST]};

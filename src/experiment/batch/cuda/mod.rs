@@ -124,7 +124,7 @@ impl<R: Element> Image<R> {
             }
         }
         Ok(Self {
-            source: Source::new::<R>(batch, limits)?,
+            source: Source::of::<R>(batch, limits, &objective, &words),
             settings: numbers,
             gains: of_runs().map(|drawn| drawn.gain).collect(),
             seeds: index_of.iter().map(|&index| index as i32).collect(),
@@ -337,7 +337,7 @@ pub(super) fn demand<R: Real>(
     let numbers = progress::COUNT + SLOTS * SAMPLE + 1;
     let moved = (1 + words.states) * words.parameters;
     let run = (moved + dimensions.d) * scalar + numbers * size_of::<f64>() + size_of::<i32>() + workspace;
-    let base = if settings.residual { dimensions.n * dimensions.d } else { 0 };
+    let base = if optimizer == Optimizer::Deep && settings.residual { dimensions.n * dimensions.d } else { 0 };
     // Numbers that all seeds share are counted for each of them.
     let data = problem.device_scalars(dimensions.d).saturating_add((objective.data.len() + base) as u64);
     Ok(Demand {

@@ -6,7 +6,9 @@
  * Given from outside, as macros: SINGLE for float instead of double; N points of D dimensions; DEEP for a network, with FROZEN where its
  * embeddings do not move and RESIDUAL where it is added to points of its own; CLAMP for projected descent; BOUNDED where a value below 0 is
  * one that rounding put there; the RULE and the ACTIVATION by name; GLOBAL_MEMORY where a run does not fit into a block's shared memory;
- * BLOCK_WORDS, the scalars that a run works on; DATA, the numbers that each seed draws; the MOST_THREADS of a block, and the RESIDENT blocks of a multiprocessor.
+ * PARAMETERS, the scalars that the rule moves, of which those from FIRST_MOVED on do move; STATES, the scalars that it keeps of each; HISTORY, the
+ * pairs of L-BFGS, and MEMORY, the double-precision numbers that a run keeps for it; COSINE or PLATEAU for the schedule, RELATIVE where the plateau's
+ * threshold is a share; BLOCK_WORDS, the scalars that a run works on; DATA, the numbers that each seed draws; the MOST_THREADS of a block, and the RESIDENT blocks of a multiprocessor.
  */
 
 #ifdef __CUDACC__
@@ -24,6 +26,8 @@
 #endif
 
 #define FOR_EACH(item, count) for (int item = THREAD; item < (count); item += THREADS)
+/* The parameters that move. */
+#define FOR_EACH_MOVED(i) for (int i = FIRST_MOVED + THREAD; i < PARAMETERS; i += THREADS)
 
 #ifdef SINGLE
 typedef float REAL;

@@ -50,17 +50,13 @@ impl Words {
     ) -> Result<Self, Error> {
         let Dimensions { n, d, .. } = dimensions;
         let parameters = dimensions.parameters(optimizer);
-        let states = match settings.rule {
-            Rule::GradientDescent | Rule::Lbfgs { .. } => 0,
-            Rule::Momentum { .. } | Rule::Nesterov { .. } | Rule::RmsProp { .. } => 1,
-            Rule::Adam { .. } | Rule::AdamW { .. } => 2,
-        };
-        let memory = match settings.rule {
+        let (states, memory) = match settings.rule {
             Rule::Lbfgs { history } => {
                 let pairs = history.saturating_add(1).saturating_mul(2 * parameters + 1);
-                pairs.saturating_add(SEARCH + 3 * parameters).saturating_add(history)
+                (0, pairs.saturating_add(SEARCH + 3 * parameters).saturating_add(history))
             }
-            _ => 0,
+            // Of L-BFGS alone the number depends on the scalar.
+            rule => (rule.words::<f64>(), 0),
         };
         let mut all = ((1 + states) * parameters + 2 * n * d + n).saturating_add(n.saturating_mul(objective.work));
         if optimizer == Optimizer::Deep {
@@ -88,9 +84,14 @@ impl Source {
     /// # Errors
     /// If the objective cannot be computed on a GPU.
     pub(super) fn new<R: Real>(batch: &Batch<'_>, limits: Limits) -> Result<Self, Error> {
+        let function = objective(&batch.problem, batch.dimensions.d)?;
+        let words = Words::of(&function, batch.dimensions, batch.optimizer, batch.settings)?;
+        Ok(Self::of::<R>(batch, limits, &function, &words))
+    }
+
+    /// [`Source::new`] from the source of the objective and the sizes.
+    pub(super) fn of<R: Real>(batch: &Batch<'_>, limits: Limits, function: &CudaSource, words: &Words) -> Self {
         let &Batch { ref problem, dimensions, optimizer, settings, .. } = batch;
-        let function = objective(problem, dimensions.d)?;
-        let words = Words::of(&function, dimensions, optimizer, settings)?;
         let block = block::plan(words.all * size_of::<R>(), limits);
         let Dimensions { n, k, d, .. } = dimensions;
         let deep = optimizer == Optimizer::Deep;
@@ -99,7 +100,6 @@ impl Source {
         let mut text = String::new();
         for (name, value) in [
             ("N", n),
-            ("K", k),
             ("D", d),
             // What every seed draws, or nothing: then all share what there is.
             ("DATA", problem.device_scalars(d) as usize),
@@ -150,7 +150,7 @@ impl Source {
             text.push_str(LBFGS);
         }
         text.push_str(DESCENT);
-        Ok(Self { text, block, memory: words.memory })
+        Self { text, block, memory: words.memory }
     }
 }
 
@@ -179,7 +179,7 @@ fn widest(dimensions: Dimensions) -> usize {
     dimensions.k.max(dimensions.widths.widest())
 }
 
-/// The layers, as `network.cu` needs them.
+/// The definitions of the layers that `network.cu` reads.
 fn write_layers(text: &mut String, dimensions: Dimensions, scalar: usize) {
     let Dimensions { n, k, d, .. } = dimensions;
     let layers: Vec<(usize, usize)> = dimensions.layers().collect();
