@@ -1,12 +1,12 @@
-//! Finished runs that somebody keeps.
+//! Keepers of finished runs.
 
 use super::{Run, Stage};
 use crate::descent::{Optimizer, Settings};
 
-/// Something that is asked before each run of a sweep or a comparison, and told of each run made: a store of finished runs, or a
-/// closure that watches.
+/// A store of finished runs, or a closure that watches. It decides before each run of a sweep or a comparison whether the run is made, and
+/// receives each run that was made.
 pub(crate) trait Keeper: Sync {
-    /// What to do about the run of these settings.
+    /// Decides about the run of these settings.
     fn look(&self, stage: Stage, optimizer: Optimizer, seed: u64, settings: &Settings) -> Look;
 
     /// Takes note of a run that was made.
@@ -18,13 +18,13 @@ pub(crate) trait Keeper: Sync {
     }
 }
 
-/// The answer about a run: to make it, or to take one that is there.
+/// The decision about a run.
 pub(crate) enum Look {
-    /// It is to be made.
+    /// Make it.
     Make,
-    /// It is known, and need not be made.
+    /// Do not make it: here it is.
     Known(Box<Run>),
-    /// It is not wanted here.
+    /// Leave it out.
     Leave,
 }
 

@@ -82,15 +82,15 @@ impl Sweep {
                 Err(Error::Interrupted) => None,
                 kernel => kernel?,
             };
-            let run = |(trial, look): (&(Optimizer, f64), Look)| {
+            let run = |(trial, looked): (&(Optimizer, f64), Look)| {
                 let (optimizer, rate) = *trial;
-                if let Look::Known(run) = look {
+                if let Look::Known(run) = looked {
                     return Ok(Some(run));
                 }
-                let wanted = matches!(look, Look::Make) && !interrupt::requested();
+                let wanted = matches!(looked, Look::Make) && !interrupt::requested();
                 let Some(kernel) = kernel.clone().filter(|_| wanted) else { return Ok(None) };
                 // Somebody else may have made it meanwhile.
-                match keeper.look(Stage::Sweep, optimizer, seed, &settings(rate)) {
+                match look(trial) {
                     Look::Known(run) => return Ok(Some(run)),
                     Look::Leave => return Ok(None),
                     Look::Make => {}

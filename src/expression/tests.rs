@@ -394,11 +394,11 @@ fn random_expressions_agree_with_the_interpreter_and_with_differences() {
 /// Holds value and gradient of a random expression to dfdx's tape; true if dfdx has all of its operations.
 fn agrees_with_the_tape<const D: usize>(seed: u64) -> bool {
     let expression = Expression::new(format!("random {seed}"), [-1.5, 1.5], move |u| random(seed, u, false));
-    let Recorded { mut graph, value, dimension, domain } = expression.record(D).unwrap();
-    let slope = gradient::gradient(&mut graph, value).unwrap_or_else(|| graph.scalar(0.0));
-    let u = irregular(3 * D, domain, D + seed as usize % 1_000);
+    let recorded = expression.record(D).unwrap();
+    let mut graph = recorded.graph.clone();
+    let slope = gradient::gradient(&mut graph, recorded.value).unwrap_or_else(|| graph.scalar(0.0));
+    let u = irregular(3 * D, recorded.domain, D + seed as usize % 1_000);
     let points = Cpu::default().tensor_from_vec(u.clone(), (Const::<3>, Const::<D>));
-    let recorded = Recorded { graph: graph.clone(), value, dimension, domain };
     let Some(values) = chain(&recorded, points.leaky_trace()) else { return false };
     let found = values.as_vec();
     let mut gradients = values.sum::<Rank0, _>().backward();
@@ -406,7 +406,7 @@ fn agrees_with_the_tape<const D: usize>(seed: u64) -> bool {
     for (point, u) in u.chunks(D).enumerate() {
         let context = format!("{} of {D}, point {point}", expression.name());
         let (slopes, largest) = everything(&graph, slope, u);
-        close(found[point], interpret(&graph, value, u)[0], 1e-10, 1.0, &context);
+        close(found[point], interpret(&graph, recorded.value, u)[0], 1e-10, 1.0, &context);
         for (i, &found) in gradients[point * D..][..D].iter().enumerate() {
             let expected = if slopes.len() == 1 { slopes[0] } else { slopes[i] };
             close(found, expected, 1e-9, largest, &format!("{context}, slope {i}"));

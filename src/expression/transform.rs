@@ -11,7 +11,8 @@ use rand_distr::{Distribution, StandardNormal};
 use std::sync::Arc;
 
 impl Function {
-    /// The function f as an expression in its box, without a range, for what is made of it. Nothing of the spin glass, whose couplings are drawn.
+    /// The function f as an expression in its box, without a range, to be shifted, rotated and scaled. None for the spin glass, whose couplings are
+    /// drawn.
     ///
     /// ```
     /// use overparam::prelude::*;
@@ -21,16 +22,11 @@ impl Function {
     /// # Ok::<(), overparam::Error>(())
     /// ```
     pub fn expression(self) -> Option<Expression> {
+        let of = self.array()?;
         let Bounds::All(bounds) = Source::bounds(&self, 1) else { return None };
-        if self == Self::SpinGlass {
-            return None;
-        }
-        Some(Expression::new(self.name(), bounds, move |u| {
-            let value = self.array(u).unwrap_or_else(|| u.wrong("the function is no expression"));
-            match self.lowest() {
-                Lowest::Zero => value + self.describe(u.len()).minimum,
-                Lowest::Rounded | Lowest::Unknown => value,
-            }
+        Some(Expression::new(self.name(), bounds, move |u| match self.lowest() {
+            Lowest::Zero => of(u) + self.describe(u.len()).minimum,
+            Lowest::Rounded | Lowest::Unknown => of(u),
         }))
     }
 }
@@ -38,14 +34,14 @@ impl Function {
 /// The map of the coordinates, from the middle of the box.
 enum Change {
     Shift(Vec<f64>),
-    /// An orthogonal matrix, row by row.
+    /// A matrix, row by row.
     Rotation(Vec<f64>),
     Scaling(Vec<f64>),
 }
 
 impl Change {
     /// # Errors
-    /// If there are too few or too many numbers.
+    /// If there are too few or too many numbers, or one is not finite.
     fn apply(&self, graph: &mut Graph, centered: Id, dimension: usize) -> Result<Id, String> {
         let (name, numbers, expected) = match self {
             Self::Shift(shift) => ("shift", shift, dimension),

@@ -79,11 +79,11 @@ pub(crate) trait Definition<R: Real>: Sized + Send + Sync + 'static {
     /// True if the function is drawn from a seed.
     const DRAWN: bool = false;
 
-    /// The function as an array expression of the coordinates in the box: in plain numbers, the value from where [`Definition::LOWEST`] says.
+    /// The function as an array expression of the coordinates in the box, in plain numbers; its value at a minimizer is [`Definition::LOWEST`].
     /// Without one, [`Definition::cuda`] and [`Definition::compose`] are written out.
     const EXPRESSION: Option<fn(Array) -> Array> = None;
 
-    /// The source of the function for a GPU.
+    /// The source of the function for a GPU, if it can be computed there.
     fn cuda(dimension: usize) -> Option<CudaSource> {
         recorded::<R, Self>(dimension).and_then(|recorded| CudaSource::new(&recorded))
     }

@@ -168,11 +168,10 @@ macro_rules! functions {
                 }
             }
 
-            /// The function of the coordinates `u` in the box as an array expression: the value from where its definition says. Nothing of the
-            /// spin glass.
-            pub(crate) fn array(self, u: Array) -> Option<Array> {
+            /// The function as an array expression of the coordinates in the box: see [`Definition::EXPRESSION`].
+            pub(crate) fn array(self) -> Option<fn(Array) -> Array> {
                 match self {
-                    $(Function::$variant => <$module::$variant as Definition<f64>>::EXPRESSION.map(|of| of(u)),)+
+                    $(Function::$variant => <$module::$variant as Definition<f64>>::EXPRESSION,)+
                 }
             }
 

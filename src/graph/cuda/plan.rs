@@ -45,12 +45,12 @@ pub(super) struct Planner<'a> {
     pub value: Id,
     pub slope: Id,
     pub dimension: usize,
-    /// The phase that each node belongs to.
-    pub phases: Vec<usize>,
     /// The nodes that are kept, and where.
     pub places: HashMap<Id, Place>,
     /// Scalars of memory for each point.
     pub work: usize,
+    /// The phase that each node belongs to.
+    phases: Vec<usize>,
     kept: Vec<bool>,
     costs: Vec<usize>,
 }
@@ -66,10 +66,6 @@ pub(super) fn is_whole(op: &Op) -> bool {
             | Op::Others(_)
             | Op::Product { .. }
     )
-}
-
-fn is_given(op: &Op) -> bool {
-    matches!(op, Op::Input | Op::Scalar(_) | Op::Data(_))
 }
 
 impl<'a> Planner<'a> {
@@ -137,11 +133,9 @@ impl<'a> Planner<'a> {
             let mut phase = 0;
             for (operand, access) in self.accesses(id) {
                 let index = operand.index();
-                let op = self.graph.op(operand);
                 let is_dear = self.costs[index] > CHEAP;
                 let is_kept = match access {
-                    _ if is_given(op) => false,
-                    _ if is_whole(op) => true,
+                    _ if is_whole(self.graph.op(operand)) => true,
                     Access::Same => false,
                     Access::Number => is_dear,
                     Access::Elsewhere { once } => is_dear && !(once && uses[index] == 1),
@@ -170,7 +164,7 @@ impl<'a> Planner<'a> {
         for id in self.nodes() {
             let index = id.index();
             self.costs[index] = self.cost(id);
-            self.kept[index] |= is_crossing[index] && self.costs[index] > CHEAP && !is_given(self.graph.op(id));
+            self.kept[index] |= is_crossing[index] && self.costs[index] > CHEAP;
         }
     }
 

@@ -7,7 +7,7 @@ use crate::graph::{Graph, Id, Indices, Op};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;
 
-/// The names of the operations that are functions.
+/// The C functions that stand for operations.
 const FUNCTIONS: &str = include_str!("functions.cu");
 
 /// The source of a plan.
@@ -116,7 +116,8 @@ impl<'a> Writer<'a> {
         place
     }
 
-    /// For each of `len` places the first of its elements in a list of `count`, and the end of the last ones; then the elements. Both as an offset.
+    /// The elements of a list of `count`, sorted by their place among `len`. Gives the offsets of two tables: where each place's elements begin,
+    /// with the end of the last, and the elements.
     fn sources(&mut self, indices: &Indices, count: usize, len: usize) -> [usize; 2] {
         let mut elements: Vec<(usize, usize)> = (0..count).map(|k| (indices.at(k), k)).collect();
         elements.sort_unstable();
@@ -153,11 +154,11 @@ impl<'a> Writer<'a> {
 
     /// Writes the loop that computes `roots` for each of `len` elements of all points.
     fn elements(&mut self, len: usize, roots: &[Root]) {
-        let reductions: Vec<(Id, Reduction, Id)> = roots
+        let reductions: Vec<(Id, Reduction)> = roots
             .iter()
             .filter_map(|root| match *root {
                 Root::Kept(id) => match *self.graph().op(id) {
-                    Op::Reduce(reduction, of) => Some((id, reduction, of)),
+                    Op::Reduce(reduction, _) => Some((id, reduction)),
                     _ => None,
                 },
                 _ => None,
@@ -172,7 +173,7 @@ impl<'a> Writer<'a> {
         } else {
             self.open("FOR_EACH(item, N * PARTS)");
             self.line("const int row = item / PARTS;");
-            for &(id, reduction, _) in &reductions {
+            for &(id, reduction) in &reductions {
                 let (name, start) = (self.name('s'), self.literal(reduction.start()));
                 self.line(format_args!("REAL {name} = {start};"));
                 sums.insert(id, name);
@@ -268,13 +269,18 @@ impl<'a> Writer<'a> {
         format!("data[{}]", self.data.len() - 1)
     }
 
+    /// The index of a node's element: [`ONLY`] where the node is a single number.
+    fn own<'i>(&self, id: Id, index: &'i str) -> &'i str {
+        if self.graph().len(id) == 1 { ONLY } else { index }
+    }
+
     /// The text for element `index` of a node at point `row`. The lines that it needs are written before.
     fn at(&mut self, id: Id, index: &str) -> String {
-        let index = if self.graph().len(id) == 1 { ONLY } else { index };
+        let index = self.own(id, index);
         // Operands that are used element by element come first, in their order: expressions may be deep.
         let (mut open, mut needed) = (vec![id], HashSet::new());
         while let Some(id) = open.pop() {
-            let own = if self.graph().len(id) == 1 { ONLY } else { index };
+            let own = self.own(id, index);
             if needed.contains(&id) || self.found(Some(id), own).is_some() {
                 continue;
             }
@@ -286,7 +292,7 @@ impl<'a> Writer<'a> {
         let mut needed: Vec<Id> = needed.into_iter().collect();
         needed.sort_unstable();
         for &needed in &needed {
-            let own = if self.graph().len(needed) == 1 { ONLY } else { index };
+            let own = self.own(needed, index);
             if self.found(Some(needed), own).is_none() {
                 let value = self.node(needed, own);
                 self.hold(Some(needed), own, &value);
@@ -490,7 +496,7 @@ impl<'a> Writer<'a> {
                 self.open("FOR_EACH(row, N)");
                 self.line("REAL sum = 0;");
                 self.open(if reverse {
-                    format!("for (int k = {} - 1; k >= 0; k--)", len)
+                    format!("for (int k = {len} - 1; k >= 0; k--)")
                 } else {
                     format!("for (int k = 0; k < {len}; k++)")
                 });
