@@ -1,5 +1,5 @@
 #![no_main]
-//! Numbers for expressions: CSV if the first bit says so, else Parquet.
+//! Numbers for expressions: CSV after a first byte that is odd, else Parquet.
 
 mod scratch;
 
@@ -8,7 +8,7 @@ use overparam::expression::Data;
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((first, rest)) = bytes.split_first() else { return };
-    // That of Parquet begins with a P.
+    // A Parquet file begins with a P, which is even.
     let name = if first & 1 == 1 { "a.csv" } else { "a.parquet" };
     let _ = Data::read(scratch::file(name, if first & 1 == 1 { rest } else { bytes }));
 });

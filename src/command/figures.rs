@@ -9,6 +9,7 @@ use overparam::experiment::Stage;
 use overparam::figure::{Exporter, figure1, figure2, figure3};
 use overparam::output::Output;
 use overparam::prelude::*;
+use overparam::report::{CONVERGED, median};
 use overparam::store::{Experiment, Shelf, Store};
 use overparam::trace::{self, Provenance};
 use overparam::{Error, interrupt, progress};
@@ -263,9 +264,6 @@ fn draw(comparisons: &[&Comparison], mut exporter: Exporter, files: &mut Files<'
     Ok(())
 }
 
-/// The share of the shallow optimizer's descent that counts as having reached its best.
-const REACHED: f64 = 0.999;
-
 /// Prints, per function, what each optimizer reached and how soon.
 fn table(comparisons: &[&Comparison]) -> Result<()> {
     let header = ["function", "shallow, median (range)", "deep, median (range)", "lower", "shallow s", "deep s"];
@@ -290,9 +288,9 @@ fn table(comparisons: &[&Comparison]) -> Result<()> {
                     return f64::INFINITY;
                 }
                 let start = shallow.samples.first().map_or(shallow.best, |sample| sample.min);
-                run.seconds_to(start + REACHED * (shallow.best - start)).unwrap_or(f64::INFINITY)
+                run.seconds_to(start + CONVERGED * (shallow.best - start)).unwrap_or(f64::INFINITY)
             });
-            let median = Spread::of(seconds).median;
+            let median = median(&seconds.collect::<Vec<_>>());
             if median.is_finite() { format!("{median:.2e}") } else { "never".to_owned() }
         };
         let [shallow_rates, deep_rates] = Optimizer::ALL.map(|optimizer| rates(comparison, optimizer));
@@ -307,7 +305,7 @@ fn table(comparisons: &[&Comparison]) -> Result<()> {
     }
     say!(
         "scaled objective F of the timed runs that did not diverge, over seeds; seconds: median time to {:.1} % of the shallow optimizer's descent",
-        100.0 * REACHED
+        100.0 * CONVERGED
     );
     Ok(())
 }
@@ -334,12 +332,7 @@ impl Spread {
         values.sort_by(f64::total_cmp);
         match values[..] {
             [] => Self { low: f64::NAN, median: f64::NAN, high: f64::NAN },
-            [low, ..] => {
-                let middle = values.len() / 2;
-                let median =
-                    if values.len() % 2 == 1 { values[middle] } else { 0.5 * (values[middle - 1] + values[middle]) };
-                Self { low, median, high: values[values.len() - 1] }
-            }
+            [low, ..] => Self { low, median: median(&values), high: values[values.len() - 1] },
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use overparam::prelude::*;
 use std::fmt::Display;
-use std::hash::Hasher;
 use std::path::{Path, PathBuf};
 
 /// A list that takes more letters than this is named by its length and a hash.
@@ -123,27 +122,6 @@ pub fn number(value: f64) -> String {
 }
 
 /// FNV-1a, in 32 bits: the same in every version of this program.
-pub struct Fnv(u32);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0x811c_9dc5)
-    }
-}
-
-impl Hasher for Fnv {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = bytes.iter().fold(self.0, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    }
-
-    fn finish(&self) -> u64 {
-        u64::from(self.0)
-    }
-}
-
-/// The hash of a text.
 pub fn hash(text: &str) -> u32 {
-    let mut hasher = Fnv::default();
-    hasher.write(text.as_bytes());
-    hasher.0
+    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }

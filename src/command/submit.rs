@@ -144,11 +144,10 @@ impl SubmitSweep {
         }
         let list = list(&failed);
         bail!(
-            "tasks {list} did not finish their runs, see {}; these alone again: {} --tasks {} --only {list}{}",
+            "tasks {list} did not finish their runs, see {}; these alone again: {} --tasks {} --only {list} --wait",
             logs.join(format!("{job}-N.log")).display(),
             self.command(&folder),
-            self.tasks,
-            if self.wait { " --wait" } else { "" }
+            self.tasks
         )
     }
 
@@ -334,14 +333,17 @@ fn follow(job: &str, asked: &Asked, shelf: &Shelf, parts: &[(usize, Trial)]) -> 
     loop {
         let clock = Instant::now();
         let states = match queue(job) {
-            Ok(states) => states,
+            Ok(states) => {
+                failures = 0;
+                states
+            }
             Err(error) if failures == FAILURES => return Err(error),
             Err(_) => {
                 failures += 1;
                 BTreeMap::from([("unknown".to_owned(), 0)])
             }
         };
-        let there = trials.len() - asked.experiment.missing(shelf, &trials).len();
+        let there = asked.experiment.there(shelf, &trials);
         let tasks: Vec<String> = states.iter().map(|(state, count)| format!("{count} {state}")).collect();
         bar.set_message(tasks.join(", "));
         bar.set_position(there as u64);
@@ -363,7 +365,7 @@ fn follow(job: &str, asked: &Asked, shelf: &Shelf, parts: &[(usize, Trial)]) -> 
     // What nodes have written last is there when they are gone, but this one may not see it yet.
     std::thread::sleep(PAUSE);
     bar.set_message("");
-    bar.set_position((trials.len() - asked.experiment.missing(shelf, &trials).len()) as u64);
+    bar.set_position(asked.experiment.there(shelf, &trials) as u64);
     bar.abandon();
     Ok(())
 }

@@ -74,7 +74,7 @@ pub struct SweepCommand {
 /// Attempts to make the missing runs, while other processes remove files of the store.
 const ATTEMPTS: usize = 10;
 
-/// The sweep that the options describe.
+/// The experiment that the options describe, with its parts.
 pub struct Asked {
     pub objective: ChosenObjective,
     pub protocol: Protocol,
@@ -85,7 +85,7 @@ pub struct Asked {
 }
 
 impl SweepCommand {
-    /// The sweep, with its protocol.
+    /// Reads the options.
     pub fn asked(&self) -> Result<Asked> {
         let objective = self.expression.objective(self.function.as_deref())?;
         let problem = objective.problem.clone();
@@ -158,7 +158,7 @@ impl SweepCommand {
         let store = Store::open(folder.expect("without a store there is an output"))?;
         let mut shelf = threads.install(|| store.shelf(experiment))?;
         let trials = shard.map_or_else(|| Ok(experiment.trials()), |shard| shard.of(experiment))?;
-        let there = threads.install(|| trials.len() - experiment.missing(&shelf, &trials).len());
+        let there = threads.install(|| experiment.there(&shelf, &trials));
         if there > 0 {
             note!("{there} of {} runs are in {} already", trials.len(), store.folder().display());
         }
@@ -178,7 +178,7 @@ impl SweepCommand {
             threads.install(|| experiment.make(&shelf, shard, *batched, &finished, &progressed))?;
             failure = shelf.failure();
             if shard.is_some() {
-                missing = threads.install(|| experiment.missing(&shelf, &trials).len());
+                missing = trials.len() - threads.install(|| experiment.there(&shelf, &trials));
             } else {
                 runs = threads.install(|| experiment.runs(&shelf))?;
                 missing = trials.len() - runs.len();

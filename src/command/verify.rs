@@ -14,7 +14,7 @@ use std::path::PathBuf;
 /// --instruction-set that of the first run is used, if this processor has it; on another one the first iteration has to agree to 1e-9, in f32 to
 /// 1e-3.
 ///
-/// Prints one line per fault, and exits with 1 if there is any.
+/// Prints one line per fault, up to 20, and exits with 1 if there is any or a run is missing.
 #[derive(Args)]
 pub struct Verify {
     /// The folder of the store or of the figures
@@ -27,7 +27,7 @@ pub struct Verify {
     seed: u64,
 }
 
-/// More lines than this are counted.
+/// Faults that are printed; more are counted.
 const MOST: usize = 20;
 
 impl Verify {

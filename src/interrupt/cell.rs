@@ -23,8 +23,8 @@ pub(super) fn watch() {
     static WATCHED: Once = Once::new();
     WATCHED.call_once(|| {
         // Without a thread that waits for it, an interrupt ends the process, as it does where this library is not loaded.
-        if let Some(signals) = in_notebook().then(|| Signals::new([SIGINT]).ok()).flatten() {
-            let _ = thread::Builder::new().spawn(move || respond(signals));
+        if in_notebook() {
+            let _ = thread::Builder::new().spawn(|| Signals::new([SIGINT]).map(respond));
         }
     });
 }

@@ -20,7 +20,7 @@ pub fn request() {
     REQUESTED.store(ALL, Ordering::Relaxed);
 }
 
-/// True once [`request`] was called, and in the cell of a notebook that is interrupted.
+/// True after [`request`], and in a notebook while the interrupted cell runs.
 pub fn requested() -> bool {
     #[cfg(target_os = "linux")]
     cell::watch();

@@ -22,6 +22,8 @@ pub struct Gathered {
     runs: Vec<(usize, RunId, Loaded)>,
     /// The number of runs that were asked for and are not there.
     pub missing: usize,
+    /// Where the tables come from. Those of runs that are not all there are said to be stopped.
+    provenance: Provenance,
 }
 
 /// The bytes that a run takes without its trace and its coordinates, in memory and as a row.
@@ -40,11 +42,12 @@ impl Store {
         let bytes = |shelf: &Shelf| shelf.len() as u64 * (RUN + 8 * shelf.subject().dimensions.d as u64);
         let needed = shelves.iter().map(bytes).sum();
         memory::ensure(|| "a table of all runs".to_owned(), needed, "gather a part of the store at a time")?;
-        let (mut runs, mut missing) = (Vec::new(), 0);
+        let (mut runs, mut missing, mut records) = (Vec::new(), 0, Vec::new());
         for (number, shelf) in shelves.iter().enumerate() {
             let mut found = shelf.load(&shelf.ids().into_iter().collect(), false)?;
             let mut seen: HashSet<RunId> = HashSet::new();
-            for manifest in shelf.asked()? {
+            let asked = shelf.asked()?;
+            for manifest in &asked {
                 for trial in manifest.trials(shelf.naming()) {
                     match found.remove(&trial.id) {
                         Some(run) => {
@@ -62,8 +65,14 @@ impl Store {
                 key(a_stage, a).cmp(&key(b_stage, b)).then(rates).then(a_id.cmp(b_id))
             });
             runs.extend(rest.into_iter().map(|(id, run)| (number, id, run)));
+            records.push(serde_json::json!({ "subject": shelf.subject(), "asked": asked }));
         }
-        Ok(Gathered { shelves, runs, missing })
+        let cuda = shelves.iter().any(|shelf| shelf.subject().device == Backend::Cuda.name());
+        let outcome = if missing == 0 { Outcome::Finished } else { Outcome::Stopped };
+        let backend = if cuda { Backend::Cuda } else { Backend::Cpu };
+        let settings = serde_json::json!({ "store": records }).to_string();
+        let provenance = Provenance { backend, outcome, ..Provenance::new(settings) };
+        Ok(Gathered { shelves, runs, missing, provenance })
     }
 }
 
@@ -93,7 +102,7 @@ impl Gathered {
         };
         let parts = self.runs.chunks(PART).map(rows);
         let none = self.runs.is_empty().then(|| trace::summary([]));
-        trace::write_parts(output, parts.chain(none), &self.provenance()?)
+        trace::write_parts(output, parts.chain(none), &self.provenance)
     }
 
     /// Writes the best points, one row per run in the order of the summary, as [`trace::points`] has them.
@@ -109,7 +118,7 @@ impl Gathered {
         let problem = shelf.subject().problem()?;
         let rows = |part: &[(usize, RunId, Loaded)]| trace::points(&problem, part.iter().map(|(_, _, (_, run))| run));
         let parts = self.runs.chunks(PART).map(rows);
-        trace::write_parts(output, parts, &self.provenance()?)
+        trace::write_parts(output, parts, &self.provenance)
     }
 
     /// Writes the traces, one after the other in the order of the summary, as [`trace::traces`] has them. As many are read at a time as memory
@@ -142,18 +151,6 @@ impl Gathered {
             Ok(tables) => tables.into_iter().map(Ok).collect(),
             Err(error) => vec![Err(error)],
         });
-        trace::write_parts(output, parts, &self.provenance()?)
-    }
-
-    /// Where the tables come from. Those of runs that are not all there are said to be stopped.
-    fn provenance(&self) -> Result<Provenance, Error> {
-        let record = |shelf: &Shelf| -> Result<serde_json::Value, Error> {
-            Ok(serde_json::json!({ "subject": shelf.subject(), "asked": shelf.asked()? }))
-        };
-        let records = self.shelves.iter().map(record).collect::<Result<Vec<_>, Error>>()?;
-        let cuda = self.shelves.iter().any(|shelf| shelf.subject().device == Backend::Cuda.name());
-        let outcome = if self.missing == 0 { Outcome::Finished } else { Outcome::Stopped };
-        let backend = if cuda { Backend::Cuda } else { Backend::Cpu };
-        Ok(Provenance { backend, outcome, ..Provenance::new(serde_json::json!({ "store": records }).to_string()) })
+        trace::write_parts(output, parts, &self.provenance)
     }
 }

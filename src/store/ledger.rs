@@ -47,7 +47,7 @@ impl Keeper for Ledger<'_> {
             false => Look::Make,
             true if !self.returns => Look::Leave,
             // Another process made it meanwhile. A run that cannot be read is made.
-            true => match self.shelf.load(&HashSet::from([id]), true).ok().and_then(|mut runs| runs.remove(&id)) {
+            true => match self.shelf.one(id, true) {
                 Some((_, run)) => Look::Known(Box::new(run)),
                 None => Look::Make,
             },
@@ -146,9 +146,9 @@ impl Experiment {
         Ok(trials.iter().filter_map(|trial| found.remove(&trial.id)).map(|(_, run)| run).collect())
     }
 
-    /// Those of `trials` that are not on the shelf.
-    pub fn missing<'t>(&self, shelf: &Shelf, trials: &'t [Trial]) -> Vec<&'t Trial> {
-        trials.iter().filter(|trial| !shelf.has(trial.id)).collect()
+    /// The number of those of `trials` that are on the shelf.
+    pub fn there(&self, shelf: &Shelf, trials: &[Trial]) -> usize {
+        trials.iter().filter(|trial| shelf.has(trial.id)).count()
     }
 
     /// The sweep, whose runs are returned as well, with those that the shelf has.

@@ -56,7 +56,7 @@ impl Store {
         Ok(Self { folder })
     }
 
-    /// The store in `folder`, which is there.
+    /// The existing store in `folder`, to read.
     ///
     /// # Errors
     /// If there is none.

@@ -34,7 +34,7 @@ const RUNS: &str = "runs";
 
 /// The runs about one subject: those in files, and those that this process has finished and not yet written.
 ///
-/// It stays usable when writing fails, and keeps the first error: see [`Shelf::failure`].
+/// It stays usable when writing fails. [`Shelf::failure`] hands out the first error, once.
 #[derive(Debug)]
 pub struct Shelf {
     folder: PathBuf,
@@ -361,7 +361,12 @@ impl Shelf {
         Ok(format!("{part}/{name}"))
     }
 
-    /// The first error of writing a run, if there was one.
+    /// The run of this name, if it is there and can be read.
+    pub(crate) fn one(&self, id: RunId, whole: bool) -> Option<Loaded> {
+        self.load(&HashSet::from([id]), whole).ok()?.remove(&id)
+    }
+
+    /// Takes the first error of writing a run, if there was one since the last call.
     pub fn failure(&self) -> Option<Error> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }

@@ -74,7 +74,7 @@ fn what_is_there_is_not_made_again() {
     assert_eq!((*made.lock().unwrap(), shelf.len()), (part, part));
     // Another process.
     let shelf = store.shelf(&experiment).unwrap();
-    assert_eq!(experiment.missing(&shelf, &experiment.trials()).len(), 8 - part);
+    assert_eq!(experiment.there(&shelf, &experiment.trials()), part);
     experiment.make(&shelf, None, false, &count, &|_| {}).unwrap();
     assert_eq!(*made.lock().unwrap(), 8);
     let Experiment { sweep, .. } = &experiment;
@@ -266,7 +266,7 @@ fn diverged_runs_are_finished_and_stopped_ones_are_not() {
     assert!(shelf.subject().problem().unwrap_err().to_string().contains("closure"));
 }
 
-/// What `docs/scale.md` says of large stores: `OVERPARAM_RUNS=1000000 OVERPARAM_GROUP=1 OVERPARAM_FOLDER=/somewhere`.
+/// The measurements of docs/scale.md, which says how to repeat them.
 #[test]
 #[ignore = "takes long, and gigabytes of disk"]
 fn a_large_store_is_written_listed_and_gathered() {

@@ -86,10 +86,10 @@ pub fn ensure_known_format(metadata: &BTreeMap<String, String>) -> Result<(), St
 }
 
 /// Keys of the metadata.
-pub(crate) const VERSION: &str = "overparam.version";
+pub(super) const VERSION: &str = "overparam.version";
 const FORMAT: &str = "overparam.format";
 pub(crate) const SETTINGS: &str = "overparam.settings";
-pub(crate) const CHECKSUM: &str = "overparam.checksum";
+const CHECKSUM: &str = "overparam.checksum";
 pub(super) const OUTCOME: &str = "overparam.outcome";
 const THINNED_FROM: &str = "overparam.thinned_from";
 pub(super) const DEVICE: &str = "overparam.device";
@@ -164,7 +164,8 @@ fn fill(
     };
     let bytes = ENCODED * first.estimated_size() as u64;
     memory::ensure(|| format!("writing {}", path.display()), bytes, "allow more, or end what else takes memory")?;
-    let mut writer = Writer::new(sink, &first, &provenance.metadata()).map_err(failed)?;
+    let alone = parts.size_hint().1 == Some(0);
+    let mut writer = Writer::new(sink, &first, alone, &provenance.metadata()).map_err(failed)?;
     let mut checksum = Checksum::new(&first);
     let mut put = |part: DataFrame| -> Result<(), Error> {
         writer.write(&part).map_err(failed)?;

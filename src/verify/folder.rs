@@ -4,7 +4,7 @@ use super::{Report, pick, run};
 use crate::descent::{Budget, Optimizer, Outcome, Sample};
 use crate::device::Backend;
 use crate::error::Error;
-use crate::experiment::{Dimensions, Dtype, Protocol, Run, Stage, Widths};
+use crate::experiment::{Dimensions, Protocol, Run, Stage, Widths};
 use crate::objective::{Function, Problem};
 use crate::{simd, trace};
 use polars::prelude::*;
@@ -220,10 +220,7 @@ fn rows(
                 seed,
                 settings,
                 dimensions: protocol.dimensions,
-                dtype: match protocol.dtype {
-                    Dtype::F32 => "f32",
-                    Dtype::F64 => "f64",
-                },
+                dtype: protocol.dtype.name(),
                 device: device.ok_or_else(|| wrong("device", row))?,
                 instruction_set: set.ok_or_else(|| wrong("instruction set", row))?,
                 best,

@@ -26,7 +26,6 @@ use crate::store::Store;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, Uniform};
-use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
 
@@ -107,8 +106,11 @@ impl fmt::Display for Report {
 /// If there is neither.
 pub fn folder(folder: &Path, again: usize, seed: u64) -> Result<Report, Error> {
     match store(folder, again, seed) {
-        Err(Error::Data { .. }) if folder.join(folder::SUMMARY).is_file() => figures(folder, again, seed),
+        // A store with a damaged record is an error of that record.
         Err(Error::Data { path, .. }) if path == folder => {
+            if folder.join(folder::SUMMARY).is_file() {
+                return figures(folder, again, seed);
+            }
             let problem = "expected a store of runs, or a folder that `overparam figures` wrote".to_owned();
             Err(Error::Data { path, problem })
         }
@@ -128,9 +130,10 @@ pub fn store(folder: &Path, again: usize, seed: u64) -> Result<Report, Error> {
     let shelves = store.shelves()?;
     let (mut problems, mut all) = (Vec::new(), Vec::new());
     for (number, shelf) in shelves.iter().enumerate() {
-        let ids = shelf.ids();
+        let mut ids = shelf.ids();
+        ids.sort();
         if let Some(id) = ids.first()
-            && let Some((_, run)) = shelf.load(&HashSet::from([*id]), false).ok().and_then(|mut runs| runs.remove(id))
+            && let Some((_, run)) = shelf.one(*id, false)
         {
             simd::prefer(run.instruction_set);
         }
@@ -161,15 +164,10 @@ pub fn store(folder: &Path, again: usize, seed: u64) -> Result<Report, Error> {
         }
         problems.push(problem);
     }
-    all.sort();
     for place in pick(all.len(), again, seed) {
         let (number, id) = all[place];
         // A run that cannot be read is a fault already.
-        let Some((stage, run)) =
-            shelves[number].load(&HashSet::from([id]), true).ok().and_then(|mut runs| runs.remove(&id))
-        else {
-            continue;
-        };
+        let Some((stage, run)) = shelves[number].one(id, true) else { continue };
         if let Some(problem) = &problems[number] {
             report.make_again(problem, stage, &run);
         }

@@ -25,16 +25,21 @@ pub(in crate::trace) struct Writer<W: Write + Send> {
 }
 
 impl<W: Write + Send> Writer<W> {
-    /// A writer to `sink` of tables with the columns of `like`, with `metadata` in the footer.
+    /// A writer to `sink` of tables with the columns of `like`, with `metadata` in the footer; of that table `alone`, or of others after it.
     ///
     /// # Errors
     /// If a column is of a type that is not written, or the sink fails.
-    pub(in crate::trace) fn new(sink: W, like: &DataFrame, metadata: &[(&str, String)]) -> Result<Self, ParquetError> {
+    pub(in crate::trace) fn new(
+        sink: W,
+        like: &DataFrame,
+        alone: bool,
+        metadata: &[(&str, String)],
+    ) -> Result<Self, ParquetError> {
         let fields = like.columns().iter().map(|column| field(column).map(Arc::new)).collect::<Result<_, _>>()?;
         let schema = Type::group_type_builder("schema").with_fields(fields).build()?;
         let metadata =
             metadata.iter().map(|(key, value)| KeyValue::new((*key).to_owned(), value.clone())).collect::<Vec<_>>();
-        let small = like.height() <= FEW;
+        let small = alone && like.height() <= FEW;
         let mut properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             // In a file of a few rows these take more room than the values.
@@ -44,7 +49,8 @@ impl<W: Write + Send> Writer<W> {
             .set_key_value_metadata(Some(metadata))
             .set_created_by(format!("overparam {}", env!("CARGO_PKG_VERSION")));
         // A compressor of its own for every column takes longer than all else in a small file.
-        for column in like.columns().iter().filter(|column| column.as_materialized_series().estimated_size() <= LITTLE)
+        for column in
+            like.columns().iter().filter(|column| alone && column.as_materialized_series().estimated_size() <= LITTLE)
         {
             properties = properties.set_column_compression(column.name().as_str().into(), Compression::UNCOMPRESSED);
         }
