@@ -6,6 +6,7 @@
 //! median over the seeds of the best value at the best rule and rate, and the known minimum.
 
 use overparam::prelude::*;
+use overparam::report::median;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal, Uniform};
@@ -172,11 +173,6 @@ fn classical() -> [Entry; 4] {
     ]
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 fn main() -> Result<(), overparam::Error> {
     let mut entries = vec![
         lennard_jones(13, -44.326_801),
@@ -217,7 +213,7 @@ fn main() -> Result<(), overparam::Error> {
                 for rate in RATES {
                     let at = |run: &&Run| run.settings.learning_rate.initial == rate;
                     // A run that diverged counts as far as it came.
-                    best = best.min(median(runs.iter().filter(at).map(Run::raw_best).collect()));
+                    best = best.min(median(&runs.iter().filter(at).map(Run::raw_best).collect::<Vec<_>>()));
                 }
             }
             assert!(best >= minimum - 1e-6 * minimum.abs().max(1e-6), "{}: {best} below the minimum", problem.name());

@@ -1,6 +1,6 @@
 //! Progress of long computations: a bar on a terminal, a line that changes in a notebook, a line now and then anywhere else.
 //!
-//! A log file should not fill with carriage returns, and neither does a notebook know them: there the state of the same
+//! A log file should not fill with carriage returns, and a notebook does not understand them: there the state of the same
 //! indicatif bar is printed when it starts, at every tenth, at most every few seconds in between, and when it ends. In this project's
 //! notebooks `notebooks/lab/relay.py` makes the lines of a bar one display that is updated, and sets `OVERPARAM_DISPLAYS` to say so.
 
@@ -16,7 +16,7 @@ const PACE: Duration = Duration::from_secs(5);
 /// The least time between any two lines but the last.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The most states a second of a line that changes.
+/// How many times a second, at most, a line that changes is drawn.
 const HERTZ: u8 = 4;
 
 /// Set where lines that start with [`DISPLAY`] and the name of a display become what that display shows.
@@ -32,12 +32,12 @@ pub fn bar(total: u64) -> ProgressBar {
     let (target, template) = if io::stderr().is_terminal() {
         (ProgressDrawTarget::stderr(), "{bar:30.green/dim} {pos}/{len} runs{left}  {wide_msg:.dim}")
     } else {
-        let lines = if in_notebook() && std::env::var_os(DISPLAYS).is_some() {
-            ProgressDrawTarget::term_like_with_hz(Box::new(Lines::of_display()), HERTZ)
-        } else {
-            ProgressDrawTarget::term_like_with_hz(Box::new(Lines::default()), 20)
-        };
-        (lines, "{percent}% {pos}/{len} runs{rate}, {elapsed} elapsed{left}  {msg}")
+        let displays = in_notebook() && std::env::var_os(DISPLAYS).is_some();
+        let (lines, hertz) = if displays { (Lines::of_display(), HERTZ) } else { (Lines::default(), 20) };
+        (
+            ProgressDrawTarget::term_like_with_hz(Box::new(lines), hertz),
+            "{percent}% {pos}/{len} runs{rate}, {elapsed} elapsed{left}  {msg}",
+        )
     };
     let bar = ProgressBar::with_draw_target(Some(total), target);
     let style = ProgressStyle::with_template(template).expect("the templates above are well formed");
@@ -63,8 +63,8 @@ struct Lines(Mutex<State>);
 impl Lines {
     /// One whose lines replace one another.
     fn of_display() -> Self {
-        static DISPLAYS: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("overparam-{}-{}", std::process::id(), DISPLAYS.fetch_add(1, Ordering::Relaxed));
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("overparam-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         Self(Mutex::new(State { display: Some(name), ..State::default() }))
     }
 }

@@ -3,7 +3,7 @@
 use crate::descent::Optimizer;
 use crate::error::Error;
 use crate::trace;
-use polars::prelude::{Column, DataFrame, PolarsResult};
+use polars::prelude::{Column, DataFrame, PolarsError, PolarsResult};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -83,8 +83,12 @@ impl Report {
             let (seed, rate) = (seeds[row], rates[row]);
             let entry = Entry { seed, rate, start: f64::NAN, best, pace, seconds: f64::INFINITY };
             let contest = &mut report.contests[place];
-            if optimizer[row] == Optimizer::Shallow.name() { &mut contest.shallow } else { &mut contest.deep }
-                .push(entry);
+            let of: Optimizer = optimizer[row].parse().map_err(|error: Error| fault(error.to_string()))?;
+            match of {
+                Optimizer::Shallow => &mut contest.shallow,
+                Optimizer::Deep => &mut contest.deep,
+            }
+            .push(entry);
         }
         Ok(report)
     }
@@ -95,16 +99,13 @@ impl Report {
     /// # Errors
     /// If the table cannot be made.
     pub fn minima(&self) -> Result<DataFrame, Error> {
-        let best = |of: fn(&Contest) -> &[Entry], pick: fn(&[f64]) -> f64| {
-            self.column(|contest| pick(&of(contest).iter().map(|entry| entry.best).collect::<Vec<_>>()))
-        };
         let wins = self.contests.iter().map(|contest| format!("{} of {}", contest.wins(), contest.deep.len()));
         table(vec![
             Column::new("function".into(), self.functions()),
-            Column::new("shallow, median".into(), best(|contest| &contest.shallow, median)),
-            Column::new("deep, median".into(), best(|contest| &contest.deep, median)),
-            Column::new("shallow, lowest".into(), best(|contest| &contest.shallow, lowest)),
-            Column::new("deep, lowest".into(), best(|contest| &contest.deep, lowest)),
+            Column::new("shallow, median".into(), self.column(|contest| contest.medians()[0])),
+            Column::new("deep, median".into(), self.column(|contest| contest.medians()[1])),
+            Column::new("shallow, lowest".into(), self.column(|contest| contest.lowest()[0])),
+            Column::new("deep, lowest".into(), self.column(|contest| contest.lowest()[1])),
             Column::new("deep lower".into(), wins.collect::<Vec<_>>()),
         ])
     }
@@ -122,7 +123,7 @@ impl Report {
         ])
     }
 
-    /// The functions for which `holds` is true, and how many there are of how many.
+    /// The functions for which `holds` is true, after their number, such as `2 of 9: levy, sphere`.
     pub fn count(&self, holds: impl Fn(&Contest) -> bool) -> String {
         let found: Vec<&str> = self.contests.iter().filter(|contest| holds(contest)).map(|c| &c.function[..]).collect();
         format!("{} of {}: {}", found.len(), self.contests.len(), found.join(", "))
@@ -143,19 +144,24 @@ impl Contest {
         [&self.shallow, &self.deep]
     }
 
+    /// `pick` of one number of every run, shallow and deep.
+    fn of(&self, value: fn(&Entry) -> f64, pick: fn(&[f64]) -> f64) -> [f64; 2] {
+        self.both().map(|entries| pick(&entries.iter().map(value).collect::<Vec<_>>()))
+    }
+
     /// The medians over the seeds of the smallest objectives, shallow and deep. Runs that diverged do not count.
     pub fn medians(&self) -> [f64; 2] {
-        self.both().map(|entries| median(&entries.iter().map(|entry| entry.best).collect::<Vec<_>>()))
+        self.of(|entry| entry.best, median)
     }
 
     /// The smallest objectives over all seeds, shallow and deep.
     pub fn lowest(&self) -> [f64; 2] {
-        self.both().map(|entries| lowest(&entries.iter().map(|entry| entry.best).collect::<Vec<_>>()))
+        self.of(|entry| entry.best, lowest)
     }
 
     /// The medians of the seconds until runs count as [`CONVERGED`], shallow and deep: infinite if half of the runs never do.
     pub fn seconds(&self) -> [f64; 2] {
-        self.both().map(|entries| median(&entries.iter().map(|entry| entry.seconds).collect::<Vec<_>>()))
+        self.of(|entry| entry.seconds, median)
     }
 
     /// How many times as long the shallow optimizer takes until it counts as [`CONVERGED`].
@@ -166,7 +172,7 @@ impl Contest {
 
     /// The medians of the seconds per iteration, shallow and deep.
     pub fn pace(&self) -> [f64; 2] {
-        self.both().map(|entries| median(&entries.iter().map(|entry| entry.pace).collect::<Vec<_>>()))
+        self.of(|entry| entry.pace, median)
     }
 
     /// The number of seeds in which the deep run is lower than the shallow one.
@@ -235,7 +241,11 @@ fn table(columns: Vec<Column>) -> Result<DataFrame, Error> {
     DataFrame::new(height, columns).map_err(|source| Error::table("tabulate the report", source))
 }
 
-fn refused(path: &Path, source: polars::error::PolarsError) -> Error {
+fn fault(text: String) -> PolarsError {
+    PolarsError::ComputeError(text.into())
+}
+
+fn refused(path: &Path, source: PolarsError) -> Error {
     Error::table(format!("report on {}", path.display()), source)
 }
 
@@ -248,7 +258,7 @@ fn numbers(table: &DataFrame, name: &str) -> PolarsResult<Vec<f64>> {
 }
 
 fn seeds(table: &DataFrame) -> PolarsResult<Vec<u64>> {
-    Ok(table.column("seed")?.u64()?.iter().map(Option::unwrap_or_default).collect())
+    table.column("seed")?.u64()?.iter().map(|seed| seed.ok_or_else(|| fault("a run has no seed".to_owned()))).collect()
 }
 
 #[cfg(test)]

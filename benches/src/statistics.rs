@@ -1,5 +1,7 @@
 //! Statistics of repeated times, and of times at several sizes.
 
+use overparam::report::median;
+
 /// The times of a case by one program, over all repeats.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Times {
@@ -12,11 +14,7 @@ pub struct Times {
 impl Times {
     /// The statistics of at least one time.
     pub fn of(times: &[f64]) -> Self {
-        let mut sorted = times.to_vec();
-        sorted.sort_by(f64::total_cmp);
-        let middle = sorted.len() / 2;
-        let median = if sorted.len() % 2 == 1 { sorted[middle] } else { 0.5 * (sorted[middle - 1] + sorted[middle]) };
-        Self { median, least: sorted[0] }
+        Self { median: median(times), least: times.iter().copied().fold(f64::INFINITY, f64::min) }
     }
 }
 

@@ -44,7 +44,7 @@ def calm(line):
 
 
 def text_of(notebook):
-    """The notebook as a file, with one line an output: a figure's data on a line each would be several times as large."""
+    """The notebook as a file. Figures are one line each: indented, they would be several times as large."""
     text = json.dumps(notebook, ensure_ascii=False, indent=1)
     for cell in notebook["cells"]:
         for found in cell.get("outputs", []):
