@@ -118,36 +118,31 @@ fn killed_at_any_time_and_started_again_the_tables_are_those_of_one_go() {
     let figures =
         ["figures", "--quick", "--protocol", "deep-convexity", "--functions", "levy", "--seeds", "1", "--out", "f"];
     let gather = ["gather", "s", "--output", "g.parquet", "--traces", "t.parquet", "--points", "p.parquet"];
+    let commands =
+        [sweep(&["--store", "s"]), sweep(&["--output", "a.parquet"]), figures.to_vec(), gather.to_vec()];
     let clock = Instant::now();
-    succeeds(whole, &sweep(&["--store", "s"]));
+    succeeds(whole, &commands[0]);
     let longest = (clock.elapsed().as_millis() as u64).clamp(50, 2_000);
-    succeeds(whole, &sweep(&["--output", "a.parquet"]));
-    succeeds(whole, &figures);
-    succeeds(whole, &gather);
+    for arguments in &commands[1..] {
+        succeeds(whole, arguments);
+    }
     let (mut done, mut attempts) = (0, 0);
     let mut rounds = 0;
     while done < kills {
         rounds += 1;
         assert!(rounds < 50 + kills, "{done} of {attempts} attempts were killed");
-        for (arguments, times) in [
-            (sweep(&["--store", "s"]), 4),
-            (sweep(&["--output", "a.parquet"]), 4),
-            (figures.to_vec(), 3),
-            (gather.to_vec(), 2),
-        ] {
+        for (arguments, times) in commands.iter().zip([4, 4, 3, 2]) {
             let times = times.min(kills.saturating_sub(done)).max(1);
             // A gather needs something to gather, and is short.
             let is_gather = arguments[0] == "gather";
             if is_gather {
                 succeeds(folder, &sweep(&["--store", "s"]));
             }
-            done += kill(folder, &arguments, times, if is_gather { 60 } else { longest }, &mut numbers);
+            done += kill(folder, arguments, times, if is_gather { 60 } else { longest }, &mut numbers);
             attempts += times;
         }
-        for arguments in
-            [sweep(&["--store", "s"]), sweep(&["--output", "a.parquet"]), figures.to_vec(), gather.to_vec()]
-        {
-            succeeds(folder, &arguments);
+        for arguments in &commands {
+            succeeds(folder, arguments);
         }
         for name in [
             "a.parquet",
@@ -181,8 +176,9 @@ fn killed_at_any_time_and_started_again_the_tables_are_those_of_one_go() {
     // One that was killed between making a file and locking it is taken for stale some seconds later only.
     if !strays(folder).is_empty() {
         std::thread::sleep(Duration::from_secs(6));
-        succeeds(folder, &sweep(&["--store", "s"]));
-        succeeds(folder, &gather);
+        for arguments in &commands {
+            succeeds(folder, arguments);
+        }
     }
     assert_eq!(strays(folder), Vec::<PathBuf>::new());
     println!("{done} of {attempts} processes were killed in {rounds} rounds");
