@@ -118,8 +118,7 @@ fn killed_at_any_time_and_started_again_the_tables_are_those_of_one_go() {
     let figures =
         ["figures", "--quick", "--protocol", "deep-convexity", "--functions", "levy", "--seeds", "1", "--out", "f"];
     let gather = ["gather", "s", "--output", "g.parquet", "--traces", "t.parquet", "--points", "p.parquet"];
-    let commands =
-        [sweep(&["--store", "s"]), sweep(&["--output", "a.parquet"]), figures.to_vec(), gather.to_vec()];
+    let commands = [sweep(&["--store", "s"]), sweep(&["--output", "a.parquet"]), figures.to_vec(), gather.to_vec()];
     let clock = Instant::now();
     succeeds(whole, &commands[0]);
     let longest = (clock.elapsed().as_millis() as u64).clamp(50, 2_000);

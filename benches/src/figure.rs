@@ -280,6 +280,7 @@ mod tests {
             times: Times { median: time, least: time },
             us_side_by_side: time,
             peak_memory_bytes: Some(peak),
+            traffic_bytes: data,
             data_bytes: data,
         };
         let points = [

@@ -238,6 +238,9 @@ fn judge(measurements: &[Measurement]) -> Result<()> {
     Ok(())
 }
 
+/// The largest exponent of growth that is called proportional.
+const PROPORTIONAL: f64 = 1.05;
+
 /// Measures how cost grows, in double precision.
 fn scale(peak: &Peak) -> Result<Vec<Point>> {
     let overparam = scaling::program()?;
@@ -280,7 +283,12 @@ fn scale(peak: &Peak) -> Result<Vec<Point>> {
             printed = std::mem::replace(&mut printed, Ok(())).and(line);
         })?;
         printed?;
-        say!("{:<36} time grows as operations^{:.2}", series.name, Point::growth(&points).exponent);
+        let exponent = Point::growth(&points).exponent;
+        say!("{:<36} time grows as operations^{exponent:.2}", series.name);
+        if let Some(last) = points.last().filter(|_| exponent > PROPORTIONAL) {
+            let (bandwidth, copied) = (last.bandwidth(), peak.copy_gb_per_s);
+            say!("{:<36} the largest moves at least {bandwidth:.1} GB/s through memory; a copy moves {copied:.1}", "");
+        }
         all.extend(points);
     }
     Ok(all)

@@ -165,6 +165,8 @@ pub struct Shape {
     pub us_side_by_side: f64,
     /// The most that the process has held.
     pub peak_memory_bytes: Option<u64>,
+    /// What an iteration reads from and writes to memory at least, where nothing stays in a cache until the next.
+    pub traffic_bytes: u64,
     /// x, the parameters and the couplings of the triples.
     pub data_bytes: u64,
 }
@@ -182,6 +184,7 @@ impl From<&Point> for Shape {
             least_us_per_iteration: point.times.least,
             us_side_by_side: point.us_side_by_side,
             peak_memory_bytes: point.peak_memory_bytes,
+            traffic_bytes: point.traffic_bytes,
             data_bytes: point.data_bytes,
         }
     }
@@ -245,6 +248,7 @@ mod tests {
             least_us_per_iteration: 1.0 / 3.0,
             us_side_by_side: 2.0,
             peak_memory_bytes: None,
+            traffic_bytes: 5,
             data_bytes: 7,
         };
         let record = Record { machine: Machine::now(peak), quick: false, rows: vec![shape] };

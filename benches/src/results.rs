@@ -192,9 +192,9 @@ fn growth(record: &Record<Shape>) -> String {
     let mut page = format!(
         "## Growth\n\n\
          One run, in f64, in a process of its own. Data are x, the parameters and the couplings of the triples of the spin glass; the peak is\n\
-         that of the whole process. {}\n\n\
-         | series | n | d | widths | µs per iteration | GFLOP/s | data, MB | peak, MB |\n\
-         |---|---:|---:|---:|---:|---:|---:|---:|\n",
+         that of the whole process. GB/s are those that an iteration moves through memory at least, where its data do not fit the caches. {}\n\n\
+         | series | n | d | widths | µs per iteration | GFLOP/s | GB/s | data, MB | peak, MB |\n\
+         |---|---:|---:|---:|---:|---:|---:|---:|---:|\n",
         machine(&record.machine)
     );
     for row in &record.rows {
@@ -202,13 +202,14 @@ fn growth(record: &Record<Shape>) -> String {
         let peak = row.peak_memory_bytes.map_or("unknown".to_owned(), |bytes| short(bytes as f64 * 1e-6));
         let _ = writeln!(
             page,
-            "| {} | {} | {} | {} | {} | {} | {} | {peak} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {peak} |",
             row.series,
             shape.n,
             shape.d,
             shape.widths,
             short(row.least_us_per_iteration),
             short(row.flop_per_iteration as f64 / row.least_us_per_iteration * 1e-3),
+            short(row.traffic_bytes as f64 / row.least_us_per_iteration * 1e-3),
             short(row.data_bytes as f64 * 1e-6),
         );
     }
@@ -323,6 +324,7 @@ mod tests {
             least_us_per_iteration: 10.0,
             us_side_by_side: 6.0,
             peak_memory_bytes: Some(3_000_000),
+            traffic_bytes: 55_000,
             data_bytes: 29_280,
         };
         let scaling = Record { machine, quick: false, rows: vec![shape] };
@@ -349,7 +351,7 @@ mod tests {
             "| function | shallow f32 |\n|---|---:|\n| Styblinski-Tang | 0.5 (×4.0) |",
             "### adam\n\n| function | deep 10x1 f64 |\n|---|---:|\n| Styblinski-Tang, d = 200 | 0.5 (×3.1) |",
             "| PyTorch eager | 1 | 300 | 300 | 300 |",
-            "| n, rastrigin, deep | 50 | 50 | 10 | 10 | 10 | 0.029 | 3.0 |",
+            "| n, rastrigin, deep | 50 | 50 | 10 | 10 | 10 | 5.5 | 0.029 | 3.0 |",
         ] {
             assert!(page.contains(expected), "{expected}\n{page}");
         }

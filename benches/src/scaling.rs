@@ -16,6 +16,10 @@ const REPEAT: f64 = 50_000.0;
 const PACE: f64 = 10_000.0;
 const REPEATS: usize = 5;
 
+/// Points of the widest panel that a network works on at once, and the bytes of a core's own cache, about.
+const WIDEST_PANEL: usize = 64;
+const CACHE: u64 = 2 << 20;
+
 /// The name of the processes in errors.
 const PROGRAM: &str = "overparam time";
 
@@ -53,6 +57,8 @@ pub struct Point {
     pub us_side_by_side: f64,
     /// The most that the process alone has held.
     pub peak_memory_bytes: Option<u64>,
+    /// What an iteration reads from and writes to memory at least, where nothing stays in a cache from one iteration to the next.
+    pub traffic_bytes: u64,
     /// x, the parameters, and for the spin glass the couplings of the triples i ≤ j ≤ k: the least there is, half of what is held.
     pub data_bytes: u64,
 }
@@ -114,6 +120,7 @@ impl Series {
                 times: Times { median: alone.us_per_iteration, least: alone.least_us_per_iteration },
                 us_side_by_side: 1.0 / per_microsecond,
                 peak_memory_bytes: alone.peak_memory_bytes,
+                traffic_bytes: traffic_bytes(self.function, self.optimizer, dimensions, dtype),
                 data_bytes,
             };
             report(&point);
@@ -127,6 +134,11 @@ impl Point {
     /// The memory that the process held beyond `idle` bytes, as a multiple of the data.
     pub fn memory_multiple(&self, idle: u64) -> Option<f64> {
         Some(self.peak_memory_bytes?.saturating_sub(idle) as f64 / self.data_bytes as f64)
+    }
+
+    /// Gigabytes per second through memory, at least, where the data are too many for the caches.
+    pub fn bandwidth(&self) -> f64 {
+        self.traffic_bytes as f64 / self.times.least * 1e-3
     }
 
     /// Time, by the fastest repeat, as a power of the operations counted.
@@ -160,12 +172,36 @@ pub fn idle_memory(overparam: &Path) -> Result<Option<u64>> {
 
 fn data_bytes(function: Function, optimizer: Optimizer, dimensions: Dimensions, dtype: Dtype) -> u64 {
     let Dimensions { n, d, .. } = dimensions;
-    let couplings = if function == Function::SpinGlass { d * (d + 1) * (d + 2) / 6 } else { 0 };
+    bytes(n * d + dimensions.parameters(optimizer) + couplings(function, d), dtype)
+}
+
+/// The shallow optimizer reads and writes every parameter. The deep one does so with the embeddings; it reads weights forward, reads and
+/// writes them backward; and where a panel of y is too large for a core's cache, writes it, reads it and writes the gradient in its
+/// place, and reads that. The couplings are read.
+fn traffic_bytes(function: Function, optimizer: Optimizer, dimensions: Dimensions, dtype: Dtype) -> u64 {
+    let Dimensions { n, k, d, .. } = dimensions;
+    let scalars = match optimizer {
+        Optimizer::Shallow => 2 * n * d,
+        Optimizer::Deep => {
+            let embeddings = n * k;
+            let leaves_caches = bytes(d * n.min(WIDEST_PANEL), dtype) > CACHE;
+            let y = if leaves_caches { n * d } else { 0 };
+            2 * embeddings + 3 * (dimensions.parameters(optimizer) - embeddings) + 4 * y
+        }
+    };
+    bytes(scalars + couplings(function, d), dtype)
+}
+
+fn couplings(function: Function, d: usize) -> usize {
+    if function == Function::SpinGlass { d * (d + 1) * (d + 2) / 6 } else { 0 }
+}
+
+fn bytes(scalars: usize, dtype: Dtype) -> u64 {
     let scalar = match dtype {
         Dtype::F32 => 4,
         Dtype::F64 => 8,
     };
-    (scalar * (n * d + dimensions.parameters(optimizer) + couplings)) as u64
+    (scalar * scalars) as u64
 }
 
 /// The output of `overparam time`, as far as it is read here.
@@ -231,6 +267,17 @@ mod tests {
         assert_eq!(bytes(Function::Sphere, Optimizer::Shallow), 8 * 5_000);
         assert_eq!(bytes(Function::Sphere, Optimizer::Deep), 8 * (2_500 + 500 + 110 + 550));
         assert_eq!(bytes(Function::SpinGlass, Optimizer::Shallow), 8 * (5_000 + 22_100));
+    }
+
+    #[test]
+    fn traffic_is_what_is_read_and_written() {
+        let bytes = |optimizer, dimensions| traffic_bytes(Function::Sphere, optimizer, dimensions, Dtype::F32);
+        let paper = Dimensions::PAPER;
+        assert_eq!(bytes(Optimizer::Shallow, paper), 4 * 2 * 2_500);
+        assert_eq!(bytes(Optimizer::Deep, paper), 4 * (2 * 500 + 3 * (110 + 550)));
+        let d = 1_000_000;
+        let weights = 110 + 11 * d;
+        assert_eq!(bytes(Optimizer::Deep, Dimensions { d, ..paper }), 4 * (2 * 500 + 3 * weights + 4 * 50 * d) as u64);
     }
 
     #[test]

@@ -9,12 +9,13 @@ use crate::squash::{Map, to_odds};
 use crate::team;
 use std::sync::Arc;
 
-/// Panels that one thread works on at a time.
+/// Panels that one thread works on at a time, where they are as wide as is usual.
 const PANELS_PER_PART: usize = 4;
 
-/// The number of parts of so many panels.
-pub(crate) fn parts(panels: usize) -> usize {
-    panels.div_ceil(PANELS_PER_PART).max(1)
+/// The number of parts of `points` points in panels of `stride`, and of the panels in each but the last.
+pub(crate) fn parts<R: Real>(points: usize, stride: usize) -> (usize, usize) {
+    let per_part = (PANELS_PER_PART * Panels::<R>::stride(points)).div_ceil(stride);
+    (points.div_ceil(per_part * stride).max(1), per_part)
 }
 
 /// The shallow optimizer on one fused kernel: squash, objective, gradient and step in one pass over the parameters.
@@ -24,6 +25,7 @@ pub(crate) struct FusedShallow<'a, R: Real> {
     map: Map,
     kernel: Arc<dyn Kernel<R> + 'a>,
     crew: Crew<R>,
+    panels_per_part: usize,
     gradient_scale: f64,
 }
 
@@ -37,15 +39,16 @@ impl<'a, R: Real> FusedShallow<'a, R> {
         if let Map::Logistic { gain } = map {
             to_odds(&mut parameters, gain);
         }
-        let panels = parameters.points().div_ceil(parameters.width());
-        let crew = Crew::new(&*kernel, parameters.points(), parts(panels), PANELS_PER_PART * parameters.width());
-        Self { parameters, map, kernel, crew, gradient_scale }
+        let (points, stride) = (parameters.points(), parameters.width());
+        let (parts, panels_per_part) = parts::<R>(points, stride);
+        let crew = Crew::new(&*kernel, points, parts, panels_per_part * stride);
+        Self { parameters, map, kernel, crew, panels_per_part, gradient_scale }
     }
 }
 
 impl<R: Real> Step<R> for FusedShallow<'_, R> {
     fn step(&mut self, rate: f64, values: &mut [R], best: &mut Best<R>) {
-        let Self { parameters, map, kernel, crew, gradient_scale } = self;
+        let Self { parameters, map, kernel, crew, panels_per_part, gradient_scale } = self;
         let (map, kernel) = (*map, &**kernel);
         let update = Update::Step { step: rate * *gradient_scale / values.len() as f64 };
         if let Some(workspace) = crew.alone() {
@@ -56,7 +59,7 @@ impl<R: Real> Step<R> for FusedShallow<'_, R> {
             return;
         }
         crew.step(values, best, |members| {
-            let parts = members.zip(parameters.groups_mut(PANELS_PER_PART));
+            let parts = members.zip(parameters.groups_mut(*panels_per_part));
             team::each(parts, |(Member { first, values, best, workspace }, panels)| {
                 for y in panels {
                     let values = &mut values[y.first - first..][..y.points];

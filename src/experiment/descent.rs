@@ -1,7 +1,7 @@
 //! A run under way.
 
 use super::run::{End, Origin, Run};
-use super::{Dimensions, Start, start};
+use super::{Dimensions, start};
 use crate::descent::{Optimizer, Progress, Sample, Settings, Step};
 use crate::device::Backend;
 use crate::element::Element;
@@ -61,8 +61,8 @@ impl<'a> Descent<'a> {
     ) -> Result<Self, Error> {
         settings.validate()?;
         let [minimum, maximum] = kernel.range();
-        let drawn: Start<R> = dimensions.draw(seed, settings.initialization);
-        let step = start::step(dimensions, &drawn, kernel, optimizer, seed, settings)?;
+        let network = dimensions.drawn(seed, settings, start::stride(dimensions, &*kernel, optimizer));
+        let step = start::step(dimensions, network, kernel, optimizer, seed, settings)?;
         let origin = Origin { backend, dimensions, optimizer, seed, scale: [minimum, maximum - minimum] };
         let progress = Progress::new(dimensions.n, dimensions.d, settings);
         Ok(Self {

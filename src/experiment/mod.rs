@@ -23,7 +23,7 @@ pub(crate) use run::Origin;
 pub use run::{End, Run};
 pub use shape::{PaperShape, Shape};
 pub use stage::Stage;
-pub(crate) use start::{Start, begin, step};
+pub(crate) use start::{Start, begin, step, stride};
 pub use sweep::{Candidate, Sweep};
 pub use timing::Timing;
 pub use widths::Widths;

@@ -9,6 +9,7 @@ use crate::parametrization::{Direct, Network};
 use crate::rule::Rule;
 use crate::simd::{Panels, Real};
 use crate::squash::{Map, squash};
+use std::borrow::Borrow;
 use std::iter::once;
 use std::sync::Arc;
 
@@ -46,7 +47,8 @@ impl Dimensions {
         let mut start = self.draw(seed, settings.initialization);
         match optimizer {
             Optimizer::Shallow => {
-                let mut network = self.network(&start, settings.activation, Panels::<f64>::stride(self.n));
+                let stride = Panels::<f64>::stride(self.n);
+                let mut network = self.network(&start.embeddings, &start.layers, settings.activation, stride);
                 self.coordinates(&mut network, optimizer, seed, settings).packed()
             }
             Optimizer::Deep => {
@@ -62,20 +64,39 @@ impl Dimensions {
 
     /// The start of the run of `seed`: drawn in double precision, then cast, so that it is the same in every dtype.
     pub(crate) fn draw<R: Real>(self, seed: u64, initialization: Initialization) -> Start<R> {
+        let (embeddings, layers) = self.draws(seed, initialization);
+        Start { embeddings, layers: layers.collect() }
+    }
+
+    /// The embeddings of [`Dimensions::draw`], and its layers, each drawn when it is asked for.
+    fn draws<R: Real>(self, seed: u64, initialization: Initialization) -> (Vec<R>, impl Iterator<Item = Layer<R>>) {
         let mut draws = Draws::new(seed, initialization);
         let embeddings = draws.embeddings(self.n * self.k).map(R::of).collect();
-        let layers = self.layers().map(|(inputs, outputs)| Layer {
+        let layers = self.layers().map(move |(inputs, outputs)| Layer {
             inputs,
             weight: draws.layer(inputs, outputs * inputs).map(R::of).collect(),
             bias: draws.layer(inputs, outputs).map(R::of).collect(),
         });
-        Start { embeddings, layers: layers.collect() }
+        (embeddings, layers)
     }
 
-    /// The network at `start`, for panels of `stride` points.
-    pub(crate) fn network<R: Products>(self, start: &Start<R>, activation: Activation, stride: usize) -> Fused<R> {
-        let mut network = Fused::new(&start.embeddings, self.k, activation, stride);
-        for Layer { inputs, weight, bias } in &start.layers {
+    /// The network at the start of the run of `seed`, for panels of `stride` points. No more than one layer is held beside it.
+    pub(super) fn drawn<R: Products>(self, seed: u64, settings: &Settings, stride: usize) -> Fused<R> {
+        let (embeddings, layers) = self.draws(seed, settings.initialization);
+        self.network(&embeddings, layers, settings.activation, stride)
+    }
+
+    /// The network of these embeddings and layers, for panels of `stride` points.
+    pub(crate) fn network<R: Products>(
+        self,
+        embeddings: &[R],
+        layers: impl IntoIterator<Item = impl Borrow<Layer<R>>>,
+        activation: Activation,
+        stride: usize,
+    ) -> Fused<R> {
+        let mut network = Fused::new(embeddings, self.k, activation, stride);
+        for layer in layers {
+            let Layer { inputs, weight, bias } = layer.borrow();
             network.push(weight, bias, *inputs);
         }
         network
@@ -135,17 +156,24 @@ pub(crate) fn begin<R: Products>(
     Ok((y, map))
 }
 
-/// One of the optimizers on `kernel`, before its first step.
+/// The length of the rows of the panels of a run on `kernel`.
+pub(crate) fn stride<R: Real>(dimensions: Dimensions, kernel: &(dyn Kernel<R> + '_), optimizer: Optimizer) -> usize {
+    match optimizer {
+        Optimizer::Shallow => kernel.stride_alone(dimensions.n),
+        Optimizer::Deep => kernel.stride(dimensions.n),
+    }
+}
+
+/// One of the optimizers on `kernel`, before its first step, where the network of the run of `seed` is `network`.
 pub(crate) fn step<'a, R: Products>(
     dimensions: Dimensions,
-    start: &Start<R>,
+    mut network: Fused<R>,
     kernel: Arc<dyn Kernel<R> + 'a>,
     optimizer: Optimizer,
     seed: u64,
     settings: &Settings,
 ) -> Result<Box<dyn Step<R> + Send + 'a>, Error> {
     kernel.check()?;
-    let mut network = dimensions.network(start, settings.activation, kernel.stride(dimensions.n));
     let (y, map) = begin(dimensions, &mut network, optimizer, seed, settings)?;
     let &Settings { rule, residual, frozen_embeddings: frozen, gradient_scale, .. } = settings;
     // Gradient descent needs no gradient of its own: the steps are added where they are computed.
@@ -186,8 +214,8 @@ mod tests {
             let settings = Settings { initialization, ..Settings::default() };
             assert_eq!(dimensions.start(Optimizer::Deep, 4, &settings), expected);
             assert_eq!(expected.len(), dimensions.parameters(Optimizer::Deep));
-            let drawn: Start<f64> = dimensions.draw(4, initialization);
-            let y = dimensions.network(&drawn, Activation::Relu, Panels::<f64>::stride(7)).forward().packed();
+            let y =
+                dimensions.drawn::<f64>(4, &Settings { initialization, ..Settings::default() }, 8).forward().packed();
             assert_eq!(dimensions.start(Optimizer::Shallow, 4, &settings), y);
             let own = Settings { shallow_start: ShallowStart::Own, ..settings };
             assert_eq!(dimensions.start(Optimizer::Deep, 4, &own), expected);

@@ -10,6 +10,9 @@ use crate::squash::Map;
 use std::ops::Range;
 use std::sync::Arc;
 
+/// Bytes of points from which on they are taken to be read from memory in every iteration, or from a cache that is not the core's own.
+const STREAMED: usize = 8 << 20;
+
 /// The evaluation between the squash and the step: values and gradients of a function of coordinates in a box.
 pub(crate) trait Evaluate<R: Real>: Send + Sync + 'static {
     /// True if the points of a panel are evaluated together, see [`Definition::TOGETHER`].
@@ -165,6 +168,11 @@ impl<R: Real, E: Evaluate<R>> Kernel<R> for Fusion<E> {
 
     fn check(&self) -> Result<(), Error> {
         self.0.defined()
+    }
+
+    fn stride_alone(&self, points: usize) -> usize {
+        let streamed = points * self.0.coordinates() * size_of::<R>() >= STREAMED;
+        if streamed && !E::TOGETHER { R::BLOCK } else { self.stride(points) }
     }
 
     fn operations(&self) -> usize {
@@ -387,6 +395,33 @@ pub(super) mod tests {
                 assert!(error <= allowed, "{} {step} on {set}: odds {odds}, expected {expected:e}", R::NAME);
             }
         }
+    }
+
+    /// Values and points after a step, in panels of `stride` points.
+    fn step_in_panels<R: Real>(kernel: &dyn Kernel<R>, y: &[R], stride: usize) -> (Vec<R>, Vec<R>) {
+        let mut panels = Panels::with_stride(y, DIMENSION, stride);
+        let (mut workspace, mut best) = (kernel.workspace(POINTS), Best::none(DIMENSION));
+        let mut found = vec![R::ZERO; POINTS];
+        for y in panels.iter_mut() {
+            let (values, map) = (&mut found[y.first..][..y.points], Map::Logistic { gain: 1.0 });
+            let job =
+                Job { values, y, map, update: Update::Step { step: 0.3 }, best: &mut best, workspace: &mut workspace };
+            kernel.apply(job);
+        }
+        assert!(found.contains(&best.value));
+        (found, panels.packed())
+    }
+
+    #[test]
+    fn points_that_fill_no_cache_are_in_narrow_panels_and_take_the_same_steps() {
+        let kernel = build::<f64, Rosenbrock<f64>>(DIMENSION, 0, &|| false).unwrap();
+        let usual = Panels::<f64>::stride(POINTS);
+        assert_eq!((kernel.stride_alone(POINTS), kernel.stride_alone(1_000_000)), (usual, <f64 as Real>::BLOCK));
+        assert!(kernel.stride(1_000_000) > <f64 as Real>::BLOCK);
+        let odds: Vec<f64> = (0..POINTS * DIMENSION).map(|i| 0.1 + 3.0 * (i as f64 * 0.618).fract()).collect();
+        let wide = step_in_panels(&*kernel, &odds, usual);
+        assert_eq!(step_in_panels(&*kernel, &odds, <f64 as Real>::BLOCK), wide);
+        assert_ne!(wide.1, odds);
     }
 
     #[test]

@@ -73,6 +73,12 @@ pub trait Kernel<R: Real>: Send + Sync {
     fn stride(&self, points: usize) -> usize {
         Panels::<R>::stride(points)
     }
+
+    /// The same where nothing but this kernel goes over the points: panels that are read from memory each time are as narrow as can
+    /// be, so that each is read from end to end.
+    fn stride_alone(&self, points: usize) -> usize {
+        self.stride(points)
+    }
 }
 
 /// The arguments of [`Kernel::apply`].

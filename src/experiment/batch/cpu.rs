@@ -4,7 +4,7 @@ use super::{Batch, Engine, Trial};
 use crate::descent::{Found, Progress, Step};
 use crate::element::Element;
 use crate::error::Error;
-use crate::experiment::{Start, step};
+use crate::experiment::{Start, step, stride};
 use crate::simd::Real;
 use rayon::prelude::*;
 
@@ -36,7 +36,9 @@ impl<R: Element> Cores<R> {
         let run = |(&trial, index): (&Trial, usize)| {
             let (drawn, kernel) = &drawn[index];
             let &Batch { optimizer, settings, .. } = batch;
-            let stepper = step(dimensions, drawn, kernel.clone(), optimizer, trial.seed, settings)?;
+            let stride = stride(dimensions, &**kernel, optimizer);
+            let network = dimensions.network(&drawn.embeddings, &drawn.layers, settings.activation, stride);
+            let stepper = step(dimensions, network, kernel.clone(), optimizer, trial.seed, settings)?;
             Ok((Progress::new(dimensions.n, dimensions.d, &batch.settings(trial)), stepper))
         };
         let runs = batch.trials.par_iter().zip(index_of).map(run).collect::<Result<_, Error>>()?;

@@ -204,7 +204,7 @@ fn on_the_cores<R: Real>(
     let (network, output) = (points * k + weights, points * d);
     let panels = n.div_ceil(row);
     let parts = match optimizer {
-        Optimizer::Shallow => shallow_parts(panels),
+        Optimizer::Shallow => shallow_parts::<R>(n, row).0,
         Optimizer::Deep => network::parts(panels, weights, points * k + n * d).0,
     };
     let (parameters, flow, start) = match optimizer {

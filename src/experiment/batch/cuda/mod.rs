@@ -91,7 +91,8 @@ impl<R: Element> Image<R> {
         let (seeds, index_of) = batch.seeds();
         let draw = |&seed: &u64| -> Result<Drawn<R>, Error> {
             let mut start: Start<R> = dimensions.draw(seed, settings.initialization);
-            let mut network = dimensions.network(&start, settings.activation, Panels::<R>::stride(dimensions.n));
+            let stride = Panels::<R>::stride(dimensions.n);
+            let mut network = dimensions.network(&start.embeddings, &start.layers, settings.activation, stride);
             let (y, map) = begin(dimensions, &mut network, optimizer, seed, settings)?;
             let gain = if let Map::Logistic { gain } = map { gain } else { 1.0 };
             let couplings = problem.device_data(dimensions.d, seed)?.into_iter().map(R::of).collect();
