@@ -10,8 +10,13 @@ use crate::squash::Map;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Bytes of points from which on they are taken to be read from memory in every iteration, or from a cache that is not the core's own.
+/// Bytes of points from which on they are read from memory in every iteration, or from a cache that is not the core's own.
 const STREAMED: usize = 8 << 20;
+
+/// True if so many points of so many coordinates fill no core's cache.
+pub(crate) fn streamed<R: Real>(points: usize, coordinates: usize) -> bool {
+    points.saturating_mul(coordinates) >= STREAMED / size_of::<R>()
+}
 
 /// The evaluation between the squash and the step: values and gradients of a function of coordinates in a box.
 pub(crate) trait Evaluate<R: Real>: Send + Sync + 'static {
@@ -171,8 +176,8 @@ impl<R: Real, E: Evaluate<R>> Kernel<R> for Fusion<E> {
     }
 
     fn stride_alone(&self, points: usize) -> usize {
-        let streamed = points * self.0.coordinates() * size_of::<R>() >= STREAMED;
-        if streamed && !E::TOGETHER { R::BLOCK } else { self.stride(points) }
+        let narrow = !E::TOGETHER && streamed::<R>(points, self.0.coordinates());
+        if narrow { R::BLOCK } else { self.stride(points) }
     }
 
     fn operations(&self) -> usize {

@@ -24,7 +24,7 @@ mod triples;
 
 pub use bounds::{Bounds, from_box, to_box};
 pub(crate) use definition::{Definition, Extremes, Lowest};
-pub(crate) use fusion::{Evaluate, Fusion};
+pub(crate) use fusion::{Evaluate, Fusion, streamed};
 #[doc(hidden)]
 pub use kernel::Kernel;
 pub(crate) use kernel::{Best, Job, Update, Workspace};
