@@ -8,7 +8,7 @@ mod activation;
 mod fused;
 
 pub use activation::Activation;
-pub(crate) use fused::{Fused, Products, parts};
+pub(crate) use fused::{Fused, Layer, Products, parts};
 
 use crate::objective::{Kernels, Taped};
 use dfdx::nn::modules::Linear;
@@ -219,7 +219,7 @@ mod tests {
         composed.push(gradients.get(&network.embeddings).as_vec());
         let mut fused = Fused::new(&network.embeddings.as_vec(), 3, Activation::Relu, Panels::<E>::stride(N));
         let mut push = |weight: Vec<E>, bias: Vec<E>, slopes: [Vec<E>; 2], inputs: usize| {
-            fused.push(&weight, &bias, inputs);
+            fused.push(Layer::new(&weight, &bias, inputs));
             composed.extend(slopes);
         };
         let Linear { weight, bias } = &network.input;
@@ -288,8 +288,8 @@ mod tests {
             // The large weight is that of the second layer, too.
             for layers in [1, 2] {
                 let mut fused = Fused::new(&embeddings, SIZE, activation, Panels::<R>::stride(POINTS));
-                (0..layers).for_each(|_| fused.push(&weight, &ones, SIZE));
-                fused.push(&ones, &ones[..1], SIZE);
+                (0..layers).for_each(|_| fused.push(Layer::new(&weight, &ones, SIZE)));
+                fused.push(Layer::new(&ones, &ones[..1], SIZE));
                 let mut gradient = fused.embeddings().clone();
                 fused.pass(&mut gradient, None, &mut |y| y.rows.fill(R::of(1.0)));
                 let found = gradient.packed();

@@ -3,7 +3,7 @@
 use super::Dimensions;
 use crate::descent::{FusedDeep, FusedShallow, Optimizer, Settings, ShallowStart, Squash, Step, Stepper};
 use crate::error::Error;
-use crate::network::{Activation, Draws, Fused, Initialization, Products, draw_coordinates};
+use crate::network::{self, Activation, Draws, Fused, Initialization, Products, draw_coordinates};
 use crate::objective::Kernel;
 use crate::parametrization::{Direct, Network};
 use crate::rule::Rule;
@@ -97,7 +97,10 @@ impl Dimensions {
         let mut network = Fused::new(embeddings, self.k, activation, stride);
         for layer in layers {
             let Layer { inputs, weight, bias } = layer.borrow();
-            network.push(weight, bias, *inputs);
+            let padded = network::Layer::new(weight, bias, *inputs);
+            // Before there is more to hold.
+            drop(layer);
+            network.push(padded);
         }
         network
     }

@@ -77,6 +77,18 @@ fn large<R: Real>(weight: &[R]) -> bool {
     size_of_val(weight) >= LARGE
 }
 
+impl<R: Real> Layer<R> {
+    /// The layer of these numbers; `weight` is row-major with `inputs` columns, as dfdx keeps it.
+    pub(crate) fn new(weight: &[R], bias: &[R], inputs: usize) -> Self {
+        let mut layer = Self { weight: Rows::zeros(bias.len(), inputs + 1), inputs };
+        for ((row, weight), &bias) in layer.weight.rows_mut().zip(weight.chunks_exact(inputs)).zip(bias) {
+            row[..inputs].copy_from_slice(weight);
+            row[inputs] = bias;
+        }
+        layer
+    }
+}
+
 impl<R: Products> Fused<R> {
     /// A network without layers over row-major embeddings of `dimensions` coordinates, in panels of `stride` points, with this
     /// activation between its layers.
@@ -85,14 +97,9 @@ impl<R: Products> Fused<R> {
         Self { embeddings, layers: Vec::new(), flows: Vec::new(), others: Vec::new(), activation }
     }
 
-    /// Appends a layer; `weight` is row-major with `inputs` columns, as dfdx keeps it.
-    pub(crate) fn push(&mut self, weight: &[R], bias: &[R], inputs: usize) {
-        let (outputs, stride) = (bias.len(), self.embeddings.width());
-        let mut layer = Layer { weight: Rows::zeros(outputs, inputs + 1), inputs };
-        for ((row, weight), &bias) in layer.weight.rows_mut().zip(weight.chunks_exact(inputs)).zip(bias) {
-            row[..inputs].copy_from_slice(weight);
-            row[inputs] = bias;
-        }
+    /// Appends a layer.
+    pub(crate) fn push(&mut self, layer: Layer<R>) {
+        let (inputs, outputs, stride) = (layer.inputs, layer.weight.rows().len(), self.embeddings.width());
         let mut flow = Flow {
             update: Rows::zeros(outputs, inputs + 1),
             output: Rows::zeros(outputs, stride),

@@ -1,7 +1,7 @@
 //! Gradients of every parametrization, against differences of the objective.
 
 use super::{Direct, Network, Parametrization};
-use crate::network::{Activation, Fused, Products};
+use crate::network::{Activation, Fused, Layer, Products};
 use crate::rule::Parts;
 use crate::simd::{Panels, Real};
 use crate::squash::Map;
@@ -20,7 +20,8 @@ fn network<R: Products>(widths: &[usize], activation: Activation) -> Fused<R> {
         Fused::new(&numbers::<R>(POINTS * widths[0], 1.5, 0.1), widths[0], activation, Panels::<R>::stride(POINTS));
     for (layer, pair) in widths.windows(2).enumerate() {
         let shift = 0.3 * layer as f64;
-        network.push(&numbers(pair[0] * pair[1], 0.8, shift), &numbers(pair[1], 0.5, shift + 0.2), pair[0]);
+        let (weight, bias) = (numbers(pair[0] * pair[1], 0.8, shift), numbers(pair[1], 0.5, shift + 0.2));
+        network.push(Layer::new(&weight, &bias, pair[0]));
     }
     network
 }
