@@ -483,6 +483,23 @@ fn a_deeply_nested_schema_is_an_error() {
     refused(read_bytes("deep.parquet", &bytes), &["damaged"], "a deep schema");
 }
 
+/// Six bytes in a footer can stand for a list of two billion truth values, in a field that the reader does not know.
+#[test]
+fn a_list_that_takes_no_bytes_is_an_error() {
+    let folder = folder();
+    let whole = small_file(&folder.path().join("a.parquet"));
+    let end = whole.len() - 8;
+    let length = u32::from_le_bytes(whole[end..end + 4].try_into().unwrap());
+    // Field 200, before the byte that ends the footer.
+    let list = [0x09, 0x90, 0x03, 0xf1, 0xff, 0xff, 0xff, 0xff, 0x07];
+    let with = |inserted: &[u8]| {
+        let length = (length + inserted.len() as u32).to_le_bytes();
+        [&whole[..end - 1], inserted, &[0], &length, b"PAR1"].concat()
+    };
+    assert!(read_bytes("same.parquet", &with(&[])).is_ok());
+    refused(read_bytes("list.parquet", &with(&list.repeat(1_000))), &["damaged"], "many lists of truth values");
+}
+
 /// Few bytes can stand for very many rows.
 #[test]
 fn a_claim_of_more_rows_than_memory_is_an_error() {

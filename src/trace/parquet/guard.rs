@@ -1,5 +1,6 @@
 //! Reading files that may be damaged: no panic, and no more memory than a file of their size and rows can need.
 
+use super::thrift;
 use bytes::Bytes;
 use parquet::basic::Encoding;
 use parquet::column::page::{Page, PageMetadata, PageReader};
@@ -7,7 +8,7 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 use std::cell::Cell;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::sync::Once;
 use std::{panic, thread};
 
@@ -21,6 +22,16 @@ pub(super) struct Guarded {
 /// to 2^15 of one.
 const PAGE: u64 = 1 << 26;
 const DENSEST: u64 = 1 << 16;
+
+impl Guarded {
+    /// False if the footer of `length` bytes, as far as the file is long enough for it, would take out of all proportion to go through.
+    fn has_sound_footer(&self, length: u64) -> bool {
+        let reader = self.length.checked_sub(8 + length).filter(|_| length > 0).map(|start| self.file.get_read(start));
+        // What cannot be read is found out about when it is to be.
+        let Some(Ok(reader)) = reader else { return true };
+        thrift::is_sound(reader.take(length))
+    }
+}
 
 impl Length for Guarded {
     fn len(&self) -> u64 {
@@ -42,7 +53,10 @@ impl ChunkReader for Guarded {
         if compressed > self.length || plain > PAGE.max(compressed.saturating_mul(DENSEST)) {
             return Err(impossible());
         }
-        Ok(reader)
+        if !thrift::is_sound(reader) {
+            return Err(impossible());
+        }
+        self.file.get_read(start)
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
@@ -221,11 +235,15 @@ pub(super) fn apart<T: Send>(file: File, work: impl FnOnce(Guarded) -> Result<T,
     });
     let file = Guarded { length: file.metadata().map(|metadata| metadata.len()).unwrap_or(0), file };
     let tail = file.length.checked_sub(8).and_then(|start| file.file.get_bytes(start, 8).ok());
+    let is_parquet = tail.as_ref().is_some_and(|tail| tail.ends_with(b"PAR1"));
     let footer = tail.map_or(0, |tail| u64::from(u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]])));
     let stack = (1 << 21) + STACK * footer.min(file.length) as usize;
     thread::scope(|scope| {
         let work = || {
             QUIET.set(true);
+            if is_parquet && !file.has_sound_footer(footer) {
+                return Err(damaged(CHANGED));
+            }
             work(file)
         };
         let reading = thread::Builder::new().stack_size(stack).spawn_scoped(scope, work);

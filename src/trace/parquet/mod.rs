@@ -6,6 +6,7 @@
 
 mod guard;
 mod read;
+mod thrift;
 mod write;
 
 pub(super) use read::{read, read_metadata, read_rows, read_with_metadata};
