@@ -2,8 +2,10 @@
 //!
 //! Everything runs within a limit of time, the most important first: a case that would not end in time is left out, and the record says so.
 
+use crate::comparison;
 use crate::peer::Scale;
 use crate::process::{Process, quote};
+use crate::record;
 use crate::signals;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
@@ -16,7 +18,6 @@ use overparam::plotly::{Bar, Plot};
 use overparam::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -174,8 +175,7 @@ impl Case {
         let Sweep { problem, dimensions, settings, optimizers, seeds, rates } = &self.sweep;
         let start = folder.join("start.f64");
         let numbers = seeds.iter().flat_map(|&seed| dimensions.start(optimizers[0], seed, settings));
-        let bytes: Vec<u8> = numbers.flat_map(f64::to_le_bytes).collect();
-        std::fs::write(&start, bytes).with_context(|| format!("cannot write {}", start.display()))?;
+        comparison::write(&start, numbers)?;
         let [minimum, maximum] = problem.range(dimensions.d)?;
         let request = json!({
             "function": problem.name(), "optimizer": optimizers[0].name(), "dtype": self.dtype.name(),
@@ -248,11 +248,11 @@ impl Check {
             record.kernels.push(Kernel { case: case.name.clone(), profile });
             self.beside(&case, jax.as_mut(), &left, &mut record)?;
             record.seconds = clock.elapsed().as_secs_f64();
-            write(&record, &output)?;
+            record::write(&record, &output)?;
         }
         // Cases may have been left out after the last one that ran.
         record.seconds = clock.elapsed().as_secs_f64();
-        write(&record, &output)?;
+        record::write(&record, &output)?;
         exporter.add(figure(&record), "gpu")?;
         let written = exporter.finish()?;
         for line in &record.left_out {
@@ -351,15 +351,6 @@ fn print_row(row: &Row) -> Result<()> {
     say!(
         "{case}, {program}: {runs} runs × {iterations} iterations in {seconds:.2} s, {run_iterations_per_second:.3e} per second{share}"
     );
-    Ok(())
-}
-
-fn write(record: &Record, output: &Output) -> Result<()> {
-    let json = serde_json::to_string_pretty(record).context("cannot write the results as JSON")?;
-    output.write(|file| {
-        let written = file.write_all(json.as_bytes()).and_then(|()| file.write_all(b"\n"));
-        written.map_err(|source| overparam::Error::File { action: "write", path: output.path().to_owned(), source })
-    })?;
     Ok(())
 }
 
