@@ -99,6 +99,11 @@ numbers! {
         LAST_MEAN, LAST_STEP_SIZE, OUTCOME, SETTLED
 }
 
+numbers! {
+    /// Where the line search of L-BFGS stands between launches.
+    search: SEARCH_MEAN, SEARCH_SLOPE, SEARCH_LENGTH, SEARCH_BEGUN, SEARCH_TRIALS, SEARCH_PAIRS, SEARCH_OLDEST
+}
+
 /// The values of [`progress::OUTCOME`], from 1 on.
 pub(crate) const OUTCOMES: [&str; 3] = ["DIVERGED", "REACHED", "CONVERGED"];
 
