@@ -67,7 +67,7 @@ impl Words {
         }
         if all > i32::MAX as usize || objective.data.len() > i32::MAX as usize {
             return Err(Error::Backend {
-                problem: format!("a run of it with {dimensions} works on more than 2^31 numbers"),
+                problem: format!("one run with {dimensions} works on more than 2^31 numbers"),
                 remedy: "take a smaller shape, or use the device cpu",
             });
         }
