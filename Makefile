@@ -179,21 +179,41 @@ $(NVRTC)/ready:
 test-cuda: set-up ## Run the tests that need a GPU with its driver and NVRTC, and where CUDA's nvcc is those of the feature cuda
 	$(CARGO) test $(RELEASE) $(if $(shell command -v nvcc),--features cuda) --test cuda -- --ignored --nocapture --test-threads 1
 
-# Everything that a machine with a GPU needs to check and time batches there, without building anything.
+# Everything that a machine with a GPU needs to check and time batches there, without building anything: at most so many MiB.
 GPU_CHECK := .lab/gpu-check
+GPU_CHECK_MIB := 64
 
 .PHONY: gpu-check
-gpu-check: set-up ## Check and time batches on a GPU within 6 minutes, here or on another machine (see CONTRIBUTING.md)
+gpu-check: $(GPU_CHECK) ## Check and time batches on a GPU within 6 minutes, here or on another machine (see CONTRIBUTING.md)
+	@if [ -e /dev/nvidiactl ]; then $(GPU_CHECK)/gpu-check $(ARGS); else \
+		echo "gpu-check: no GPU here; copy $(GPU_CHECK) to a machine with one and run gpu-check in it"; fi
+
+.PHONY: $(GPU_CHECK)
+$(GPU_CHECK): set-up
 	$(CARGO) build $(RELEASE) --package overparam-bench
 	rm -rf $(GPU_CHECK)
 	mkdir -p $(GPU_CHECK)
 	strip -o $(GPU_CHECK)/overparam-bench target/release/overparam-bench
 	strip -o $(GPU_CHECK)/cuda-tests "$$($(CARGO) test $(RELEASE) --test cuda --no-run --message-format json | \
-		python3 -c 'import json, sys; print([of["executable"] for of in map(json.loads, sys.stdin) if of.get("executable")][-1])')"
+		python3 -c 'import json, sys; print(*(of["executable"] for of in map(json.loads, sys.stdin) \
+			if of.get("executable") and of["target"]["name"] == "cuda"))')"
 	cp benches/peers/jax_batch.py benches/peers/jax_peer.py benches/peers/protocol.py benches/peers/gpu-check $(GPU_CHECK)
-	@du -sh $(GPU_CHECK)
-	@if [ -e /dev/nvidiactl ]; then $(GPU_CHECK)/gpu-check $(ARGS); else \
-		echo "gpu-check: no GPU here; copy $(GPU_CHECK) to a machine with one and run gpu-check in it"; fi
+	@du -sh $(GPU_CHECK) && test "$$(du -sm $(GPU_CHECK) | cut -f 1)" -le $(GPU_CHECK_MIB)
+
+# The driver and the NVRTC of the tests run kernels on the host; JAX, where PYTHON has it, computes there too.
+GPU_MOCK := .lab/gpu-mock
+MOCK := cc -O1 -shared -fPIC -DFOLDER='"$(CURDIR)/tests/mock"'
+PYTHON ?= $(if $(wildcard $(PEERS)/ready),$(CURDIR)/$(PEERS)/bin/python,python3)
+
+.PHONY: gpu-rehearsal
+gpu-rehearsal: $(GPU_CHECK) ## Rehearse all of gpu-check without a GPU, at a thousandth of its size: its times say nothing (see CONTRIBUTING.md)
+	rm -rf $(GPU_MOCK)
+	mkdir -p $(GPU_MOCK)
+	$(MOCK) -o $(GPU_MOCK)/libcuda.so tests/mock/driver.c -ldl
+	$(MOCK) -o $(GPU_MOCK)/libnvrtc.so.13 tests/mock/nvrtc.c
+	LD_LIBRARY_PATH="$(CURDIR)/$(GPU_MOCK)" XDG_CACHE_HOME="$(CURDIR)/$(GPU_MOCK)" PYTHON="$(PYTHON)" PLATFORM=cpu \
+		$(GPU_CHECK)/gpu-check --seeds 2 --iterations 20 --hamiltonian 50,100 $(ARGS)
+	@! grep -A 1 '"left_out": \[$$' $(GPU_CHECK)/results/gpu.json
 
 # The notebooks: Python, JupyterLab and the Rust kernel live in .lab, of this project only.
 JUPYTER := JUPYTER_CONFIG_DIR="$(CURDIR)/.lab/jupyter/config" JUPYTER_DATA_DIR="$(CURDIR)/.lab/jupyter/data" \

@@ -143,9 +143,13 @@ fn plans_and_descriptions() {
     sweep.seeds = (0..1_000).collect();
     let plan = sweep.plan::<f64>(Backend::Cuda).unwrap();
     assert_eq!(plan.batches.iter().flatten().sum::<usize>(), sweep.len());
-    sweep.dimensions.n = 1_000_000_000;
+    // More numbers than a kernel counts, and more memory than a GPU has.
+    let huge = Dimensions { n: 1_000_000_000, ..Dimensions::PAPER };
+    let error = Sweep { dimensions: huge, ..sweep.clone() }.plan::<f64>(Backend::Cuda).unwrap_err().to_string();
+    assert!(error.contains("2^31 numbers") && error.contains("smaller shape"), "{error}");
+    sweep.settings = sweep.settings.rule(Rule::Lbfgs { history: 100_000_000 });
     let error = sweep.plan::<f64>(Backend::Cuda).unwrap_err().to_string();
-    assert!(error.contains("GiB") && error.contains("smaller d or n"), "{error}");
+    assert!(error.contains("iB of memory is free, limited by the GPU"), "{error}");
     assert!(Backend::auto() == Backend::Cuda && Backend::Cuda.describe().starts_with("cuda: "));
 }
 

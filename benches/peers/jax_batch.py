@@ -2,9 +2,9 @@
 
     python jax_batch.py [--platform cpu|cuda]
 
-A line of JSON on stdin has the fields of `Request` in protocol.py, with the start of every seed one after the other in the file
-`start`, and `rates`: every seed is run at every rate. The answer has `seconds` of the compiled program, and `best`, the mean of the
-smallest F of the runs.
+A line of JSON on stdin has function, optimizer, dtype, iterations, scale, n, d, k and widths as in `Request` of protocol.py, and `rates`: each
+seed is run at each of them. The starts of the seeds are in the file `start`, one after the other. The answer has the `seconds` of the compiled program,
+the number of `runs`, `best`, the mean over the runs of the smallest F, and the `version` and the `device` of JAX.
 """
 
 import json
@@ -12,7 +12,7 @@ import sys
 import time
 
 import numpy as np
-from jax_peer import OBJECTIVES, jax, jnp, lax, network
+from jax_peer import OBJECTIVES, jax, jnp, lax, network, plateau
 
 
 def descend(request: dict) -> dict:
@@ -38,29 +38,18 @@ def descend(request: dict) -> dict:
         values = (raw(low + (high - low) * x) - offset) / width
         return jnp.mean(values), jnp.min(values)
 
-    def iterate(state, _):
-        parameters, best, step_size, best_mean = state
-        (mean, least), gradient = jax.value_and_grad(objective, has_aux=True)(parameters)
-        parameters = jax.tree.map(lambda p, g: p - step_size * g, parameters, gradient)
-        step_size = jnp.where(mean < best_mean, step_size, 0.9 * step_size)
-        return (parameters, jnp.minimum(best, least), step_size, jnp.minimum(best_mean, mean)), None
-
     def run(parameters, step_size):
-        infinite = jnp.asarray(jnp.inf, dtype)
-        state = parameters, infinite, step_size, infinite
-        return lax.scan(iterate, state, length=request["iterations"])[0][1]
+        start, iterate = plateau(objective, step_size)
+        return lax.scan(lambda state, _: (iterate(state)[0], None), start(parameters), length=request["iterations"])[0][1]
 
-    begun = time.perf_counter()
     batch = jax.jit(jax.vmap(run)).lower(parameters, step_sizes).compile()
-    compiled = time.perf_counter()
+    begun = time.perf_counter()
     best = batch(parameters, step_sizes).block_until_ready()
-    seconds = time.perf_counter() - compiled
     return {
-        "seconds": seconds,
-        "compile_seconds": compiled - begun,
+        "seconds": time.perf_counter() - begun,
         "runs": int(best.size),
         "best": float(jnp.mean(best)),
-        "version": jax.__version__,
+        "version": f"JAX {jax.__version__}",
         "device": str(jax.devices()[0].device_kind),
     }
 

@@ -27,8 +27,12 @@ os.environ["XLA_FLAGS"] = (
 
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
-import optax  # noqa: E402
 from jax import Array, lax  # noqa: E402
+
+try:
+    import optax
+except ModuleNotFoundError:  # gradient descent, which is all that jax_batch.py has, does without it
+    optax = None
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_platforms", GIVEN.platform)

@@ -249,7 +249,11 @@ struct Files {
     data: Option<PathBuf>,
 }
 
-fn write(path: &Path, numbers: impl IntoIterator<Item = f64>) -> Result<()> {
+/// Writes numbers as the peers read them: raw little-endian f64.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write(path: &Path, numbers: impl IntoIterator<Item = f64>) -> Result<()> {
     let write = || {
         let mut file = BufWriter::new(std::fs::File::create(path)?);
         numbers.into_iter().try_for_each(|number| file.write_all(&number.to_le_bytes()))?;

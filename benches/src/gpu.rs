@@ -2,21 +2,23 @@
 //!
 //! Everything runs within a limit of time, the most important first: a case that would not end in time is left out, and the record says so.
 
+use crate::comparison;
 use crate::peer::Scale;
 use crate::process::{Process, quote};
+use crate::record::{self, Machine};
+use crate::roofline::Peak;
 use crate::signals;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use overparam::figure::{Exporter, Figure};
 use overparam::internals::{Profile, style};
-use overparam::output::Output;
-use overparam::plotly::common::{Marker, Orientation};
+use overparam::output::{Output, TemporaryFolder};
+use overparam::plotly::common::{Marker, Orientation, TextPosition};
 use overparam::plotly::layout::{Axis, BarMode};
 use overparam::plotly::{Bar, Plot};
 use overparam::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -27,13 +29,19 @@ const ON_THE_CORES: [u64; 2] = [50, 10];
 /// Seconds that the tests may take.
 const TESTS: u64 = 120;
 
-/// The Hamiltonian in this many dimensions takes a tenth of the iterations, and fewer where it is larger, as it takes longer.
-const SMALLEST: usize = 50;
+/// Seconds that JAX may take for a case.
+const JAX: u64 = 60;
+
+/// The dimensions of the paper's objectives.
+const PAPER: usize = Dimensions::PAPER.d;
+
+/// The share of the seeds that the Hamiltonian takes in more dimensions: 12 of 1,000, at 11 rates as many runs as an H100 has multiprocessors.
+const LARGE: u64 = 84;
 
 /// Check and time batches on a GPU
 ///
 /// Runs the tests that need a GPU, times sweeps beside the cores and beside JAX on the same GPU, and asks the driver for what the kernels take of it.
-/// Writes OUT/gpu.json and a figure.
+/// Writes OUT/gpu.json, OUT/tests.txt and a figure.
 #[derive(Args)]
 pub struct Check {
     /// The program of the tests in tests/cuda.rs; without it they are not run
@@ -60,14 +68,19 @@ pub struct Check {
 }
 
 /// The results of a check.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 struct Record {
     /// The model of the GPU.
     gpu: String,
-    version: String,
+    /// The machine around it.
+    machine: Machine,
+    /// The version of JAX and the device that it computed on.
+    jax: Option<String>,
     /// The outcome of the tests; none if they were not run.
     tests: Option<String>,
     rows: Vec<Row>,
+    /// Seconds of all sweeps of the paper: nine functions by both optimizers in double precision. None if one of them was left out.
+    paper_seconds: Option<f64>,
     kernels: Vec<Kernel>,
     /// Cases that failed, or for which there was no time.
     left_out: Vec<String>,
@@ -75,23 +88,32 @@ struct Record {
 }
 
 /// A sweep, timed.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 struct Row {
     case: String,
+    dtype: &'static str,
     /// `"gpu"`, `"cores"` or `"jax"`.
-    program: String,
+    program: &'static str,
     runs: u64,
     iterations: u64,
+    /// From drawing the starts to the results; of JAX the descents alone.
     seconds: f64,
+    /// Seconds of the descents alone, compiled and with the starts in place.
+    descent_seconds: f64,
+    /// Of the descents alone.
     run_iterations_per_second: f64,
     /// Floating-point operations per second by formula, as a share of the GPU's peak without tensor cores.
     share_of_peak: Option<f64>,
+    /// Iterations per second by those of the cores, of the GPU's rows.
+    times_cores: Option<f64>,
+    /// Iterations per second by those of JAX on the same GPU, of the GPU's rows.
+    times_jax: Option<f64>,
     /// The mean over the runs of the smallest objective.
     best: f64,
 }
 
 /// A kernel, as the driver describes it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 struct Kernel {
     case: String,
     #[serde(flatten)]
@@ -145,37 +167,56 @@ impl Case {
         }
     }
 
-    fn row(&self, program: &str, runs: u64, seconds: f64, best: f64) -> Row {
+    fn row(&self, program: &'static str, runs: u64, [seconds, descent_seconds]: [f64; 2], best: f64) -> Row {
         let iterations = self.iterations();
         Row {
             case: self.name.clone(),
-            program: program.to_owned(),
+            dtype: self.dtype.name(),
+            program,
             runs,
             iterations,
             seconds,
-            run_iterations_per_second: runs as f64 * iterations as f64 / seconds,
+            descent_seconds,
+            run_iterations_per_second: runs as f64 * iterations as f64 / descent_seconds,
             share_of_peak: None,
+            times_cores: None,
+            times_jax: None,
             best,
         }
     }
 
-    /// Times the sweep here: from the starts to the results.
+    /// Times the sweep here.
     fn time(&self, backend: Backend) -> Result<Row> {
         let clock = Instant::now();
         let runs = self.run(backend)?;
         let seconds = clock.elapsed().as_secs_f64();
         let best = runs.iter().map(|run| run.best).sum::<f64>() / runs.len() as f64;
-        let program = if backend == Backend::Cuda { "gpu" } else { "cores" };
-        Ok(self.row(program, runs.len() as u64, seconds, best))
+        let (program, descents) = match backend {
+            Backend::Cpu => ("cores", seconds),
+            Backend::Cuda => ("gpu", self.descent_seconds(&runs)?),
+        };
+        Ok(self.row(program, runs.len() as u64, [seconds, descents], best))
     }
 
-    /// Has the JAX peer do the same from the same starts.
-    fn time_jax(&self, jax: &mut Process, folder: &Path, limit: Duration) -> Result<Row> {
+    /// The seconds of the batches, each from the start of its first iteration.
+    fn descent_seconds(&self, runs: &[Run]) -> Result<f64> {
+        let (rates, seeds) = (self.sweep.rates.len(), self.sweep.seeds.len());
+        // In batches the runs of a seed are neighbors, among the results those of a rate.
+        let mut seconds = (0..runs.len()).map(|place| runs[place % rates * seeds + place / rates].seconds);
+        let batches = match self.dtype {
+            Dtype::F32 => self.sweep.plan::<f32>(Backend::Cuda)?.batches,
+            Dtype::F64 => self.sweep.plan::<f64>(Backend::Cuda)?.batches,
+        };
+        Ok(batches.into_iter().flatten().map(|size| seconds.by_ref().take(size).fold(0.0, f64::max)).sum())
+    }
+
+    /// Has JAX do the same from the same starts, and returns its version and device, too. JAX ends afterwards, and with it what it holds of the
+    /// GPU's memory.
+    fn time_jax(&self, jax: &str, limit: Duration) -> Result<(Row, String)> {
         let Sweep { problem, dimensions, settings, optimizers, seeds, rates } = &self.sweep;
-        let start = folder.join("start.f64");
-        let numbers = seeds.iter().flat_map(|&seed| dimensions.start(optimizers[0], seed, settings));
-        let bytes: Vec<u8> = numbers.flat_map(f64::to_le_bytes).collect();
-        std::fs::write(&start, bytes).with_context(|| format!("cannot write {}", start.display()))?;
+        let folder = TemporaryFolder::new().context("cannot create a temporary folder")?;
+        let start = folder.path().join("start.bin");
+        comparison::write(&start, seeds.iter().flat_map(|&seed| dimensions.start(optimizers[0], seed, settings)))?;
         let [minimum, maximum] = problem.range(dimensions.d)?;
         let request = json!({
             "function": problem.name(), "optimizer": optimizers[0].name(), "dtype": self.dtype.name(),
@@ -183,12 +224,14 @@ impl Case {
             "scale": Scale { offset: minimum, width: maximum - minimum },
             "n": dimensions.n, "d": dimensions.d, "k": dimensions.k, "widths": dimensions.widths,
         });
-        let answer = jax.ask(&request.to_string(), limit).map_err(|problem| anyhow!("jax: {problem}"))?;
-        let answer: Answer = serde_json::from_str(&answer).with_context(|| format!("jax: {}", quote(&answer)))?;
-        match answer {
-            Answer::Done { seconds, runs, best } if seconds > 0.0 => Ok(self.row("jax", runs, seconds, best)),
-            Answer::Done { seconds, .. } => bail!("jax: {seconds} s"),
-            Answer::Failed { error } => bail!("jax: {}", quote(&error)),
+        let mut jax = Process::start(jax).context("cannot start JAX")?;
+        let answer = jax.ask(&request.to_string(), limit).map_err(|problem| anyhow!("{problem}"))?;
+        match serde_json::from_str(&answer).with_context(|| quote(&answer))? {
+            Answer::Done { seconds, runs, best, version, device } if seconds > 0.0 => {
+                Ok((self.row("jax", runs, [seconds; 2], best), format!("{version}, {device}")))
+            }
+            Answer::Done { seconds, .. } => bail!("it took {seconds} s"),
+            Answer::Failed { error } => bail!("{}", quote(&error)),
         }
     }
 }
@@ -197,7 +240,7 @@ impl Case {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Answer {
-    Done { seconds: f64, runs: u64, best: f64 },
+    Done { seconds: f64, runs: u64, best: f64, version: String, device: String },
     Failed { error: String },
 }
 
@@ -213,59 +256,46 @@ impl Check {
         Backend::Cuda.ensure()?;
         let mut record = Record {
             gpu: Backend::Cuda.describe().trim_start_matches("cuda: ").to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            machine: Machine::now(Peak::measure()),
+            jax: None,
             tests: None,
             rows: Vec::new(),
+            paper_seconds: None,
             kernels: Vec::new(),
             left_out: Vec::new(),
             seconds: 0.0,
         };
         say!("{}", record.gpu);
         if let Some(program) = &self.tests {
-            let ended = tests(program, left().min(Duration::from_secs(TESTS)))?;
+            let ended = tests(program, left().min(Duration::from_secs(TESTS)), &self.out.join("tests.txt"))?;
             say!("tests: {ended}");
             record.tests = Some(ended);
         }
-        let mut jax = self.jax.as_deref().map(Process::start).transpose().context("cannot start JAX")?;
-        let mut seconds_per_run_iteration = 0.0;
+        let mut seconds_per_operation = 0.0;
         for case in self.cases() {
-            // A case takes about as long as its run-iterations did before.
-            let work = case.sweep.len() as f64 * case.iterations() as f64;
-            if left().as_secs_f64() < seconds_per_run_iteration * work {
-                record.left_out.push(format!("{}: no time", case.name));
-                continue;
+            if let Err(error) = self.check(&case, &mut seconds_per_operation, &left, &mut record) {
+                record.left_out.push(format!("{}: {error:#}", case.name));
             }
-            let (profile, operations) = case.profile()?;
-            // Compiled and warm.
-            Case { sweep: Sweep { seeds: vec![0], ..case.sweep.clone() }, name: String::new(), ..case }
-                .run(Backend::Cuda)?;
-            let mut row = case.time(Backend::Cuda)?;
-            let speed = row.run_iterations_per_second * operations as f64;
-            row.share_of_peak = Some(speed / profile.peak(case.scalar()));
-            seconds_per_run_iteration = row.seconds / work;
-            print_row(&row)?;
-            record.rows.push(row);
-            record.kernels.push(Kernel { case: case.name.clone(), profile });
-            self.beside(&case, jax.as_mut(), &left, &mut record)?;
+            record.paper_seconds = paper_seconds(&record.rows);
             record.seconds = clock.elapsed().as_secs_f64();
-            write(&record, &output)?;
+            record::write(&record, &output)?;
         }
-        // Cases may have been left out after the last one that ran.
-        record.seconds = clock.elapsed().as_secs_f64();
-        write(&record, &output)?;
         exporter.add(figure(&record), "gpu")?;
         let written = exporter.finish()?;
         for line in &record.left_out {
             say!("left out: {line}");
         }
         say!(
-            "{} and {} figures in {:.0} s",
+            "{} and a figure in {} files, after {:.0} s",
             output.path().display(),
             written.files.len(),
             clock.elapsed().as_secs_f64()
         );
         if record.tests.as_ref().is_some_and(|ended| !ended.contains("test result: ok")) {
-            bail!("the tests failed");
+            bail!("the tests failed: see {}", self.out.join("tests.txt").display());
+        }
+        if record.rows.is_empty() {
+            bail!("no case could be timed");
         }
         Ok(())
     }
@@ -276,66 +306,101 @@ impl Check {
         let mut cases = Vec::new();
         for dtype in [Dtype::F32, Dtype::F64] {
             for optimizer in Optimizer::ALL {
-                cases.push(Case::new(Function::Rastrigin, optimizer, dtype, 50, seeds, iterations));
+                cases.push(Case::new(Function::Rastrigin, optimizer, dtype, PAPER, seeds, iterations));
             }
         }
         for &d in hamiltonian {
-            let share = 10 * (d / SMALLEST).max(1).pow(3) as u64;
-            let (seeds, iterations) = (seeds.div_ceil(100), iterations.div_ceil(share));
+            let (seeds, iterations) = match (d / PAPER).pow(3) as u64 {
+                ..=1 => (seeds, iterations.div_ceil(10)),
+                times => (seeds.div_ceil(LARGE), iterations.div_ceil(times / 4)),
+            };
             cases.push(Case::new(Function::SpinGlass, Optimizer::Deep, Dtype::F32, d, seeds, iterations));
         }
-        let others = Function::ALL.into_iter().filter(|&function| function != Function::Rastrigin);
-        for function in others.filter(|&function| !Problem::from(function).is_drawn()) {
+        for function in Function::ALL.into_iter().filter(|&function| function != Function::Rastrigin) {
+            // The paper's iterations of the Hamiltonian are a tenth of the others'.
+            let share = if Problem::from(function).is_drawn() { 10 } else { 1 };
             for optimizer in Optimizer::ALL {
-                cases.push(Case::new(function, optimizer, Dtype::F64, 50, seeds, iterations));
+                let iterations = iterations.div_ceil(share);
+                cases.push(Case::new(function, optimizer, Dtype::F64, PAPER, seeds, iterations));
             }
         }
         cases
     }
 
-    /// Times the cores and JAX on a case, where they are to be compared.
-    fn beside(
+    /// Times a case, unless it would not end in time by the seconds that an operation took in the one before.
+    fn check(
         &self,
         case: &Case,
-        jax: Option<&mut Process>,
+        seconds_per_operation: &mut f64,
         left: &dyn Fn() -> Duration,
         record: &mut Record,
     ) -> Result<()> {
-        if case.sweep.problem.function() != Some(Function::Rastrigin) {
-            return Ok(());
+        let (profile, operations) = case.profile()?;
+        let work = case.sweep.len() as f64 * case.iterations() as f64 * operations as f64;
+        if left().as_secs_f64() < *seconds_per_operation * work {
+            bail!("no time");
         }
-        let [seeds, iterations] = ON_THE_CORES;
-        let few = Case::new(
-            Function::Rastrigin,
-            case.sweep.optimizers[0],
-            case.dtype,
-            case.sweep.dimensions.d,
-            self.seeds.div_ceil(seeds),
-            self.iterations.div_ceil(iterations),
-        );
-        let row = few.time(Backend::Cpu)?;
-        print_row(&row)?;
-        record.rows.push(row);
-        if let Some(jax) = jax {
-            match case.time_jax(jax, &self.out, left()) {
-                Ok(row) => {
-                    print_row(&row)?;
-                    record.rows.push(row);
+        // Compiled and warm.
+        Case { sweep: Sweep { seeds: vec![0], ..case.sweep.clone() }, name: String::new(), ..*case }
+            .run(Backend::Cuda)?;
+        let mut row = case.time(Backend::Cuda)?;
+        *seconds_per_operation = row.seconds / work;
+        row.share_of_peak = Some(work / row.descent_seconds / profile.peak(case.scalar()));
+        record.kernels.push(Kernel { case: case.name.clone(), profile });
+        self.compare(case, row, left, record)
+    }
+
+    /// Takes down `row`, the GPU's of a case, after it has timed the cores and JAX on the case, where they are to be compared.
+    fn compare(&self, case: &Case, mut row: Row, left: &dyn Fn() -> Duration, record: &mut Record) -> Result<()> {
+        let mut others = Vec::new();
+        if case.sweep.problem.function() == Some(Function::Rastrigin) {
+            let [seeds, iterations] = ON_THE_CORES;
+            let few = Case::new(
+                Function::Rastrigin,
+                case.sweep.optimizers[0],
+                case.dtype,
+                case.sweep.dimensions.d,
+                self.seeds.div_ceil(seeds),
+                self.iterations.div_ceil(iterations),
+            );
+            let cores = few.time(Backend::Cpu)?;
+            row.times_cores = Some(row.run_iterations_per_second / cores.run_iterations_per_second);
+            others.push(cores);
+            if let Some(command) = &self.jax {
+                match case.time_jax(command, left().min(Duration::from_secs(JAX))) {
+                    Ok((jax, version)) => {
+                        row.times_jax = Some(row.run_iterations_per_second / jax.run_iterations_per_second);
+                        record.jax = Some(version);
+                        others.push(jax);
+                    }
+                    Err(error) => record.left_out.push(format!("{} by JAX: {error:#}", case.name)),
                 }
-                Err(error) => record.left_out.push(format!("{} by JAX: {error:#}", case.name)),
             }
+        }
+        for row in [vec![row], others].concat() {
+            print_row(&row)?;
+            record.rows.push(row);
         }
         Ok(())
     }
 }
 
-/// Runs the tests that need a GPU, and returns how they ended.
-fn tests(program: &Path, limit: Duration) -> Result<String> {
+/// The seconds of the sweeps of the paper, if all of them are there: those in double precision, in the paper's dimensions.
+fn paper_seconds(rows: &[Row]) -> Option<f64> {
+    let of_paper = |row: &&Row| row.program == "gpu" && row.dtype == Dtype::F64.name();
+    let seconds: Vec<f64> = rows.iter().filter(of_paper).map(|row| row.seconds).collect();
+    (seconds.len() == Function::ALL.len() * Optimizer::ALL.len()).then(|| seconds.iter().sum())
+}
+
+/// Runs the tests that need a GPU, writes to `log` what they say, and returns how they ended.
+fn tests(program: &Path, limit: Duration, log: &Path) -> Result<String> {
     // No limit is what 0 means to `timeout`.
     let seconds = limit.as_secs().max(1);
     let mut command = Command::new("timeout");
     command.arg(seconds.to_string()).arg(program).args(["--ignored", "--test-threads", "1"]);
     let output = command.output().with_context(|| format!("cannot run {}", program.display()))?;
+    let said = [&output.stdout[..], &output.stderr].concat();
+    std::fs::write(log, said).with_context(|| format!("cannot write {}", log.display()))?;
     let text = String::from_utf8_lossy(&output.stdout);
     let failed: Vec<&str> = text.lines().filter(|line| line.ends_with("FAILED") && line.starts_with("test ")).collect();
     let result = text.lines().rfind(|line| line.starts_with("test result"));
@@ -346,24 +411,27 @@ fn tests(program: &Path, limit: Duration) -> Result<String> {
 }
 
 fn print_row(row: &Row) -> Result<()> {
-    let Row { case, program, runs, iterations, seconds, run_iterations_per_second, share_of_peak, .. } = row;
-    let share = share_of_peak.map_or(String::new(), |share| format!(", {:.1} % of the peak", 100.0 * share));
+    let Row { case, program, runs, iterations, descent_seconds, run_iterations_per_second, .. } = row;
     say!(
-        "{case}, {program}: {runs} runs × {iterations} iterations in {seconds:.2} s, {run_iterations_per_second:.3e} per second{share}"
+        "{case}, {program}: {runs} runs × {iterations} iterations in {descent_seconds:.2} s, {run_iterations_per_second:.3e} per second{}",
+        standing(row).map_or(String::new(), |standing| format!(", {standing}"))
     );
     Ok(())
 }
 
-fn write(record: &Record, output: &Output) -> Result<()> {
-    let json = serde_json::to_string_pretty(record).context("cannot write the results as JSON")?;
-    output.write(|file| {
-        let written = file.write_all(json.as_bytes()).and_then(|()| file.write_all(b"\n"));
-        written.map_err(|source| overparam::Error::File { action: "write", path: output.path().to_owned(), source })
-    })?;
-    Ok(())
+/// The share of the peak and what it is beside others, in words.
+fn standing(row: &Row) -> Option<String> {
+    let &Row { share_of_peak, times_cores, times_jax, .. } = row;
+    let words = [
+        share_of_peak.map(|share| format!("{:.1} % of peak", 100.0 * share)),
+        times_jax.map(|times| format!("{times:.1} × JAX")),
+        times_cores.map(|times| format!("{times:.1} × cores")),
+    ];
+    let words: Vec<String> = words.into_iter().flatten().collect();
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
-/// Run-iterations per second of every case and program, on a logarithmic axis.
+/// Run-iterations per second of every case and program, on a logarithmic axis, the first case at the top.
 fn figure(record: &Record) -> Figure {
     let mut plot = Plot::new();
     for (program, color) in [("gpu", "#2ca02c"), ("jax", "#1f77b4"), ("cores", "#8c564b")] {
@@ -373,18 +441,18 @@ fn figure(record: &Record) -> Figure {
         }
         let speeds: Vec<f64> = rows.iter().map(|row| row.run_iterations_per_second).collect();
         let cases: Vec<String> = rows.iter().map(|row| row.case.clone()).collect();
-        let bar = Bar::new(speeds, cases).orientation(Orientation::Horizontal).name(program);
+        let texts: Vec<String> = rows.iter().map(|row| standing(row).unwrap_or_default()).collect();
+        let bar = Bar::new(speeds, cases).orientation(Orientation::Horizontal).name(program).text_array(texts);
+        let bar = bar.text_position(TextPosition::Outside).text_font(style::font(style::TEXT - 3)).clip_on_axis(false);
         plot.add_trace(bar.marker(Marker::new().color(color)));
     }
+    let cases = record.kernels.len();
     let title = format!("runs × iterations per second, {}", record.gpu);
-    let layout = style::layout(
-        style::PAGE,
-        120 + 40 * record.kernels.len(),
-        style::margin(190, 12, 60, 50),
-        style::legend(1.05),
-    );
+    let margins = style::margin(190, 210, 60, 50);
+    let layout = style::layout(style::PAGE, 120 + 50 * cases, margins, style::legend(1.02));
+    let from_the_top = Axis::new().auto_margin(true).range(vec![cases as f64 - 0.5, -0.5]);
     let axis = style::log_axis().title(title.as_str());
-    plot.set_layout(layout.bar_mode(BarMode::Group).x_axis(axis).y_axis(Axis::new().auto_margin(true)));
+    plot.set_layout(layout.bar_mode(BarMode::Group).x_axis(axis).y_axis(from_the_top));
     plot.set_configuration(style::configuration());
     Figure::from(plot)
 }

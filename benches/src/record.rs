@@ -190,15 +190,23 @@ impl From<&Point> for Shape {
     }
 }
 
+/// Writes `measurements` as JSON.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write(measurements: &impl Serialize, output: &Output) -> Result<()> {
+    let text = serde_json::to_string_pretty(measurements).context("cannot turn the measurements into JSON")?;
+    let failed = |source| Error::File { action: "write", path: output.path().to_owned(), source };
+    Ok(output.write(|sink| writeln!(sink, "{text}").map_err(failed))?)
+}
+
 impl<T: Serialize + DeserializeOwned> Record<T> {
     /// Writes the record as JSON.
     ///
     /// # Errors
     /// If the file cannot be written.
     pub fn write(&self, output: &Output) -> Result<()> {
-        let text = serde_json::to_string_pretty(self).context("cannot turn the measurements into JSON")?;
-        let failed = |source| Error::File { action: "write", path: output.path().to_owned(), source };
-        Ok(output.write(|sink| sink.write_all(text.as_bytes()).map_err(failed))?)
+        write(self, output)
     }
 
     /// Reads what [`Record::write`] wrote.

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 fn machine() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/mock");
-    for (source, library) in [("driver.c", "libcuda.so.1"), ("nvrtc.c", "libnvrtc.so.13")] {
+    for (source, library) in [("driver.c", "libcuda.so"), ("nvrtc.c", "libnvrtc.so.13")] {
         let built = Command::new("cc")
             .args(["-shared", "-fPIC", "-w", "-o"])
             .arg(folder.path().join(library))
@@ -50,7 +50,7 @@ fn script(folder: &TempDir, name: &str, last: &str) -> String {
 fn a_check_writes_its_table_its_profile_and_a_figure() {
     let folder = machine();
     let tests = script(&folder, "passed", "test result: ok. 7 passed; 0 failed");
-    let jax = r#"while read -r line; do echo '{"seconds": 2.0, "runs": 11, "best": 0.5}'; done"#;
+    let jax = r#"while read -r line; do echo '{"seconds": 2.0, "runs": 11, "best": 0.5, "version": "JAX 1", "device": "cpu"}'; done"#;
     let output = check(&folder, &["--tests", &tests, "--jax", jax]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
@@ -59,11 +59,11 @@ fn a_check_writes_its_table_its_profile_and_a_figure() {
     assert_eq!((&record["gpu"], &record["left_out"]), (&"Mock GPU".into(), &Value::Array(vec![])), "{record:#}");
     let rows = record["rows"].as_array().unwrap();
     let of = |program: &str| rows.iter().filter(|row| row["program"] == program).collect::<Vec<_>>();
-    // Rastrigin in four variants, three Hamiltonians, and seven other functions by both optimizers.
-    assert_eq!((of("gpu").len(), of("cores").len(), of("jax").len()), (4 + 3 + 14, 4, 4), "{record:#}");
+    // Rastrigin in four variants, three Hamiltonians, and eight other functions by both optimizers.
+    assert_eq!((of("gpu").len(), of("cores").len(), of("jax").len()), (4 + 3 + 16, 4, 4), "{record:#}");
     for row in rows {
         let number = |name: &str| row[name].as_f64().unwrap();
-        let speed = number("runs") * number("iterations") / number("seconds");
+        let speed = number("runs") * number("iterations") / number("descent_seconds");
         assert!((number("run_iterations_per_second") / speed - 1.0).abs() < 1e-9, "{row}");
         assert_eq!(number("runs"), 11.0, "{row}");
     }
@@ -72,6 +72,16 @@ fn a_check_writes_its_table_its_profile_and_a_figure() {
         assert!(kernel["registers"].as_u64() == Some(80) && kernel["threads"].as_u64().unwrap() >= 64, "{kernel}");
         assert!(kernel["resident_blocks"].as_u64() >= kernel["planned_blocks"].as_u64(), "{kernel}");
     }
+    for (row, times) in of("gpu").iter().zip(of("jax")) {
+        let ratio =
+            row["run_iterations_per_second"].as_f64().unwrap() / times["run_iterations_per_second"].as_f64().unwrap();
+        assert!((row["times_jax"].as_f64().unwrap() / ratio - 1.0).abs() < 1e-9, "{row}");
+        assert!(row["share_of_peak"].as_f64() > Some(0.0) && row["times_cores"].as_f64() > Some(0.0), "{row}");
+        assert!(row["descent_seconds"].as_f64() < row["seconds"].as_f64(), "{row}");
+    }
+    assert!(record["paper_seconds"].as_f64() > Some(0.0) && record["jax"] == "JAX 1, cpu", "{record:#}");
+    let log = std::fs::read_to_string(folder.path().join("results/tests.txt")).unwrap();
+    assert!(log.contains("test result: ok"), "{log}");
     assert!(folder.path().join("results/figures/gpu.html").exists(), "{said}");
 }
 

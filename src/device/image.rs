@@ -99,6 +99,11 @@ numbers! {
         LAST_MEAN, LAST_STEP_SIZE, OUTCOME, SETTLED
 }
 
+numbers! {
+    /// Where the line search of L-BFGS stands between launches.
+    search: SEARCH_MEAN, SEARCH_SLOPE, SEARCH_LENGTH, SEARCH_BEGUN, SEARCH_TRIALS, SEARCH_PAIRS, SEARCH_OLDEST
+}
+
 /// The values of [`progress::OUTCOME`], from 1 on.
 pub(crate) const OUTCOMES: [&str; 3] = ["DIVERGED", "REACHED", "CONVERGED"];
 
@@ -128,6 +133,21 @@ pub(crate) struct Image<R> {
 impl<R> Image<R> {
     pub fn runs(&self) -> usize {
         self.gains.len()
+    }
+
+    /// The bytes of memory that the batch takes on a GPU: what is here, and what the kernel keeps and works on besides.
+    pub fn bytes(&self) -> usize {
+        let Self { source, settings, gains, seeds, couplings, bases, parameters, progress, dimension } = self;
+        let given = size_of_val(&settings[..])
+            + size_of_val(&gains[..])
+            + size_of_val(&seeds[..])
+            + size_of_val(&couplings[..])
+            + size_of_val(&bases[..])
+            + size_of_val(&parameters[..])
+            + size_of_val(&progress[..]);
+        let workspace = if source.block.global { source.block.bytes } else { 0 };
+        let of_a_run = (source.memory + SLOTS * SAMPLE) * size_of::<f64>() + dimension * size_of::<R>() + workspace;
+        given + SLOTS * size_of::<i64>() + self.runs() * of_a_run
     }
 }
 

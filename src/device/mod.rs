@@ -7,7 +7,7 @@ pub(crate) use gpu::Gpu;
 #[cfg(test)]
 pub(crate) use gpu::compile_for;
 pub use image::Profile;
-pub(crate) use image::{Block, Image, Limits, Machine, OUTCOMES, SAMPLE, SLOTS, Source, progress, settings};
+pub(crate) use image::{Block, Image, Limits, Machine, OUTCOMES, SAMPLE, SLOTS, Source, progress, search, settings};
 
 use crate::error::Error;
 #[cfg(feature = "cuda")]

@@ -3,10 +3,10 @@
 #define WORK (N * D + N * PARTS + N)
 
 /* Points and columns that a thread takes through the couplings at once: each number that it fetches is used as often as there are of the
- * other. */
+ * other. So many that registers suffice, and that in the paper's shape no thread has a second tile. */
 #define POINTS 5
 #ifdef SINGLE
-#define COLUMNS 4
+#define COLUMNS 5
 #else
 #define COLUMNS 2
 #endif

@@ -1,8 +1,9 @@
 /* A driver for a GPU that is not there: memory is the host's, and a kernel is a shared library for the host, which the NVRTC beside
  * this file compiles.
  *
- * The environment says what goes wrong, as the number that the call gives: MOCK_INIT, MOCK_COUNT for the number of GPUs, MOCK_DRIVER for the
- * version of CUDA, MOCK_CAPABILITY for that of the GPU, MOCK_LOAD, MOCK_ALLOC, MOCK_LAUNCH. One line per call that costs time is appended to the file MOCK_LOG. */
+ * The environment says what goes wrong, as the number that the call gives: MOCK_INIT, MOCK_LOAD, MOCK_ALLOC, MOCK_LAUNCH; and what there is:
+ * MOCK_COUNT for the number of GPUs, MOCK_DRIVER for the version of CUDA, MOCK_CAPABILITY for that of the GPU, MOCK_LARGEST for the most bytes
+ * of an array. One line per call that costs time is appended to the file MOCK_LOG. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -13,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SUCCESS = 0, INVALID_VALUE = 1, NOT_FOUND = 500, INVALID_IMAGE = 200 };
+enum { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_IMAGE = 200, NOT_FOUND = 500 };
 
 static int number(const char *name, int otherwise) {
   const char *value = getenv(name);
@@ -104,6 +105,8 @@ int cuMemAlloc_v2(uint64_t *at, size_t size) {
   const int failure = number("MOCK_ALLOC", SUCCESS);
   if (failure || size == 0)
     return failure ? failure : INVALID_VALUE;
+  if (size > (size_t)number("MOCK_LARGEST", 1 << 30))
+    return OUT_OF_MEMORY;
   *at = (uint64_t)(uintptr_t)malloc(size);
   return SUCCESS;
 }

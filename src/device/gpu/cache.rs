@@ -4,15 +4,19 @@
 //! and replaced. Where the folder cannot be written, kernels are compiled in every process.
 
 use crate::output::Output;
+use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::path::PathBuf;
 use std::{env, fs};
 
 /// The first bytes of every file.
-const MAGIC: &[u8] = b"overparam kernel 1\n";
+const MAGIC: &[u8] = b"overparam kernel 2\n";
 
-/// The bytes of a number in a file.
-const NUMBER: usize = size_of::<u64>();
+/// The bytes of a checksum, which is SHA-256.
+const SUM: usize = 32;
+
+/// The bytes of a checksum that name a file.
+const NAMED: usize = 8;
 
 /// A kernel's place in the cache.
 pub(super) struct Entry {
@@ -26,22 +30,23 @@ impl Entry {
     pub(super) fn of(key: String) -> Option<Self> {
         let folder = |name: &str| env::var_os(name).map(PathBuf::from).filter(|folder| folder.is_absolute());
         let caches = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")))?;
-        let path = caches.join("overparam").join(format!("{:016x}.kernel", hash(key.as_bytes())));
+        let name: String = hash(key.as_bytes())[..NAMED].iter().map(|byte| format!("{byte:02x}")).collect();
+        let path = caches.join("overparam").join(name + ".kernel");
         Some(Self { key, path })
     }
 
     /// The kernel, if it is there whole.
     pub(super) fn read(&self) -> Option<Vec<u8>> {
         let file = fs::read(&self.path).ok()?;
-        let (content, sum) = file.split_at_checked(file.len().checked_sub(NUMBER)?)?;
+        let (content, sum) = file.split_at_checked(file.len().checked_sub(SUM)?)?;
         let rest = content.strip_prefix(MAGIC)?.strip_prefix(&length(&self.key))?.strip_prefix(self.key.as_bytes())?;
-        (sum == hash(content).to_le_bytes()).then(|| rest.to_vec())
+        (sum == hash(content)).then(|| rest.to_vec())
     }
 
     /// Keeps the kernel. What goes wrong costs compiling it once more, and is not reported.
     pub(super) fn write(&self, kernel: &[u8]) {
         let content = [MAGIC, &length(&self.key), self.key.as_bytes(), kernel].concat();
-        let sum = hash(&content).to_le_bytes();
+        let sum = hash(&content);
         let _ = Output::prepare(&self.path).and_then(|output| {
             output.write(|file| {
                 let written = file.write_all(&content).and_then(|()| file.write_all(&sum));
@@ -51,13 +56,12 @@ impl Entry {
     }
 }
 
-fn length(key: &str) -> [u8; NUMBER] {
+fn length(key: &str) -> [u8; size_of::<u64>()] {
     (key.len() as u64).to_le_bytes()
 }
 
-/// FNV-1a, the same in every process.
-fn hash(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+fn hash(bytes: &[u8]) -> [u8; SUM] {
+    Sha256::digest(bytes).into()
 }
 
 #[cfg(test)]
@@ -86,7 +90,5 @@ mod tests {
         }
         entry("b").write(b"other");
         assert_eq!((entry("a").read(), entry("b").read().as_deref()), (None, Some(&b"other"[..])));
-        assert_eq!(hash(b""), 0xcbf2_9ce4_8422_2325);
-        assert_eq!(hash(b"a"), 0xaf63_dc4c_8601_ec8c);
     }
 }

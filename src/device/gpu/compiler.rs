@@ -7,6 +7,7 @@
 
 use crate::error::Error;
 use libloading::Library;
+use std::error::Error as _;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::path::{Path, PathBuf};
 use std::ptr::null;
@@ -96,9 +97,13 @@ impl Compiler {
                         }
                         Err(reason) => unusable = Some((path, reason)),
                     },
-                    Err(reason) if path.has_root() => unusable = Some((path, reason.to_string())),
-                    // The system's loader does not know it.
-                    Err(_) => {}
+                    Err(error) => {
+                        let reason = reason(&error);
+                        // Else it is only that the system's loader does not know it.
+                        if path.has_root() || !(reason.starts_with(&name) && reason.contains("No such file")) {
+                            unusable = Some((path, reason));
+                        }
+                    }
                 }
             }
         }
@@ -121,7 +126,7 @@ impl Compiler {
         /// `T` must be the type of the function called `name`.
         unsafe fn function<T: Copy>(library: &Library, name: &str) -> Result<T, String> {
             // SAFETY: by this function's own condition.
-            unsafe { library.get::<T>(name) }.map(|symbol| *symbol).map_err(|error| error.to_string())
+            unsafe { library.get::<T>(name) }.map(|symbol| *symbol).map_err(|error| reason(&error))
         }
         // SAFETY: the types are those of nvrtc.h, the same in all versions since 11.2.
         let (mut compiler, version, count, list) = unsafe {
@@ -191,7 +196,7 @@ impl Compiler {
                 capability / 10,
                 capability % 10
             ),
-            remedy: "install an NVRTC of an earlier version of CUDA, or use the device cpu",
+            remedy: "install the NVRTC of an earlier version of CUDA, such as nvidia-cuda-nvrtc-cu12 from PyPI, or use the device cpu",
         })
     }
 
@@ -205,7 +210,11 @@ impl Compiler {
 
     /// The image, and what the compiler says, with more options.
     fn compile_with(&self, source: &str, target: Target, more: &[&CStr]) -> Result<(Vec<u8>, String), Error> {
-        let said = |what: &str| Error::Device(format!("NVRTC {}: {what}", self.version()));
+        // On one line, whatever the compiler writes.
+        let said = |what: &str| {
+            let lines: Vec<&str> = what.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+            Error::Device(format!("NVRTC {}: {}; use the device cpu", self.version(), lines.join(" | ")))
+        };
         let text = CString::new(source).map_err(|error| said(&error.to_string()))?;
         let option = CString::new(target.option()).map_err(|error| said(&error.to_string()))?;
         let options = [&*option, c"--std=c++17"].into_iter().chain(more.iter().copied());
@@ -251,6 +260,11 @@ pub(crate) fn compile_for(capability: c_int, source: &str) -> Result<(Vec<u8>, S
     static COMPILER: std::sync::OnceLock<Compiler> = std::sync::OnceLock::new();
     let compiler = COMPILER.get_or_init(|| Compiler::load(VERSIONS[0].0).unwrap_or_else(|error| panic!("{error}")));
     compiler.compile_with(source, Target::Machine(capability), &[c"--ptxas-options=--verbose"])
+}
+
+/// The reason of the system's loader, which the error itself does not say.
+fn reason(error: &libloading::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// The folders besides those of the system's loader where NVRTC may be.

@@ -85,19 +85,26 @@ impl Gpu {
         let missing = |problem: String| Error::Backend { problem, remedy: NO_GPU };
         // SAFETY: loading the driver runs its initializers.
         if !unsafe { sys::is_culib_present() } {
-            return Err(missing("NVIDIA's driver is not installed: there is no libcuda.so.1".to_owned()));
+            return Err(missing("NVIDIA's driver is not installed: no libcuda.so.1 can be loaded".to_owned()));
         }
         // The driver's own text for an error may be what fails, so errors go by name.
         result::init().map_err(|error| match error.0 {
             CUresult::CUDA_ERROR_NO_DEVICE => missing("NVIDIA's driver finds no GPU".to_owned()),
-            code => missing(format!("NVIDIA's driver does not start ({code:?})")),
+            code => Error::Backend {
+                problem: format!("NVIDIA's driver does not start ({code:?})"),
+                remedy: "see whether nvidia-smi runs, and what it says; or use the device cpu",
+            },
         })?;
         let mut driver = 0;
         // SAFETY: the driver writes one number.
         unsafe { sys::cuDriverGetVersion(&mut driver) }.result().map_err(failed)?;
         if driver < OLDEST_DRIVER {
             return Err(Error::Backend {
-                problem: format!("its driver is for CUDA {}, older than {}", version(driver), version(OLDEST_DRIVER)),
+                problem: format!(
+                    "NVIDIA's driver is for CUDA {}, older than {}",
+                    version(driver),
+                    version(OLDEST_DRIVER)
+                ),
                 remedy: "install a newer driver from NVIDIA, or use the device cpu",
             });
         }
@@ -156,7 +163,10 @@ impl Gpu {
         let found = self.down(&numbers)?;
         let expected: Vec<c_int> = (0..PROBED).map(|item| item * item + 1).collect();
         if found != cast_slice::<c_int, u8>(&expected) {
-            return Err(Error::Device("CUDA: a kernel that only writes numbers has written others".to_owned()));
+            return Err(Error::Backend {
+                problem: "a kernel that only writes numbers has written others".to_owned(),
+                remedy: "install a newer driver, or use the device cpu",
+            });
         }
         let _ = self.proven.set(());
         Ok(())
@@ -199,6 +209,9 @@ impl Gpu {
     }
 
     fn refused(&self, error: DriverError, compiler: &Compiler) -> Error {
+        if error.0 == CUresult::CUDA_ERROR_OUT_OF_MEMORY {
+            return failed(error);
+        }
         Error::Backend {
             problem: format!(
                 "the driver, which is for CUDA {}, does not load what NVRTC {} compiles ({:?})",
@@ -283,7 +296,7 @@ impl Gpu {
         let buffers = buffers().map_err(|error: DriverError| match error.0 {
             CUresult::CUDA_ERROR_OUT_OF_MEMORY => Error::Memory {
                 what: format!("a batch of {runs} runs"),
-                needed: (size_of_val(&parameters[..]) + size_of_val(&couplings[..])) as u64,
+                needed: image.bytes() as u64,
                 free: self.free().unwrap_or(0),
                 limit: "the GPU",
                 remedy: "end what else computes on the GPU, or take fewer rates or seeds",
@@ -368,5 +381,9 @@ fn version(driver: c_int) -> String {
 
 /// By its name alone: the driver's own text for it may be what fails.
 fn failed(error: DriverError) -> Error {
-    Error::Device(format!("CUDA: {:?}", error.0))
+    let remedy = match error.0 {
+        CUresult::CUDA_ERROR_OUT_OF_MEMORY => "end what else computes on the GPU, or use the device cpu",
+        _ => "run it again, and if it comes back see what nvidia-smi says, or use the device cpu",
+    };
+    Error::Device(format!("{:?} from NVIDIA's driver; {remedy}", error.0))
 }

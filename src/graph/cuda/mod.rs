@@ -22,7 +22,7 @@ pub(crate) struct CudaSource {
     pub data: Vec<f64>,
 }
 
-/// The number of threads that share a point where its coordinates are summed up: what PARTS says in `prelude.cu`.
+/// The number of threads that share a point where its coordinates are summed up.
 pub(crate) const PARTS: usize = 4;
 
 /// The most nodes of a source: a compiler takes minutes over more.

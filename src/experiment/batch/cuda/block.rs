@@ -6,7 +6,7 @@ use crate::device::{Block, Limits};
 const THREADS: usize = 768;
 
 /// The threads of a warp, which go together.
-const WARP: usize = 32;
+pub(super) const WARP: usize = 32;
 
 /// The fewest and the most threads of a block. Fewer than the first leave a wide phase to few; more than the second have nothing to do in a
 /// narrow one.
@@ -23,12 +23,13 @@ pub(super) fn plan(bytes: usize, limits: Limits) -> Block {
     Block { threads, resident, bytes, global }
 }
 
+/// An H100: 227 KiB per block, 228 KiB per multiprocessor.
+#[cfg(test)]
+pub(super) const H100: Limits = Limits { block: 226 << 10, processor: 228 << 10, reserved: 2 << 10 };
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// H100: 227 KiB per block, 228 KiB per multiprocessor.
-    const H100: Limits = Limits { block: 226 << 10, processor: 228 << 10, reserved: 2 << 10 };
 
     #[test]
     fn blocks_fill_a_multiprocessor() {

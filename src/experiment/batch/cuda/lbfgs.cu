@@ -20,8 +20,7 @@ typedef struct {
   int begun, trials, pairs, oldest;
 } Search;
 
-/* The places of Search in the memory, and of what comes after them. */
-enum { SEARCH_MEAN, SEARCH_SLOPE, SEARCH_LENGTH, SEARCH_BEGUN, SEARCH_TRIALS, SEARCH_PAIRS, SEARCH_OLDEST, SEARCH };
+/* The places in the memory of what comes after Search. */
 #define ORIGIN(memory) ((memory) + SEARCH)
 #define ORIGIN_GRADIENT(memory) (ORIGIN(memory) + PARAMETERS)
 #define DIRECTION(memory) (ORIGIN(memory) + 2 * PARAMETERS)

@@ -2,7 +2,7 @@
  *
  * The host gives, for the layers 0 to LAYERS - 1: their inputs, width(layer), with width(LAYERS) = D; the place of their weights (inputs x
  * outputs) among the parameters, with the biases (outputs) after them, weights_of(layer), with the embeddings at 0; and the rows and the
- * columns of the tiles of the three products of a layer. */
+ * columns of the tiles of the three products of a layer, at most MOST_SIDE. */
 
 /* The activations of the hidden layers, each in a slot of SLOT scalars, and one more slot for what flows back; where the derivatives do
  * not follow from the activations they come after them. */
@@ -19,10 +19,6 @@
 #else
 #define FOR_LAYERS
 #endif
-
-/* The largest sides of a tile. */
-#define MOST_ROWS 8
-#define MOST_COLUMNS 8
 
 /* The elements of a matrix, `row` and `column` apart: transposing one exchanges the two. */
 typedef struct {
@@ -96,8 +92,8 @@ DEVICE void multiply(int tile, Product of, Matrix left, Matrix right, Finish fin
                      REAL gain, REAL *result) {
   const int across = (of.columns + of.tile_columns - 1) / of.tile_columns;
   const int top = tile / across * of.tile_rows, start = tile % across * of.tile_columns;
-  REAL sums[MOST_ROWS][MOST_COLUMNS];
-  const REAL *a[MOST_ROWS], *b[MOST_COLUMNS];
+  REAL sums[MOST_SIDE][MOST_SIDE];
+  const REAL *a[MOST_SIDE], *b[MOST_SIDE];
   UNROLL for (int r = 0; r < of.tile_rows; r++) {
     a[r] = left.data + (top + r < of.rows ? top + r : of.rows - 1) * left.row;
     UNROLL for (int c = 0; c < of.tile_columns; c++) sums[r][c] = 0;
@@ -105,7 +101,7 @@ DEVICE void multiply(int tile, Product of, Matrix left, Matrix right, Finish fin
   UNROLL for (int c = 0; c < of.tile_columns; c++)
     b[c] = right.data + (start + c < of.columns ? start + c : of.columns - 1) * right.column;
   for (int term = 0; term < of.terms; term++) {
-    REAL row[MOST_ROWS];
+    REAL row[MOST_SIDE];
     UNROLL for (int r = 0; r < of.tile_rows; r++) row[r] = a[r][term * left.column];
     UNROLL for (int c = 0; c < of.tile_columns; c++) {
       const REAL factor = b[c][term * right.row];
@@ -151,7 +147,7 @@ DEVICE void embed(const REAL *parameters, REAL *flow, const REAL *base, REAL gai
 }
 
 /* The work of a phase that begins here begins at a warp of its own. */
-#define NEXT_WARP(items) (((items) + 31) / 32 * 32)
+#define NEXT_WARP(items) (((items) + WARP - 1) / WARP * WARP)
 
 /* From the gradient in y (N x D), `slopes`, that in the parameters, into `gradient`. */
 DEVICE void backward(const REAL *parameters, REAL *flow, const REAL *slopes, REAL *gradient) {

@@ -1,5 +1,6 @@
 //! Every kernel compiles for GPUs: `make nvrtc` runs this with CUDA's compiler for kernels, which needs no GPU.
 
+use super::block::H100;
 use super::host::LIMITS;
 use super::samples::expressions;
 use crate::descent::{Optimizer, Settings, Squash};
@@ -13,9 +14,6 @@ use rayon::prelude::*;
 
 /// The compute capabilities of A100, and of H100 and H200.
 const CAPABILITIES: [i32; 2] = [80, 90];
-
-/// The limits of an H100.
-const H100: Limits = Limits { block: 226 << 10, processor: 228 << 10, reserved: 2 << 10 };
 
 /// A GPU whose blocks have no shared memory.
 const NOTHING: Limits = Limits { block: 0, ..H100 };

@@ -3,7 +3,8 @@
  * A block of threads is one run. Work is laid out in phases: a loop over items, shared among the threads by FOR_EACH, then a
  * SYNC(). So it is right for any number of threads, one included, and the very same source runs on the host.
  *
- * Given from outside, as macros: SINGLE for float instead of double; N points of D dimensions; DEEP for a network, with FROZEN where its
+ * Given from outside, as macros: SINGLE for float instead of double; N points of D dimensions; PARTS, how many threads share a point where its
+ * coordinates are summed up; WARP, the threads that go together; DEEP for a network, with FROZEN where its
  * embeddings do not move and RESIDUAL where it is added to points of its own; CLAMP for projected descent; BOUNDED where a value below 0 is
  * one that rounding put there; the RULE and the ACTIVATION by name; GLOBAL_MEMORY where a run does not fit into a block's shared memory;
  * PARAMETERS, the scalars that the rule moves, of which those from FIRST_MOVED on do move; STATES, the scalars that it keeps of each; HISTORY, the
@@ -67,9 +68,6 @@ DEVICE REAL squash(REAL y, REAL gain) {
   return 1 / (1 + EXP(-v));
 #endif
 }
-
-/* How many threads share a point where its coordinates are summed up. */
-#define PARTS 4
 
 /* The arguments of a function besides the points x (N x D, in the unit cube); `couplings` are what its seed draws, or the numbers that it
  * is made of. */

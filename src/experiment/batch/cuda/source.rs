@@ -1,13 +1,13 @@
 //! The source of a batch's kernel, put together for its function, its shape and its settings, and how much memory a run takes in it.
 
-use super::block;
-use super::tiles::{self, Tile};
+use super::block::{self, WARP};
+use super::tiles::{self, MOST_SIDE, Tile};
 use crate::descent::{Optimizer, Settings, Squash};
-use crate::device::{Limits, OUTCOMES, Source, progress, settings};
+use crate::device::{Limits, OUTCOMES, Source, progress, search, settings};
 use crate::error::Error;
 use crate::experiment::Dimensions;
 use crate::experiment::batch::Batch;
-use crate::graph::cuda::CudaSource;
+use crate::graph::cuda::{CudaSource, PARTS};
 use crate::network::Activation;
 use crate::objective::{Lowest, Problem};
 use crate::rule::{Plateau, Rule, Schedule};
@@ -19,9 +19,6 @@ const PRELUDE: &str = include_str!("prelude.cu");
 const NETWORK: &str = include_str!("network.cu");
 const LBFGS: &str = include_str!("lbfgs.cu");
 const DESCENT: &str = include_str!("descent.cu");
-
-/// Numbers of a kernel's L-BFGS besides vectors and pairs: SEARCH in `lbfgs.cu`.
-const SEARCH: usize = 7;
 
 /// Networks of more layers run through them in a loop; the layers of others are written out.
 const MOST_UNROLLED: usize = 8;
@@ -53,7 +50,7 @@ impl Words {
         let (states, memory) = match settings.rule {
             Rule::Lbfgs { history } => {
                 let pairs = history.saturating_add(1).saturating_mul(2 * parameters + 1);
-                (0, pairs.saturating_add(SEARCH + 3 * parameters).saturating_add(history))
+                (0, pairs.saturating_add(search::COUNT + 3 * parameters).saturating_add(history))
             }
             // Of L-BFGS alone the number depends on the scalar.
             rule => (rule.words::<f64>(), 0),
@@ -70,7 +67,7 @@ impl Words {
         }
         if all > i32::MAX as usize || objective.data.len() > i32::MAX as usize {
             return Err(Error::Backend {
-                problem: format!("a run of it with {dimensions} works on more than 2^31 numbers"),
+                problem: format!("one run with {dimensions} works on more than 2^31 numbers"),
                 remedy: "take a smaller shape, or use the device cpu",
             });
         }
@@ -101,6 +98,8 @@ impl Source {
         for (name, value) in [
             ("N", n),
             ("D", d),
+            ("PARTS", PARTS),
+            ("WARP", WARP),
             // What every seed draws, or nothing: then all share what there is.
             ("DATA", problem.device_scalars(d) as usize),
             ("PARAMETERS", words.parameters),
@@ -147,6 +146,7 @@ impl Source {
             text.push_str(NETWORK);
         }
         if history > 0 {
+            list(&mut text, search::NAMES, "SEARCH");
             text.push_str(LBFGS);
         }
         text.push_str(DESCENT);
@@ -185,6 +185,7 @@ fn write_layers(text: &mut String, dimensions: Dimensions, scalar: usize) {
     let layers: Vec<(usize, usize)> = dimensions.layers().collect();
     define(text, "LAYERS", layers.len());
     define(text, "WIDEST", widest(dimensions));
+    define(text, "MOST_SIDE", MOST_SIDE);
     let unrolled = layers.len() <= MOST_UNROLLED;
     if unrolled {
         define(text, "UNROLLED", "");

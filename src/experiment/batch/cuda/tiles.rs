@@ -4,8 +4,7 @@
 //! a cycle (64 in double precision), and serves one access of a warp to shared memory, if no two of its threads want different numbers of
 //! one of the 32 banks. So the larger the tile the better, until too few threads have one or registers run out.
 
-/// The threads of a warp.
-const WARP: usize = 32;
+use super::block::WARP;
 
 /// The banks of shared memory, of four bytes each.
 const BANKS: usize = 32;
@@ -13,8 +12,8 @@ const BANKS: usize = 32;
 /// The bytes of a bank.
 const BANK: usize = 4;
 
-/// The largest side of a tile: MOST_ROWS and MOST_COLUMNS in `network.cu`.
-const MOST: usize = 8;
+/// The largest side of a tile.
+pub(super) const MOST_SIDE: usize = 8;
 
 /// The registers, of four bytes each, that a tile's sums may take of a thread's 80.
 const REGISTERS: usize = 36;
@@ -58,7 +57,7 @@ pub(super) fn of_layer(n: usize, (inputs, outputs): (usize, usize), scalar: usiz
 impl Product {
     /// The best tile for scalars of `scalar` bytes.
     fn tile(self, scalar: usize) -> Tile {
-        let sides = |of: usize| 1..=MOST.min(of);
+        let sides = |of: usize| 1..=MOST_SIDE.min(of);
         let tiles = sides(self.rows).flat_map(|rows| sides(self.columns).map(move |columns| Tile { rows, columns }));
         let fit = tiles.filter(|tile| tile.rows * tile.columns * scalar / BANK <= REGISTERS);
         let cost = |tile: &Tile| self.cycles(*tile, scalar) + EXPOSED * self.latency(*tile);
@@ -131,7 +130,7 @@ mod tests {
                 for (product, tile) in of_layer(50, layer, scalar) {
                     let Tile { rows, columns } = tile;
                     assert!(
-                        rows <= product.rows.min(MOST) && columns <= product.columns.min(MOST),
+                        rows <= product.rows.min(MOST_SIDE) && columns <= product.columns.min(MOST_SIDE),
                         "{product:?}, {tile:?}"
                     );
                     assert!(rows * columns * scalar / BANK <= REGISTERS, "{product:?}, {tile:?}");
