@@ -442,10 +442,36 @@ const BROKEN: &str = r#"
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+/* Renames do not go through the C library. From the start on the kernel refuses all of them. */
+__attribute__((constructor)) static void refuse_renames(void) {
+    const char *wanted = getenv("BROKEN_CALL");
+    if (!wanted || strcmp(wanted, "rename")) return;
+#ifdef SYS_rename
+    const unsigned plain = SYS_rename;
+#else
+    const unsigned plain = SYS_renameat2;
+#endif
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, plain, 2, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_renameat, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_renameat2, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EIO),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)) abort();
+}
 
 static int due(const char *call, int fd) {
     static __thread int inside;
@@ -523,6 +549,23 @@ fn a_disk_that_fails_ends_with_one_line_and_loses_nothing() {
         succeeds(folder, &sweep("s"));
         succeeds(folder, &["verify", "s"]);
     }
+    // Renaming, where a part of the runs is there already: what is there stays, and no other file appears.
+    let _ = fs::remove_dir_all(folder.join("s"));
+    succeeds(folder, &[&sweep("s")[..], &["--shard", "1/4"]].concat());
+    let before = files(&folder.join("s")).into_iter().map(|path| (fs::read(&path).unwrap(), path)).collect::<Vec<_>>();
+    for arguments in [&[&sweep("s")[..], &["--shard", "2/4"]].concat()[..], &["gather", "s", "--output", "g.parquet"]] {
+        let error = error_of(&broken(arguments, "rename", 0), 1, "rename");
+        assert!(error.contains("Input/output error"), "{error}");
+        assert!(!folder.join("g.parquet").exists() && strays(folder).is_empty(), "{:?}", strays(folder));
+    }
+    for (bytes, path) in &before {
+        assert!(fs::read(path).unwrap() == *bytes, "{}", path.display());
+    }
+    let runs = |path: &PathBuf| path.extension() == Some("parquet".as_ref());
+    let there = before.iter().filter(|(_, path)| runs(path)).count();
+    assert_eq!(files(&folder.join("s")).iter().filter(|path| runs(path)).count(), there);
+    succeeds(folder, &sweep("s"));
+    succeeds(folder, &["verify", "s"]);
     // Reading fails as well.
     for arguments in [&["gather", "s", "--output", "g.parquet"][..], &["verify", "s"]] {
         let output = broken(arguments, "read", 0);
