@@ -395,6 +395,30 @@ fn verify_reads_the_folder_of_figures() {
     succeeds(folder, &["figures", "--quick", "--functions", "sphere,spin-glass", "--seeds", "1", "--out", "f"]);
     let printed = succeeds(folder, &["verify", "f", "--again", "5"]);
     assert!(printed.contains("0 of ") && printed.contains("5 made again bit for bit"), "{printed}");
+    // Without the timed runs, beside a run that diverged.
+    let tables = ["f/summary.parquet", "f/points/sphere.parquet"].map(|name| folder.join(name));
+    let whole = tables.each_ref().map(|path| fs::read(path).unwrap());
+    let [mut summary, mut points] = tables.each_ref().map(|path| trace::read(path).unwrap());
+    let text_of = |table: &DataFrame, name: &str| -> Vec<String> {
+        table.column(name).unwrap().str().unwrap().iter().map(|text| text.unwrap().to_owned()).collect()
+    };
+    let (stages, functions) = (text_of(&summary, "stage"), text_of(&summary, "function"));
+    let row = |(stage, function): (&String, &String)| (function == "sphere", stage == "timed");
+    let rows: Vec<(bool, bool)> = stages.iter().zip(&functions).map(row).collect();
+    let kept: BooleanChunked = rows.iter().map(|(sphere, timed)| Some(!(*sphere && *timed))).collect();
+    let swept: BooleanChunked = rows.iter().filter(|(sphere, _)| *sphere).map(|(_, timed)| Some(!timed)).collect();
+    let mut outcomes = text_of(&summary, "outcome");
+    outcomes[0] = "diverged".to_owned();
+    summary.with_column(Column::new("outcome".into(), outcomes)).unwrap();
+    (summary, points) = (summary.filter(&kept).unwrap(), points.filter(&swept).unwrap());
+    for (table, path) in [&summary, &points].into_iter().zip(&tables) {
+        let settings = trace::metadata(path).unwrap()["overparam.settings"].clone();
+        trace::write(table, path, &settings).unwrap();
+    }
+    let output = overparam(folder, &["verify", "f", "--again", "0"]);
+    assert!(text(&output.stdout).contains(" 2 of "), "{}{}", text(&output.stdout), text(&output.stderr));
+    error_of(&output, 1, "verify");
+    tables.iter().zip(whole).for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
     // One number of a trace, in a file that is whole.
     let path = folder.join("f/traces/sphere.parquet");
     let table = trace::read(&path).unwrap();
