@@ -107,8 +107,9 @@ impl SubmitSweep {
         if self.sweep.shard.is_some() {
             return wrong("--shard", "left out: every task has a part of its own", "given");
         }
-        // That there are so many parts, and no slip of the keyboard.
-        let _: Shard = format!("1/{}", self.tasks).parse()?;
+        if !(1..=Shard::MOST).contains(&self.tasks) {
+            return wrong("--tasks", "a number of tasks from 1 to 1000000", &self.tasks.to_string());
+        }
         let tasks = match &self.only {
             None => (1..=self.tasks).collect(),
             Some(list) => numbers(list, self.tasks)?,
