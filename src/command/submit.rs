@@ -305,8 +305,24 @@ fn submit(script: &str) -> Result<String> {
     if done.status.success() && !job.is_empty() {
         return Ok(job.to_owned());
     }
-    let said = error.split_whitespace().collect::<Vec<_>>().join(" ");
-    bail!("sbatch refused the job: {}", if said.is_empty() { "it gave no reason" } else { &said })
+    bail!("sbatch refused the job: {}", reason(&error))
+}
+
+/// The reason that a command of Slurm gives on standard error, without the marks before each line and what goes without saying.
+fn reason(error: &str) -> String {
+    const MARKS: [&str; 6] =
+        ["sbatch: ", "squeue: ", "error: ", "fatal: ", "Batch job submission failed: ", "slurm_load_jobs error: "];
+    let mut reasons: Vec<String> = Vec::new();
+    for line in error.lines() {
+        let mut words = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        while let Some(rest) = MARKS.iter().find_map(|mark| words.strip_prefix(mark)) {
+            words = rest.to_owned();
+        }
+        if !words.is_empty() && !reasons.contains(&words) {
+            reasons.push(words);
+        }
+    }
+    if reasons.is_empty() { "it gave no reason".to_owned() } else { reasons.join("; ") }
 }
 
 /// The number of tasks of a job that are waiting or running, by their state; none once all are gone.
@@ -317,7 +333,7 @@ fn queue(job: &str) -> Result<BTreeMap<String, usize>> {
         .context("cannot start squeue")?;
     let error = String::from_utf8_lossy(&done.stderr);
     if !done.status.success() && !error.contains("Invalid job id") {
-        bail!("squeue failed: {}", error.split_whitespace().collect::<Vec<_>>().join(" "));
+        bail!("squeue failed: {}", reason(&error));
     }
     let mut states = BTreeMap::new();
     for state in String::from_utf8_lossy(&done.stdout).split_whitespace() {
@@ -381,6 +397,16 @@ mod tests {
                     --expression --wait --name submit --dry-run --output=a.parquet --jobs 2 --sbatch=--mem=1G";
         let kept = passed_on(line.split_whitespace().map(str::to_owned)).join(" ");
         assert_eq!(kept, "--instruction-set avx2 sweep levy --rates 1,0.1 --expression --wait --name submit --jobs 2");
+    }
+
+    #[test]
+    fn reasons_have_no_marks() {
+        let refused = "sbatch: error: invalid partition specified: nowhere\n\
+                       sbatch: error: Batch job submission failed: Invalid partition name specified\n";
+        assert_eq!(reason(refused), "invalid partition specified: nowhere; Invalid partition name specified");
+        let away = "slurm_load_jobs error: Unable to contact slurm controller (connect failure)\n";
+        assert_eq!(reason(away), "Unable to contact slurm controller (connect failure)");
+        assert_eq!(reason(" \n"), "it gave no reason");
     }
 
     #[test]
