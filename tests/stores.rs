@@ -264,6 +264,23 @@ fn parts_make_the_whole_and_are_done_once() {
     );
 }
 
+#[test]
+fn what_cannot_be_submitted_is_said_before() {
+    let folder = folder();
+    let folder = folder.path();
+    let submit = |more: &[&'static str]| [&["submit"][..], &SWEEP, &["--store", "s"], more].concat();
+    for (more, parts) in [
+        (&["--tasks", "0"][..], &["--tasks must be", "1 to 1000000", "not 0"][..]),
+        (&["--tasks", "1000001"], &["--tasks must be", "not 1000001"]),
+        (&["--tasks", "2", "--output", "a.parquet"], &["--output must be given with --wait", "overparam gather"]),
+        (&["--tasks", "2", "--points", "p.parquet"], &["--points must be given with --wait", "overparam gather"]),
+    ] {
+        let error = fails(folder, &submit(more), 2);
+        assert!(parts.iter().all(|part| error.contains(part)), "{more:?}: {error}");
+        assert_eq!(files(folder), Vec::<PathBuf>::new());
+    }
+}
+
 /// What was finished stays, whatever is asked for next, and the same is not done again.
 #[test]
 fn a_smaller_or_interrupted_sweep_replaces_nothing() {

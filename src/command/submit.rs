@@ -4,6 +4,7 @@ use super::sweep::{Asked, SweepCommand};
 use super::{settings, signals};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, Subcommand};
+use overparam::output::ensure_distinct;
 use overparam::store::{Shard, Shelf, Store, Trial};
 use overparam::{Error, interrupt, progress, trace};
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,7 +63,7 @@ struct SubmitSweep {
     /// Print the batch script, and submit nothing
     #[arg(long)]
     dry_run: bool,
-    /// Wait until no task is left, show the progress of all of them, and make the table of the runs: in --output, or in summary.parquet in the store
+    /// Wait until no task is left, show the progress of all of them, and make the table of the runs in --output, or in summary.parquet in the store, and that of the best points in --points
     #[arg(long, conflicts_with = "dry_run")]
     wait: bool,
 }
@@ -110,6 +111,13 @@ impl SubmitSweep {
         if !(1..=Shard::MOST).contains(&self.tasks) {
             return wrong("--tasks", "a number of tasks from 1 to 1000000", &self.tasks.to_string());
         }
+        for (name, file) in [("--output", &self.sweep.output), ("--points", &self.sweep.points)] {
+            if file.is_some() && !self.wait {
+                let expected =
+                    "given with --wait, which makes the tables, or to overparam gather once the tasks are done";
+                return wrong(name, expected, "alone");
+            }
+        }
         let tasks = match &self.only {
             None => (1..=self.tasks).collect(),
             Some(list) => numbers(list, self.tasks)?,
@@ -123,6 +131,8 @@ impl SubmitSweep {
         signals::finish_early()?;
         let output = self.sweep.output.clone().unwrap_or_else(|| folder.join("summary.parquet"));
         let output = if self.wait { Some(trace::prepare(output)?) } else { None };
+        let points = self.sweep.points.as_ref().map(trace::prepare).transpose()?;
+        ensure_distinct(output.iter().chain(&points))?;
         let store = Store::open(&folder)?;
         let shelf = store.shelf(&asked.experiment)?;
         let logs = folder.join("logs");
@@ -140,6 +150,10 @@ impl SubmitSweep {
         let gathered = store.gather()?;
         gathered.write_summary(&output)?;
         say!("{} runs in {}", gathered.len(), output.path().display());
+        if let Some(points) = points {
+            gathered.write_points(&points)?;
+            say!("their best points in {}", points.path().display());
+        }
         if failed.is_empty() {
             return Ok(());
         }
@@ -161,7 +175,13 @@ impl SubmitSweep {
         let options = [("--time", time), ("--memory", memory), ("--partition", partition), ("--account", account)];
         words.extend(options.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value.clone()?])).flatten());
         words.extend(sbatch.iter().map(|option| format!("--sbatch={option}")));
-        words.extend(self.sweep.output.iter().flat_map(|output| ["--output".to_owned(), output.display().to_string()]));
+        let files = [("--output", &self.sweep.output), ("--points", &self.sweep.points)];
+        words.extend(
+            files
+                .into_iter()
+                .filter_map(|(name, file)| Some([name.to_owned(), file.as_ref()?.display().to_string()]))
+                .flatten(),
+        );
         words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
     }
 

@@ -60,7 +60,7 @@ pub struct SweepCommand {
     pub output: Option<PathBuf>,
     /// The file of the best points [default: beside the summary, ending in -points.parquet]
     #[arg(long)]
-    points: Option<PathBuf>,
+    pub points: Option<PathBuf>,
     #[command(flatten)]
     ends: Ends,
     #[command(flatten)]
