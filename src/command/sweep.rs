@@ -175,7 +175,7 @@ impl SweepCommand {
         let progressed = |share: f64| bar.set_position((share * trials.len() as f64) as u64);
         let (mut runs, mut missing, mut failure) = (Vec::new(), trials.len(), None);
         for _ in 0..ATTEMPTS {
-            threads.install(|| experiment.make(&shelf, shard, *batched, &finished, &progressed))?;
+            threads.install(|| experiment.make(&shelf, &trials, *batched, &finished, &progressed))?;
             failure = shelf.failure();
             if shard.is_some() {
                 missing = trials.len() - threads.install(|| experiment.there(&shelf, &trials));

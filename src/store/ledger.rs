@@ -1,7 +1,6 @@
 //! Experiments that go on from the runs of a store.
 
 use super::manifest::{Experiment, Trial};
-use super::shard::Shard;
 use super::shelf::{Loaded, Shelf};
 use super::subject::RunId;
 use crate::descent::{Optimizer, Outcome, Settings};
@@ -76,8 +75,8 @@ impl Keeper for Ledger<'_> {
 }
 
 impl Experiment {
-    /// Makes the runs of the sweep that are not on the shelf: those of `shard`, or all of them. `report` is called after each; if they
-    /// are `batched`, `progressed` with the share of the sweep that is done.
+    /// Makes those of `trials`, which are runs of the sweep, that are not on the shelf. `report` is called after each; if they are `batched`,
+    /// `progressed` with the share of the sweep that is done.
     ///
     /// Ends early after an [interrupt](crate::interrupt), or when a run cannot be written; see [`Shelf::failure`].
     ///
@@ -86,13 +85,12 @@ impl Experiment {
     pub fn make(
         &self,
         shelf: &Shelf,
-        shard: Option<Shard>,
+        trials: &[Trial],
         batched: bool,
         report: &(dyn Fn(Stage, &Run) + Sync),
         progressed: &dyn Fn(f64),
     ) -> Result<(), Error> {
-        let wanted = shard.map(|shard| shard.of(self)).transpose()?;
-        let wanted = wanted.map(|trials| trials.iter().map(|trial| trial.id).collect());
+        let wanted = Some(trials.iter().map(|trial| trial.id).collect());
         let ledger = self.ledger(shelf, wanted, HashMap::new(), false, report);
         let mut sweep = self.sweep.clone();
         if !batched {
