@@ -281,6 +281,21 @@ fn what_cannot_be_submitted_is_said_before() {
     }
 }
 
+/// Of a folder that has runs of other settings, too.
+#[test]
+fn figures_count_their_own_runs() {
+    let folder = folder();
+    let folder = folder.path();
+    let others = ["sweep", "levy", "--rates", "0.5", "--seeds", "3", "--iterations", "100", "--store", "f/unfinished"];
+    succeeds(folder, &others);
+    // Some of its own.
+    let own = ["sweep", "levy", "--rates", "1,0.1", "--seeds", "1", "--iterations", "1000", "--store", "f/unfinished"];
+    succeeds(folder, &own);
+    let output = overparam(folder, &["figures", "--quick", "--functions", "levy", "--seeds", "1", "--out", "f"]);
+    let error = text(&output.stderr);
+    assert!(output.status.success() && error.contains("note: 4 runs of levy are in f/unfinished already"), "{error}");
+}
+
 /// What was finished stays, whatever is asked for next, and the same is not done again.
 #[test]
 fn a_smaller_or_interrupted_sweep_replaces_nothing() {

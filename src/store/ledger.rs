@@ -40,6 +40,9 @@ impl Keeper for Ledger<'_> {
             return Look::Leave;
         }
         if let Some((_, run)) = self.known.get(&id) {
+            if stage == Stage::Timed {
+                (self.report)(stage, run);
+            }
             return Look::Known(Box::new(run.clone()));
         }
         match self.shelf.has(id) {
@@ -168,7 +171,7 @@ impl Experiment {
         runs
     }
 
-    /// The comparison by `protocol`, with the runs that the shelf has. A run that cannot be written ends it, unless it `goes_on` and says so.
+    /// The comparison by `protocol`, with the runs that the shelf has; `report` is called as in [`Experiment::compare`]. A run that cannot be written ends it, unless it `goes_on` and says so.
     ///
     /// # Errors
     /// As [`Protocol::compare_on`], and if the shelf's runs cannot be read.
@@ -186,7 +189,8 @@ impl Experiment {
         comparison
     }
 
-    /// The comparison by the manifest's protocol, with the runs that the shelf has. Ends early after an
+    /// The comparison by the manifest's protocol, with the runs that the shelf has. `report` is called after each run that is made, and for each
+    /// timed one that is there: which ones belong to the comparison is known when the sweep is done. Ends early after an
     /// [interrupt](crate::interrupt), or when a run cannot be written; see [`Shelf::failure`].
     ///
     /// # Errors

@@ -141,11 +141,13 @@ fn the_published_protocol_goes_on_as_if_it_had_not_been_interrupted() {
         let shelf = store.shelves().unwrap().remove(0);
         let read = Experiment::of_record(shelf.subject().clone(), shelf.asked().unwrap().remove(0)).unwrap();
         assert_eq!((&read.subject, &read.manifest), (&experiment.subject, &experiment.manifest));
-        let made = Mutex::new(Vec::new());
-        let resumed: Comparison =
-            read.compare(&shelf, &|stage, run| made.lock().unwrap().push((stage, run.optimizer, run.seed))).unwrap();
-        let expected = [(Optimizer::Deep, 1), (Optimizer::Shallow, 2), (Optimizer::Deep, 2)];
-        assert_eq!(made.into_inner().unwrap(), expected.map(|(optimizer, seed)| (Stage::Timed, optimizer, seed)));
+        let (there, reported) = (shelf.len(), Mutex::new(Vec::new()));
+        let resumed: Comparison = read
+            .compare(&shelf, &|stage, run| reported.lock().unwrap().push((stage, run.seed, run.optimizer)))
+            .unwrap();
+        // All timed runs are reported, and three are made.
+        let expected: Vec<_> = (0..3).flat_map(|seed| Optimizer::ALL.map(|of| (Stage::Timed, seed, of))).collect();
+        assert_eq!((reported.into_inner().unwrap(), shelf.len() - there), (expected, 3));
         let found = |runs: &[Run]| runs.iter().map(|run| (run.settings, run.best.to_bits())).collect::<Vec<_>>();
         assert_eq!(found(&resumed.timed), found(&whole.timed));
         assert_eq!(values(&resumed.sweep), values(&whole.sweep));
