@@ -39,7 +39,7 @@ pub struct RunCommand {
     /// Stop after this wall time in seconds instead of a number of iterations
     #[arg(long, value_parser = settings::number)]
     seconds: Option<f64>,
-    /// Keep every iteration in the trace, not only log-spaced ones. With --seconds, once memory runs out, later iterations are log-spaced
+    /// Keep every iteration in the trace, not only log-spaced ones. With --seconds they go to disk as they are computed
     #[arg(long)]
     every: bool,
     /// The file of the trace [default: data/runs/FUNCTION-OPTIMIZER-SEED.parquet, with every setting that is not the default]
@@ -102,7 +102,15 @@ impl RunCommand {
         let point = Destination::prepare(&point, experiment.to_string(), backend)?;
         ensure_distinct(destination.outputs().into_iter().chain(point.outputs()))?;
         objective.ensure_apart(destination.outputs().into_iter().chain(point.outputs()))?;
-        let run = || protocol.run_on(backend, &problem, optimizer, self.seed, &settings);
+        let run = || -> Result<Run> {
+            // Nobody knows how many iterations there will be: memory may not hold them.
+            if backend == Backend::Cpu && self.every && self.seconds.is_some() {
+                let mut descent = protocol.start(&problem, optimizer, self.seed, &settings)?;
+                descent.stream_to(destination.outputs()[0].scratch()?);
+                return Ok(descent.run());
+            }
+            Ok(protocol.run_on(backend, &problem, optimizer, self.seed, &settings)?)
+        };
         // A single run on the CPU is all on this thread.
         let run = if backend == Backend::Cpu { run() } else { threads(Some(1))?.install(run) }?;
         if let Some(iteration) = run.thinned_from.filter(|_| self.every) {

@@ -24,8 +24,9 @@
 //! summary, whose column `settled_at` has the iteration of that step. The CPU compares parameters at every 128th iteration.
 //! Runs of other update rules never settle: these have a state that goes on changing.
 //!
-//! A run that records every iteration may fill the free memory. Its later rows are then log-spaced, from the iteration
-//! [`Run::thinned_from`](crate::experiment::Run::thinned_from) on. `overparam run` says so.
+//! A run that records every iteration for a time may fill the free memory, unless it is
+//! [streamed](crate::experiment::Descent::stream_to) to disk, as `overparam run` does on the CPU. Its later rows are then log-spaced, from the iteration
+//! [`Run::thinned_from`](crate::experiment::Run::thinned_from) on.
 //!
 //! The runs of a batch start together and advance together: their `seconds` are those of the batch. On a GPU they are measured
 //! where a launch ends, and spread evenly over the iterations in between.

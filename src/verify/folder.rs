@@ -237,6 +237,7 @@ fn rows(
                 samples: trace,
                 end: None,
                 scale: [minimum, maximum - minimum],
+                streamed: None,
             },
         ));
     }
