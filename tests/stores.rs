@@ -118,8 +118,7 @@ fn killed_at_any_time_and_started_again_the_tables_are_those_of_one_go() {
     let figures =
         ["figures", "--quick", "--protocol", "deep-convexity", "--functions", "levy", "--seeds", "1", "--out", "f"];
     let gather = ["gather", "s", "--output", "g.parquet", "--traces", "t.parquet", "--points", "p.parquet"];
-    let commands =
-        [sweep(&["--store", "s"]), sweep(&["--output", "a.parquet"]), figures.to_vec(), gather.to_vec()];
+    let commands = [sweep(&["--store", "s"]), sweep(&["--output", "a.parquet"]), figures.to_vec(), gather.to_vec()];
     let clock = Instant::now();
     succeeds(whole, &commands[0]);
     let longest = (clock.elapsed().as_millis() as u64).clamp(50, 2_000);
@@ -324,6 +323,86 @@ fn a_smaller_or_interrupted_sweep_replaces_nothing() {
     assert!(output.status.success() && text(&output.stderr).contains("are not there yet"), "{}", text(&output.stderr));
     assert!(trace::read(&folder.join("g.parquet")).unwrap().height() >= kept);
     assert_eq!(trace::metadata(&folder.join("g.parquet")).unwrap()["overparam.outcome"], "stopped");
+}
+
+/// The files of results are replaced by the same or larger ones alone.
+#[test]
+fn results_are_not_replaced_by_smaller_or_other_ones() {
+    let folder = folder();
+    let folder = folder.path();
+    let rows = |name: &str| trace::read(&folder.join(name)).unwrap().height();
+    let refused = |line: &str, part: &str| {
+        let all = || files(folder).into_iter().map(|path| (fs::read(&path).unwrap(), path)).collect::<Vec<_>>();
+        let before = all();
+        let error = fails(folder, &line.split(' ').collect::<Vec<_>>(), 1);
+        assert!(error.contains(part) && error.contains("write to another file, or remove this one"), "{line}: {error}");
+        assert!(all() == before, "{line} has changed a file");
+    };
+    let sweep = "sweep levy --iterations 300 --output a.parquet --rates";
+    let succeeds = |line: &str| succeeds(folder, &line.split(' ').collect::<Vec<_>>());
+    succeeds(&format!("{sweep} 1,0.1 --seeds 3"));
+    let whole = timeless(&folder.join("a.parquet"));
+    for (rest, part) in [
+        (
+            "1,0.1 --seeds 2",
+            "a.parquet: expected a file that the new results can replace, and this one has others (glass_seeds 3, not 2)",
+        ),
+        ("1 --seeds 3", "(rates 0.1)"),
+        ("0.5 --seeds 9", "(rates 1.0, 0.1)"),
+        ("1,0.1 --seeds 3 --optimizer deep", "(optimizers shallow)"),
+        ("1,0.1 --seeds 3 --target 0.1", "(target none, not 0.1)"),
+        ("1,0.1 --seeds 3 --store s --d 7", "(d 50, not 7)"),
+        ("1,0.1 --seeds 3 --points a-points.parquet --dtype f32", "(dtype f64, not f32)"),
+    ] {
+        refused(&format!("{sweep} {rest}"), part);
+    }
+    refused("sweep ackley --output a.parquet", "(function levy, not ackley)");
+    refused("sweep levy --rates 1 --output b.parquet --points a-points.parquet", "a-points.parquet: expected");
+    // The same, and more.
+    succeeds(&format!("{sweep} 1,0.1 --seeds 3 --batched"));
+    assert!(timeless(&folder.join("a.parquet")).equals_missing(&whole));
+    succeeds(&format!("{sweep} 0.01,0.1,1 --seeds 4"));
+    assert_eq!(rows("a.parquet"), 3 * 4 * 2);
+    // One that another command has written meanwhile. The finished runs are kept.
+    succeeds("sweep levy --rates 1 --seeds 3 --iterations 10 --output m.parquet");
+    let long = "sweep levy --rates 1 --seeds 2 --iterations 200000 --output c.parquet".split(' ').collect::<Vec<_>>();
+    let child = command(folder, &long).spawn().unwrap();
+    let clock = Instant::now();
+    while !folder.join("c-unfinished").exists() {
+        assert!(clock.elapsed() < Duration::from_secs(60), "nothing is begun");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    fs::copy(folder.join("m.parquet"), folder.join("c.parquet")).unwrap();
+    let error = error_of(&child.wait_with_output().unwrap(), 1, "meanwhile");
+    assert!(error.contains("(glass_seeds 3, not 2)"), "{error}");
+    succeeds("gather c-unfinished --output kept.parquet");
+    assert_eq!((rows("c.parquet"), rows("kept.parquet")), (6, 4));
+    // What is no result of this program is replaced, as ever.
+    fs::write(folder.join("b.parquet"), "something").unwrap();
+    succeeds("sweep levy --rates 1 --seeds 1 --iterations 10 --output b.parquet");
+    let run = "run sphere --output r.parquet";
+    succeeds(&format!("{run} --iterations 200"));
+    refused(&format!("{run} --iterations 100"), "r.parquet: expected");
+    refused(&format!("{run} --iterations 300 --seed 1"), "(seed 0, not 1)");
+    refused("run sphere --iterations 300 --output a.parquet", "a.parquet: expected");
+    refused("run sphere --iterations 100 --output t.parquet --point r-point.parquet", "r-point.parquet: expected");
+    succeeds(&format!("{run} --iterations 300 --every"));
+    assert_eq!(rows("r.parquet"), 300);
+    refused(&format!("{run} --iterations 300"), "(thinned false, not true)");
+    // A table of a store, which grows, and of another one.
+    let store = "sweep levy --iterations 50 --rates 1 --store";
+    succeeds(&format!("{store} s --seeds 2 --shard 1/2"));
+    succeeds("gather s --output g.parquet --traces t.parquet");
+    succeeds(&format!("{store} s --seeds 3"));
+    succeeds(&format!("{store} other --seeds 2"));
+    succeeds("gather s --output g.parquet --traces t.parquet");
+    assert_eq!(rows("g.parquet"), 6);
+    refused("gather other --output g.parquet", "g.parquet: expected");
+    refused("gather other --traces t.parquet", "t.parquet: expected");
+    let one = files(&folder.join("s")).into_iter().find(|path| path.extension() == Some("parquet".as_ref()));
+    fs::remove_file(one.unwrap()).unwrap();
+    refused("gather s --output g.parquet", "(all runs, not a part of them)");
+    refused("gather s --traces t.parquet", "(all runs, not a part of them)");
 }
 
 #[test]

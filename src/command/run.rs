@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use overparam::output::{beside, ensure_distinct};
 use overparam::prelude::*;
-use overparam::trace::{self, Destination};
+use overparam::trace::{self, Destination, Provenance};
 use std::path::PathBuf;
 
 /// Run one optimizer once; write its trace and its best point, print a summary.
@@ -18,7 +18,8 @@ use std::path::PathBuf;
 /// `step_size`, and `extrapolated`, true in the rows after the run settled. The point is one row: `best`, `raw_best`, the
 /// point in the unit cube as x0, x1, … and in the function's box as u0, u1, …; `overparam evaluate` reads it.
 ///
-/// After Ctrl-C, SIGTERM or SIGHUP the trace and the point so far go to NAME-unfinished.parquet beside the files, which are left as they were.
+/// Files that are there are replaced by those of the same run, or of one that takes longer; anything else needs another --output. After Ctrl-C,
+/// SIGTERM or SIGHUP the trace and the point so far go to NAME-unfinished.parquet beside the files, which are left as they were.
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct RunCommand {
@@ -102,6 +103,10 @@ impl RunCommand {
         let point = Destination::prepare(&point, experiment.to_string(), backend)?;
         ensure_distinct(destination.outputs().into_iter().chain(point.outputs()))?;
         objective.ensure_apart(destination.outputs().into_iter().chain(point.outputs()))?;
+        let provenance = Provenance { backend, ..Provenance::new(experiment.to_string()) };
+        for [finished, _] in [destination.outputs(), point.outputs()] {
+            trace::ensure_replaces(finished, &provenance, None)?;
+        }
         let run = || -> Result<Run> {
             // Nobody knows how many iterations there will be: memory may not hold them.
             if backend == Backend::Cpu && self.every && self.seconds.is_some() {

@@ -148,6 +148,7 @@ impl SubmitSweep {
         let failed: BTreeSet<usize> =
             parts.iter().filter(|(_, trial)| !shelf.has(trial.id)).map(|(part, _)| *part).collect();
         let gathered = store.gather()?;
+        gathered.ensure_replaces(points.iter().chain([&output]), true)?;
         gathered.write_summary(&output)?;
         say!("{} runs in {}", gathered.len(), output.path().display());
         if let Some(points) = points {
