@@ -102,6 +102,15 @@ impl Output {
         &self.path
     }
 
+    /// An empty file without a name in the same folder, which goes with the process however that ends.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn scratch(&self) -> Result<File, Error> {
+        let folder = folder_of(&self.target);
+        tempfile::tempfile_in(folder).map_err(|error| Error::file("write to", folder, without_path(error)))
+    }
+
     /// True if `path` is the file that this output writes, by whatever links it is reached.
     pub fn leads_to(&self, path: &Path) -> bool {
         target_of(path).and_then(|target| resolved(&target)).is_ok_and(|target| target == self.target)

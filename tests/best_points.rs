@@ -61,6 +61,10 @@ fn a_run_writes_the_point_that_has_its_best() {
             for dtype in ["f64", "f32"] {
                 let name = function.name();
                 let arguments = ["run", name, "--optimizer", optimizer.name(), "--dtype", dtype, "--seed", "2"];
+                // Another run would not replace them.
+                for earlier in ["a.parquet", "a-point.parquet"] {
+                    let _ = std::fs::remove_file(folder.path().join(earlier));
+                }
                 let printed =
                     overparam(&folder, &[&arguments[..], &["--iterations", "300", "--output", "a.parquet"]].concat());
                 assert!(printed.contains("a-point.parquet"), "{printed}");
@@ -162,6 +166,10 @@ fn lists_and_numbers_are_read_as_people_write_them() {
         let output = sweep(&["--rates", rates, "--output", "s.parquet"]);
         assert!(output.status.success(), "'{rates}': {}", String::from_utf8_lossy(&output.stderr));
         assert_eq!(trace::read(&folder.path().join("s.parquet")).unwrap().height(), runs, "'{rates}'");
+        // Other rates would not replace them.
+        for name in ["s.parquet", "s-points.parquet"] {
+            std::fs::remove_file(folder.path().join(name)).unwrap();
+        }
     }
     for arguments in [
         &["--rates", "1,,0.1"][..],

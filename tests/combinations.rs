@@ -190,6 +190,10 @@ fn the_command_line_has_them_and_files_name_them() {
     );
     // Equal widths are the same run in all three ways to say them, to the last bit.
     let run = |shape: &str| {
+        // Another run would not replace them.
+        for earlier in ["r.parquet", "r-point.parquet"] {
+            let _ = std::fs::remove_file(folder.path().join(earlier));
+        }
         overparam(&format!(
             "run sphere --d 7 --n 9 --k 4 --rate 0.5 --seed 3 --iterations 40 --every --output r.parquet {shape}"
         ));
@@ -205,7 +209,7 @@ fn the_command_line_has_them_and_files_name_them() {
     assert_eq!(run("--hidden 6 --layers 2"), typed);
     assert_ne!(run("--widths 6,7"), typed);
     assert_eq!(run("--widths none"), run("--layers 0"));
-    overparam("run levy --rule lbfgs --layers 0 --frozen-embeddings --iterations 50 --output r.parquet");
+    overparam("run levy --rule lbfgs --layers 0 --frozen-embeddings --iterations 50 --output l.parquet");
     let table = trace::read(&folder.path().join("s.parquet")).unwrap();
     for (column, expected) in [("rule", "adam"), ("schedule", "cosine"), ("activation", "tanh")] {
         let values = table.column(column).unwrap().str().unwrap();
@@ -220,6 +224,6 @@ fn the_command_line_has_them_and_files_name_them() {
     let table = trace::read(&folder.path().join("p.parquet")).unwrap();
     let schedules = table.column("schedule").unwrap().str().unwrap();
     assert!(schedules.iter().all(|schedule| schedule == Some("deep-convexity")), "{table}");
-    let trace = trace::read(&folder.path().join("r.parquet")).unwrap();
+    let trace = trace::read(&folder.path().join("l.parquet")).unwrap();
     assert!(trace.column("rule").unwrap().str().unwrap().iter().all(|rule| rule == Some("lbfgs")));
 }

@@ -127,6 +127,10 @@ fn a_sweep_gives_what_it_gives_on_the_cpu() {
         for (a, b) in column(&gpu, "best").into_iter().zip(column(&cpu, "best")) {
             assert!((a - b).abs() < 1e-4 && a < 1.0, "{more:?}: {a} on the GPU, {b} on the CPU");
         }
+        // Other settings would not replace them.
+        for name in ["gpu.parquet", "gpu-points.parquet", "cpu.parquet", "cpu-points.parquet"] {
+            std::fs::remove_file(machine.path(name)).unwrap();
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Limits on memory and threads: what does not fit is refused or thinned, in one line, and nothing is killed.
 #![cfg(target_os = "linux")]
 
+use overparam::prelude::*;
 use overparam::trace;
 use std::process::{Command, Output};
 use tempfile::TempDir;
@@ -21,12 +22,12 @@ fn limited(folder: &TempDir, limit: &str, arguments: &[&str]) -> Output {
     bash.output().expect("bash is there")
 }
 
-/// The kilobytes that the program takes at most, by the system's own count.
-fn peak(folder: &TempDir, arguments: &[&str]) -> u64 {
+/// The kilobytes that the program takes at most, by the system's own count, and what it prints.
+fn peak(folder: &TempDir, arguments: &[&str]) -> (u64, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_overparam"))
         .current_dir(folder)
         .args(arguments)
-        .stdout(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
         .spawn()
         .expect("the program was just built");
     let status = format!("/proc/{}/status", child.id());
@@ -37,8 +38,10 @@ fn peak(folder: &TempDir, arguments: &[&str]) -> u64 {
         peak = peak.max(line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok()).unwrap_or(0));
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
-    assert!(child.wait().unwrap().success());
-    peak
+    // A few lines, which a pipe holds.
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    (peak, text(&output.stdout))
 }
 
 #[test]
@@ -46,7 +49,7 @@ fn a_trace_takes_the_memory_that_is_counted() {
     let folder = folder();
     let run = |iterations: &str| {
         let arguments = ["run", "sphere", "--optimizer", "shallow", "--every", "--iterations", iterations];
-        peak(&folder, &[&arguments[..], &["--output", "a.parquet"]].concat())
+        peak(&folder, &[&arguments[..], &["--output", "a.parquet"]].concat()).0
     };
     let (few, many) = (run("500000"), run("2500000"));
     let per_sample = (many - few) as f64 * 1024.0 / 2e6;
@@ -55,30 +58,67 @@ fn a_trace_takes_the_memory_that_is_counted() {
     assert!(few < 150 << 10, "{few} kB for 500,000 iterations");
 }
 
-/// Runs of unknown length go on where the memory ends: with a thinned trace, and a word on it.
+/// However long a run is told to take, its trace takes the memory of a part.
+#[test]
+fn every_iteration_of_a_timed_run_goes_to_disk() {
+    let folder = folder();
+    // A settled run goes through its iterations at a nanosecond each.
+    let run = |seconds: f64, name: &str| {
+        let (seconds, arguments) = (seconds.to_string(), ["run", "sphere", "--optimizer", "shallow", "--every"]);
+        let more = ["--rate", "3e6", "--seconds", &seconds, "--output", name];
+        let (kilobytes, printed) = peak(&folder, &[&arguments[..], &more].concat());
+        let iterations = printed.lines().find_map(|line| line.split_once(" iterations in ")?.0.parse::<u64>().ok());
+        (kilobytes, iterations.unwrap_or_else(|| panic!("{printed}")))
+    };
+    let (few, short) = run(2.0, "a.parquet");
+    let (many, long) = run(2.0 * 5e6 / short as f64, "b.parquet");
+    let per_sample = (many as f64 - few as f64) * 1024.0 / (long as f64 - short as f64);
+    // In memory a sample has 48 bytes.
+    assert!(long > 2 * short && per_sample < 12.0, "{few} kB for {short} iterations, {many} kB for {long}");
+    let path = folder.path().join("a.parquet");
+    let table = trace::read(&path).unwrap();
+    let iterations = table.column("iteration").unwrap().u64().unwrap();
+    assert!(iterations.iter().eq((0..short).map(Some)), "every iteration");
+    let seconds: Vec<f64> = table.column("seconds").unwrap().f64().unwrap().iter().flatten().collect();
+    assert!(seconds.is_sorted() && seconds.len() as u64 == short);
+    let extrapolated = table.column("extrapolated").unwrap().bool().unwrap();
+    assert_eq!((extrapolated.get(0), extrapolated.iter().last().flatten()), (Some(false), Some(true)));
+    assert!(!trace::metadata(&path).unwrap().contains_key("overparam.thinned_from"));
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 4, "two traces and two points");
+}
+
+/// Set for [`a_run_that_fills_the_memory`], which is to be within a limit.
+const LIMITED: &str = "OVERPARAM_LIMITED";
+
+#[test]
+#[ignore = "is run by the test after it, within a limit"]
+fn a_run_that_fills_the_memory() {
+    if std::env::var_os(LIMITED).is_none() {
+        return;
+    }
+    let protocol = Protocol::paper();
+    let settings = protocol.settings(Function::Sphere).learning_rate(3e6).seconds(1000.0);
+    let settings = Settings { thinned: false, ..settings };
+    let run = protocol.run(Function::Sphere, Optimizer::Shallow, 0, &settings).unwrap();
+    let from = run.thinned_from.expect("the memory ends");
+    assert!(from > 100_000, "{from}");
+    let (every, thinned) = run.samples.split_at(from as usize);
+    assert!(every.iter().map(|sample| sample.iteration).eq(0..from), "every iteration before");
+    assert!((1..2_000).contains(&thinned.len()), "{} after {from}", thinned.len());
+    assert_eq!(thinned.last().map(|sample| sample.iteration + 1), Some(run.iterations));
+}
+
+/// Runs of unknown length that are not streamed go on where the memory ends: with a thinned trace.
 #[test]
 fn every_iteration_of_a_timed_run_is_kept_until_the_memory_ends() {
-    let folder = folder();
     for limit in ["-v 300000", "-d 200000"] {
-        // A settled run goes through its iterations at a nanosecond each.
-        let arguments =
-            ["run", "sphere", "--optimizer", "shallow", "--every", "--seconds", "1000", "--output", "a.parquet"];
-        let arguments = [&arguments[..], &["--rate", "3e6"]].concat();
-        let output = limited(&folder, limit, &arguments);
-        let error = text(&output.stderr);
-        assert!(output.status.success(), "{limit}: {error}");
-        assert_eq!(error.lines().count(), 1, "{limit}: {error}");
-        assert!(error.starts_with("note: the memory ended: from iteration "), "{limit}: {error}");
-        let path = folder.path().join("a.parquet");
-        let from: u64 = trace::metadata(&path).unwrap()["overparam.thinned_from"].parse().unwrap();
-        assert!(error.contains(&format!("from iteration {from} on")), "{error}");
-        let table = trace::read(&path).unwrap();
-        let iterations: Vec<u64> = table.column("iteration").unwrap().u64().unwrap().iter().flatten().collect();
-        assert!(from > 100_000, "{from}");
-        assert!(iterations.iter().copied().take(from as usize).eq(0..from), "every iteration before");
-        assert!((1..2_000).contains(&(iterations.len() - from as usize)), "{} after {from}", iterations.len());
-        let extrapolated = table.column("extrapolated").unwrap().bool().unwrap();
-        assert_eq!(extrapolated.iter().last().flatten(), Some(true));
+        let script = format!("ulimit {limit}; exec \"$0\" \"$@\"");
+        let mut bash = Command::new("bash");
+        bash.args(["-c", &script]).arg(std::env::current_exe().unwrap());
+        bash.args(["--exact", "a_run_that_fills_the_memory", "--ignored", "--test-threads", "1"]).env(LIMITED, "1");
+        let output = bash.output().expect("bash is there");
+        assert!(output.status.success(), "{limit}: {}{}", text(&output.stdout), text(&output.stderr));
+        assert!(text(&output.stdout).contains("1 passed"), "{limit}: {}", text(&output.stdout));
     }
 }
 

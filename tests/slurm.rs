@@ -132,5 +132,6 @@ fn a_job_that_slurm_refuses_is_one_line() {
     let output = command.args(["--store", "s", "--tasks", "2", "--partition", "nowhere"]).output().unwrap();
     let error = text(&output.stderr);
     assert_eq!((output.status.code(), error.lines().count()), (Some(1), 1), "{error}");
-    assert!(error.contains("sbatch refused the job") && error.contains("nowhere"), "{error}");
+    assert!(error.contains("sbatch refused the job: ") && error.contains("nowhere"), "{error}");
+    assert_eq!(error.matches("error").count(), 1, "{error}");
 }

@@ -263,6 +263,38 @@ fn parts_make_the_whole_and_are_done_once() {
     );
 }
 
+#[test]
+fn what_cannot_be_submitted_is_said_before() {
+    let folder = folder();
+    let folder = folder.path();
+    let submit = |more: &[&'static str]| [&["submit"][..], &SWEEP, &["--store", "s"], more].concat();
+    for (more, parts) in [
+        (&["--tasks", "0"][..], &["--tasks must be", "1 to 1000000", "not 0"][..]),
+        (&["--tasks", "1000001"], &["--tasks must be", "not 1000001"]),
+        (&["--tasks", "2", "--output", "a.parquet"], &["--output must be given with --wait", "overparam gather"]),
+        (&["--tasks", "2", "--points", "p.parquet"], &["--points must be given with --wait", "overparam gather"]),
+    ] {
+        let error = fails(folder, &submit(more), 2);
+        assert!(parts.iter().all(|part| error.contains(part)), "{more:?}: {error}");
+        assert_eq!(files(folder), Vec::<PathBuf>::new());
+    }
+}
+
+/// Of a folder that has runs of other settings, too.
+#[test]
+fn figures_count_their_own_runs() {
+    let folder = folder();
+    let folder = folder.path();
+    let others = ["sweep", "levy", "--rates", "0.5", "--seeds", "3", "--iterations", "100", "--store", "f/unfinished"];
+    succeeds(folder, &others);
+    // Some of its own.
+    let own = ["sweep", "levy", "--rates", "1,0.1", "--seeds", "1", "--iterations", "1000", "--store", "f/unfinished"];
+    succeeds(folder, &own);
+    let output = overparam(folder, &["figures", "--quick", "--functions", "levy", "--seeds", "1", "--out", "f"]);
+    let error = text(&output.stderr);
+    assert!(output.status.success() && error.contains("note: 4 runs of levy are in f/unfinished already"), "{error}");
+}
+
 /// What was finished stays, whatever is asked for next, and the same is not done again.
 #[test]
 fn a_smaller_or_interrupted_sweep_replaces_nothing() {
@@ -291,6 +323,86 @@ fn a_smaller_or_interrupted_sweep_replaces_nothing() {
     assert!(output.status.success() && text(&output.stderr).contains("are not there yet"), "{}", text(&output.stderr));
     assert!(trace::read(&folder.join("g.parquet")).unwrap().height() >= kept);
     assert_eq!(trace::metadata(&folder.join("g.parquet")).unwrap()["overparam.outcome"], "stopped");
+}
+
+/// The files of results are replaced by the same or larger ones alone.
+#[test]
+fn results_are_not_replaced_by_smaller_or_other_ones() {
+    let folder = folder();
+    let folder = folder.path();
+    let rows = |name: &str| trace::read(&folder.join(name)).unwrap().height();
+    let refused = |line: &str, part: &str| {
+        let all = || files(folder).into_iter().map(|path| (fs::read(&path).unwrap(), path)).collect::<Vec<_>>();
+        let before = all();
+        let error = fails(folder, &line.split(' ').collect::<Vec<_>>(), 1);
+        assert!(error.contains(part) && error.contains("write to another file, or remove this one"), "{line}: {error}");
+        assert!(all() == before, "{line} has changed a file");
+    };
+    let sweep = "sweep levy --iterations 300 --output a.parquet --rates";
+    let succeeds = |line: &str| succeeds(folder, &line.split(' ').collect::<Vec<_>>());
+    succeeds(&format!("{sweep} 1,0.1 --seeds 3"));
+    let whole = timeless(&folder.join("a.parquet"));
+    for (rest, part) in [
+        (
+            "1,0.1 --seeds 2",
+            "a.parquet: expected a file that the new results can replace, and this one has others (glass_seeds 3, not 2)",
+        ),
+        ("1 --seeds 3", "(rates 0.1)"),
+        ("0.5 --seeds 9", "(rates 1.0, 0.1)"),
+        ("1,0.1 --seeds 3 --optimizer deep", "(optimizers shallow)"),
+        ("1,0.1 --seeds 3 --target 0.1", "(target none, not 0.1)"),
+        ("1,0.1 --seeds 3 --store s --d 7", "(d 50, not 7)"),
+        ("1,0.1 --seeds 3 --points a-points.parquet --dtype f32", "(dtype f64, not f32)"),
+    ] {
+        refused(&format!("{sweep} {rest}"), part);
+    }
+    refused("sweep ackley --output a.parquet", "(function levy, not ackley)");
+    refused("sweep levy --rates 1 --output b.parquet --points a-points.parquet", "a-points.parquet: expected");
+    // The same, and more.
+    succeeds(&format!("{sweep} 1,0.1 --seeds 3 --batched"));
+    assert!(timeless(&folder.join("a.parquet")).equals_missing(&whole));
+    succeeds(&format!("{sweep} 0.01,0.1,1 --seeds 4"));
+    assert_eq!(rows("a.parquet"), 3 * 4 * 2);
+    // One that another command has written meanwhile. The finished runs are kept.
+    succeeds("sweep levy --rates 1 --seeds 3 --iterations 10 --output m.parquet");
+    let long = "sweep levy --rates 1 --seeds 2 --iterations 200000 --output c.parquet".split(' ').collect::<Vec<_>>();
+    let child = command(folder, &long).spawn().unwrap();
+    let clock = Instant::now();
+    while !folder.join("c-unfinished").exists() {
+        assert!(clock.elapsed() < Duration::from_secs(60), "nothing is begun");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    fs::copy(folder.join("m.parquet"), folder.join("c.parquet")).unwrap();
+    let error = error_of(&child.wait_with_output().unwrap(), 1, "meanwhile");
+    assert!(error.contains("(glass_seeds 3, not 2)"), "{error}");
+    succeeds("gather c-unfinished --output kept.parquet");
+    assert_eq!((rows("c.parquet"), rows("kept.parquet")), (6, 4));
+    // What is no result of this program is replaced, as ever.
+    fs::write(folder.join("b.parquet"), "something").unwrap();
+    succeeds("sweep levy --rates 1 --seeds 1 --iterations 10 --output b.parquet");
+    let run = "run sphere --output r.parquet";
+    succeeds(&format!("{run} --iterations 200"));
+    refused(&format!("{run} --iterations 100"), "r.parquet: expected");
+    refused(&format!("{run} --iterations 300 --seed 1"), "(seed 0, not 1)");
+    refused("run sphere --iterations 300 --output a.parquet", "a.parquet: expected");
+    refused("run sphere --iterations 100 --output t.parquet --point r-point.parquet", "r-point.parquet: expected");
+    succeeds(&format!("{run} --iterations 300 --every"));
+    assert_eq!(rows("r.parquet"), 300);
+    refused(&format!("{run} --iterations 300"), "(thinned false, not true)");
+    // A table of a store, which grows, and of another one.
+    let store = "sweep levy --iterations 50 --rates 1 --store";
+    succeeds(&format!("{store} s --seeds 2 --shard 1/2"));
+    succeeds("gather s --output g.parquet --traces t.parquet");
+    succeeds(&format!("{store} s --seeds 3"));
+    succeeds(&format!("{store} other --seeds 2"));
+    succeeds("gather s --output g.parquet --traces t.parquet");
+    assert_eq!(rows("g.parquet"), 6);
+    refused("gather other --output g.parquet", "g.parquet: expected");
+    refused("gather other --traces t.parquet", "t.parquet: expected");
+    let one = files(&folder.join("s")).into_iter().find(|path| path.extension() == Some("parquet".as_ref()));
+    fs::remove_file(one.unwrap()).unwrap();
+    refused("gather s --output g.parquet", "(all runs, not a part of them)");
+    refused("gather s --traces t.parquet", "(all runs, not a part of them)");
 }
 
 #[test]
@@ -394,6 +506,30 @@ fn verify_reads_the_folder_of_figures() {
     succeeds(folder, &["figures", "--quick", "--functions", "sphere,spin-glass", "--seeds", "1", "--out", "f"]);
     let printed = succeeds(folder, &["verify", "f", "--again", "5"]);
     assert!(printed.contains("0 of ") && printed.contains("5 made again bit for bit"), "{printed}");
+    // Without the timed runs, beside a run that diverged.
+    let tables = ["f/summary.parquet", "f/points/sphere.parquet"].map(|name| folder.join(name));
+    let whole = tables.each_ref().map(|path| fs::read(path).unwrap());
+    let [mut summary, mut points] = tables.each_ref().map(|path| trace::read(path).unwrap());
+    let text_of = |table: &DataFrame, name: &str| -> Vec<String> {
+        table.column(name).unwrap().str().unwrap().iter().map(|text| text.unwrap().to_owned()).collect()
+    };
+    let (stages, functions) = (text_of(&summary, "stage"), text_of(&summary, "function"));
+    let row = |(stage, function): (&String, &String)| (function == "sphere", stage == "timed");
+    let rows: Vec<(bool, bool)> = stages.iter().zip(&functions).map(row).collect();
+    let kept: BooleanChunked = rows.iter().map(|(sphere, timed)| Some(!(*sphere && *timed))).collect();
+    let swept: BooleanChunked = rows.iter().filter(|(sphere, _)| *sphere).map(|(_, timed)| Some(!timed)).collect();
+    let mut outcomes = text_of(&summary, "outcome");
+    outcomes[0] = "diverged".to_owned();
+    summary.with_column(Column::new("outcome".into(), outcomes)).unwrap();
+    (summary, points) = (summary.filter(&kept).unwrap(), points.filter(&swept).unwrap());
+    for (table, path) in [&summary, &points].into_iter().zip(&tables) {
+        let settings = trace::metadata(path).unwrap()["overparam.settings"].clone();
+        trace::write(table, path, &settings).unwrap();
+    }
+    let output = overparam(folder, &["verify", "f", "--again", "0"]);
+    assert!(text(&output.stdout).contains(" 2 of "), "{}{}", text(&output.stdout), text(&output.stderr));
+    error_of(&output, 1, "verify");
+    tables.iter().zip(whole).for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
     // One number of a trace, in a file that is whole.
     let path = folder.join("f/traces/sphere.parquet");
     let table = trace::read(&path).unwrap();
@@ -441,10 +577,36 @@ const BROKEN: &str = r#"
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+/* Renames do not go through the C library. From the start on the kernel refuses all of them. */
+__attribute__((constructor)) static void refuse_renames(void) {
+    const char *wanted = getenv("BROKEN_CALL");
+    if (!wanted || strcmp(wanted, "rename")) return;
+#ifdef SYS_rename
+    const unsigned plain = SYS_rename;
+#else
+    const unsigned plain = SYS_renameat2;
+#endif
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, plain, 2, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_renameat, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_renameat2, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EIO),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)) abort();
+}
 
 static int due(const char *call, int fd) {
     static __thread int inside;
@@ -522,6 +684,23 @@ fn a_disk_that_fails_ends_with_one_line_and_loses_nothing() {
         succeeds(folder, &sweep("s"));
         succeeds(folder, &["verify", "s"]);
     }
+    // Renaming, where a part of the runs is there already: what is there stays, and no other file appears.
+    let _ = fs::remove_dir_all(folder.join("s"));
+    succeeds(folder, &[&sweep("s")[..], &["--shard", "1/4"]].concat());
+    let before = files(&folder.join("s")).into_iter().map(|path| (fs::read(&path).unwrap(), path)).collect::<Vec<_>>();
+    for arguments in [&[&sweep("s")[..], &["--shard", "2/4"]].concat()[..], &["gather", "s", "--output", "g.parquet"]] {
+        let error = error_of(&broken(arguments, "rename", 0), 1, "rename");
+        assert!(error.contains("Input/output error"), "{error}");
+        assert!(!folder.join("g.parquet").exists() && strays(folder).is_empty(), "{:?}", strays(folder));
+    }
+    for (bytes, path) in &before {
+        assert!(fs::read(path).unwrap() == *bytes, "{}", path.display());
+    }
+    let runs = |path: &PathBuf| path.extension() == Some("parquet".as_ref());
+    let there = before.iter().filter(|(_, path)| runs(path)).count();
+    assert_eq!(files(&folder.join("s")).iter().filter(|path| runs(path)).count(), there);
+    succeeds(folder, &sweep("s"));
+    succeeds(folder, &["verify", "s"]);
     // Reading fails as well.
     for arguments in [&["gather", "s", "--output", "g.parquet"][..], &["verify", "s"]] {
         let output = broken(arguments, "read", 0);

@@ -114,7 +114,9 @@ impl Figures {
         }
         if interrupt::requested() {
             let done = comparisons.iter().filter(|comparison| protocol.is_complete(comparison)).count();
-            let (total, kept) = (functions.len(), files.kept.iter().map(|(_, shelf)| shelf.len()).sum::<usize>());
+            let finished = |(_, run): &(&str, &Run)| run.outcome != Outcome::Stopped;
+            let (total, kept) =
+                (functions.len(), comparisons.iter().flat_map(Comparison::rows).filter(finished).count());
             if kept == 0 {
                 files.kept.iter().for_each(|(experiment, shelf)| experiment.take_back(shelf));
                 bail!("interrupted: {done} of {total} functions are finished");
@@ -222,9 +224,11 @@ fn compare(
         bar.tick();
         let experiment = Experiment::of_comparison(protocol, function, files.provenance.backend);
         let shelf = files.store.shelf(&experiment)?;
-        if !shelf.is_empty() {
-            note!("{} runs of {function} are in {} already", shelf.len(), files.store.folder().display());
-            bar.inc(shelf.len() as u64);
+        // The shelf may have runs of other settings, too.
+        let there = experiment.there(&shelf, &experiment.trials());
+        if there > 0 {
+            note!("{there} runs of {function} are in {} already", files.store.folder().display());
+            bar.inc(there as u64);
         }
         let comparison = experiment.compare(&shelf, &|stage, _| {
             if stage == Stage::Timed {

@@ -13,7 +13,8 @@ use std::path::PathBuf;
 /// Rows are in the order of the requests, whatever the order in which runs were finished and by how many processes. The column
 /// `instruction_set` tells runs apart that were made on different processors. Every file of the store is checked as it is read.
 ///
-/// Runs that are missing are counted, and the files say that they are a part: `overparam.outcome` is then `stopped`.
+/// Runs that are missing are counted, and the files say that they are a part: `overparam.outcome` is then `stopped`. Files that are there
+/// are replaced by those of the same store, unless it has fewer runs than they have.
 #[derive(Args)]
 pub struct Gather {
     /// The folder of the store
@@ -38,6 +39,8 @@ impl Gather {
         ensure_distinct(outputs.iter().flatten())?;
         let gathered = store.gather()?;
         let [summary, points, traces] = &outputs;
+        gathered.ensure_replaces(summary.iter().chain(points), true)?;
+        gathered.ensure_replaces(traces, false)?;
         let written = |output: &Output| output.path().display().to_string();
         let mut files = Vec::new();
         if let Some(output) = summary {

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use overparam::output::{beside, ensure_distinct};
 use overparam::prelude::*;
-use overparam::trace::{self, Destination};
+use overparam::trace::{self, Destination, Provenance};
 use std::path::PathBuf;
 
 /// Run one optimizer once; write its trace and its best point, print a summary.
@@ -18,7 +18,8 @@ use std::path::PathBuf;
 /// `step_size`, and `extrapolated`, true in the rows after the run settled. The point is one row: `best`, `raw_best`, the
 /// point in the unit cube as x0, x1, … and in the function's box as u0, u1, …; `overparam evaluate` reads it.
 ///
-/// After Ctrl-C, SIGTERM or SIGHUP the trace and the point so far go to NAME-unfinished.parquet beside the files, which are left as they were.
+/// Files that are there are replaced by those of the same run, or of one that takes longer; anything else needs another --output. After Ctrl-C,
+/// SIGTERM or SIGHUP the trace and the point so far go to NAME-unfinished.parquet beside the files, which are left as they were.
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct RunCommand {
@@ -39,7 +40,7 @@ pub struct RunCommand {
     /// Stop after this wall time in seconds instead of a number of iterations
     #[arg(long, value_parser = settings::number)]
     seconds: Option<f64>,
-    /// Keep every iteration in the trace, not only log-spaced ones. With --seconds, once memory runs out, later iterations are log-spaced
+    /// Keep every iteration in the trace, not only log-spaced ones. With --seconds they go to disk as they are computed
     #[arg(long)]
     every: bool,
     /// The file of the trace [default: data/runs/FUNCTION-OPTIMIZER-SEED.parquet, with every setting that is not the default]
@@ -102,7 +103,19 @@ impl RunCommand {
         let point = Destination::prepare(&point, experiment.to_string(), backend)?;
         ensure_distinct(destination.outputs().into_iter().chain(point.outputs()))?;
         objective.ensure_apart(destination.outputs().into_iter().chain(point.outputs()))?;
-        let run = || protocol.run_on(backend, &problem, optimizer, self.seed, &settings);
+        let provenance = Provenance { backend, ..Provenance::new(experiment.to_string()) };
+        for [finished, _] in [destination.outputs(), point.outputs()] {
+            trace::ensure_replaces(finished, &provenance, None)?;
+        }
+        let run = || -> Result<Run> {
+            // Nobody knows how many iterations there will be: memory may not hold them.
+            if backend == Backend::Cpu && self.every && self.seconds.is_some() {
+                let mut descent = protocol.start(&problem, optimizer, self.seed, &settings)?;
+                descent.stream_to(destination.outputs()[0].scratch()?);
+                return Ok(descent.run());
+            }
+            Ok(protocol.run_on(backend, &problem, optimizer, self.seed, &settings)?)
+        };
         // A single run on the CPU is all on this thread.
         let run = if backend == Backend::Cpu { run() } else { threads(Some(1))?.install(run) }?;
         if let Some(iteration) = run.thinned_from.filter(|_| self.every) {

@@ -4,6 +4,7 @@ use super::sweep::{Asked, SweepCommand};
 use super::{settings, signals};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, Subcommand};
+use overparam::output::ensure_distinct;
 use overparam::store::{Shard, Shelf, Store, Trial};
 use overparam::{Error, interrupt, progress, trace};
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,7 +63,7 @@ struct SubmitSweep {
     /// Print the batch script, and submit nothing
     #[arg(long)]
     dry_run: bool,
-    /// Wait until no task is left, show the progress of all of them, and make the table of the runs: in --output, or in summary.parquet in the store
+    /// Wait until no task is left, show the progress of all of them, and make the table of the runs in --output, or in summary.parquet in the store, and that of the best points in --points
     #[arg(long, conflicts_with = "dry_run")]
     wait: bool,
 }
@@ -107,8 +108,16 @@ impl SubmitSweep {
         if self.sweep.shard.is_some() {
             return wrong("--shard", "left out: every task has a part of its own", "given");
         }
-        // That there are so many parts, and no slip of the keyboard.
-        let _: Shard = format!("1/{}", self.tasks).parse()?;
+        if !(1..=Shard::MOST).contains(&self.tasks) {
+            return wrong("--tasks", "a number of tasks from 1 to 1000000", &self.tasks.to_string());
+        }
+        for (name, file) in [("--output", &self.sweep.output), ("--points", &self.sweep.points)] {
+            if file.is_some() && !self.wait {
+                let expected =
+                    "given with --wait, which makes the tables, or to overparam gather once the tasks are done";
+                return wrong(name, expected, "alone");
+            }
+        }
         let tasks = match &self.only {
             None => (1..=self.tasks).collect(),
             Some(list) => numbers(list, self.tasks)?,
@@ -122,6 +131,8 @@ impl SubmitSweep {
         signals::finish_early()?;
         let output = self.sweep.output.clone().unwrap_or_else(|| folder.join("summary.parquet"));
         let output = if self.wait { Some(trace::prepare(output)?) } else { None };
+        let points = self.sweep.points.as_ref().map(trace::prepare).transpose()?;
+        ensure_distinct(output.iter().chain(&points))?;
         let store = Store::open(&folder)?;
         let shelf = store.shelf(&asked.experiment)?;
         let logs = folder.join("logs");
@@ -137,8 +148,13 @@ impl SubmitSweep {
         let failed: BTreeSet<usize> =
             parts.iter().filter(|(_, trial)| !shelf.has(trial.id)).map(|(part, _)| *part).collect();
         let gathered = store.gather()?;
+        gathered.ensure_replaces(points.iter().chain([&output]), true)?;
         gathered.write_summary(&output)?;
         say!("{} runs in {}", gathered.len(), output.path().display());
+        if let Some(points) = points {
+            gathered.write_points(&points)?;
+            say!("their best points in {}", points.path().display());
+        }
         if failed.is_empty() {
             return Ok(());
         }
@@ -160,7 +176,13 @@ impl SubmitSweep {
         let options = [("--time", time), ("--memory", memory), ("--partition", partition), ("--account", account)];
         words.extend(options.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value.clone()?])).flatten());
         words.extend(sbatch.iter().map(|option| format!("--sbatch={option}")));
-        words.extend(self.sweep.output.iter().flat_map(|output| ["--output".to_owned(), output.display().to_string()]));
+        let files = [("--output", &self.sweep.output), ("--points", &self.sweep.points)];
+        words.extend(
+            files
+                .into_iter()
+                .filter_map(|(name, file)| Some([name.to_owned(), file.as_ref()?.display().to_string()]))
+                .flatten(),
+        );
         words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
     }
 
@@ -304,8 +326,24 @@ fn submit(script: &str) -> Result<String> {
     if done.status.success() && !job.is_empty() {
         return Ok(job.to_owned());
     }
-    let said = error.split_whitespace().collect::<Vec<_>>().join(" ");
-    bail!("sbatch refused the job: {}", if said.is_empty() { "it gave no reason" } else { &said })
+    bail!("sbatch refused the job: {}", reason(&error))
+}
+
+/// The reason that a command of Slurm gives on standard error, without the marks before each line and what goes without saying.
+fn reason(error: &str) -> String {
+    const MARKS: [&str; 6] =
+        ["sbatch: ", "squeue: ", "error: ", "fatal: ", "Batch job submission failed: ", "slurm_load_jobs error: "];
+    let mut reasons: Vec<String> = Vec::new();
+    for line in error.lines() {
+        let mut words = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        while let Some(rest) = MARKS.iter().find_map(|mark| words.strip_prefix(mark)) {
+            words = rest.to_owned();
+        }
+        if !words.is_empty() && !reasons.contains(&words) {
+            reasons.push(words);
+        }
+    }
+    if reasons.is_empty() { "it gave no reason".to_owned() } else { reasons.join("; ") }
 }
 
 /// The number of tasks of a job that are waiting or running, by their state; none once all are gone.
@@ -316,7 +354,7 @@ fn queue(job: &str) -> Result<BTreeMap<String, usize>> {
         .context("cannot start squeue")?;
     let error = String::from_utf8_lossy(&done.stderr);
     if !done.status.success() && !error.contains("Invalid job id") {
-        bail!("squeue failed: {}", error.split_whitespace().collect::<Vec<_>>().join(" "));
+        bail!("squeue failed: {}", reason(&error));
     }
     let mut states = BTreeMap::new();
     for state in String::from_utf8_lossy(&done.stdout).split_whitespace() {
@@ -380,6 +418,16 @@ mod tests {
                     --expression --wait --name submit --dry-run --output=a.parquet --jobs 2 --sbatch=--mem=1G";
         let kept = passed_on(line.split_whitespace().map(str::to_owned)).join(" ");
         assert_eq!(kept, "--instruction-set avx2 sweep levy --rates 1,0.1 --expression --wait --name submit --jobs 2");
+    }
+
+    #[test]
+    fn reasons_have_no_marks() {
+        let refused = "sbatch: error: invalid partition specified: nowhere\n\
+                       sbatch: error: Batch job submission failed: Invalid partition name specified\n";
+        assert_eq!(reason(refused), "invalid partition specified: nowhere; Invalid partition name specified");
+        let away = "slurm_load_jobs error: Unable to contact slurm controller (connect failure)\n";
+        assert_eq!(reason(away), "Unable to contact slurm controller (connect failure)");
+        assert_eq!(reason(" \n"), "it gave no reason");
     }
 
     #[test]

@@ -24,7 +24,8 @@ use std::path::{Path, PathBuf};
 /// diverged run is that before it diverged; it never counts when a rate is chosen, and rates with a diverged run come last.
 ///
 /// Every finished run is kept at once, in the store that --store names, or in the folder NAME-unfinished beside the files until these are
-/// written. After an interruption the same command makes only the runs that are missing. A store takes any number of processes, on one machine or many, and any number
+/// written. After an interruption the same command makes only the runs that are missing. Files that are there are replaced by those of the same sweep, or
+/// of one that has all its optimizers and rates and as many seeds and iterations or more; anything else needs another --output. A store takes any number of processes, on one machine or many, and any number
 /// of sweeps: `overparam gather` makes tables of it, `overparam verify` checks it.
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
@@ -60,7 +61,7 @@ pub struct SweepCommand {
     pub output: Option<PathBuf>,
     /// The file of the best points [default: beside the summary, ending in -points.parquet]
     #[arg(long)]
-    points: Option<PathBuf>,
+    pub points: Option<PathBuf>,
     #[command(flatten)]
     ends: Ends,
     #[command(flatten)]
@@ -175,7 +176,7 @@ impl SweepCommand {
         let progressed = |share: f64| bar.set_position((share * trials.len() as f64) as u64);
         let (mut runs, mut missing, mut failure) = (Vec::new(), trials.len(), None);
         for _ in 0..ATTEMPTS {
-            threads.install(|| experiment.make(&shelf, shard, *batched, &finished, &progressed))?;
+            threads.install(|| experiment.make(&shelf, &trials, *batched, &finished, &progressed))?;
             failure = shelf.failure();
             if shard.is_some() {
                 missing = trials.len() - threads.install(|| experiment.there(&shelf, &trials));
@@ -266,7 +267,7 @@ struct Files {
 }
 
 impl Files {
-    /// Tries them.
+    /// Tries them, and makes sure that no result is lost when they are replaced.
     fn prepare(summary: &Path, points: Option<&Path>, asked: &Asked) -> Result<Self> {
         let Asked { objective, protocol, sweep, backend, batched, .. } = asked;
         let points = points.map_or_else(|| beside(summary, "-points"), Path::to_owned);
@@ -277,10 +278,20 @@ impl Files {
         let settings = serde_json::json!({ "function": objective.problem.name(), "optimizers": optimizers, "batched": batched,
             "protocol": protocol, "target": sweep.settings.target, "tolerance": sweep.settings.tolerance });
         let settings = objective.described(settings).to_string();
-        Ok(Self { summary, points, provenance: Provenance { backend: *backend, ..Provenance::new(settings) } })
+        let provenance = Provenance { backend: *backend, ..Provenance::new(settings) };
+        let files = Self { summary, points, provenance };
+        files.ensure_replace()?;
+        Ok(files)
+    }
+
+    fn ensure_replace(&self) -> Result<(), overparam::Error> {
+        let replaces = |output| trace::ensure_replaces(output, &self.provenance, None);
+        [&self.summary, &self.points].into_iter().try_for_each(replaces)
     }
 
     fn write(&self, asked: &Asked, runs: &[Run]) -> Result<()> {
+        // Another command may have written them meanwhile.
+        self.ensure_replace()?;
         let summary = trace::summary(runs.iter().map(|run| (Stage::Sweep.name(), run)))?;
         trace::write_to(&self.summary, &summary, &self.provenance)?;
         trace::write_to(&self.points, &trace::points(&asked.objective.problem, runs)?, &self.provenance)?;

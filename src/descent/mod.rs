@@ -9,21 +9,24 @@ mod crew;
 mod deep;
 mod progress;
 mod record;
+mod sample;
 mod settings;
 mod shallow;
 mod step;
 mod stepper;
+mod stream;
 mod summary;
 mod thinning;
 
 pub(crate) use deep::FusedDeep;
 pub(crate) use progress::{Found, Progress};
 pub(crate) use record::Record;
-pub use record::Sample;
+pub use sample::Sample;
 pub use settings::{Budget, Settings, ShallowStart, Squash, Tolerance};
 pub(crate) use shallow::{FusedShallow, parts as shallow_parts};
 pub(crate) use step::{State, Step};
 pub(crate) use stepper::Stepper;
+pub(crate) use stream::Stream;
 pub(crate) use thinning::Thinning;
 
 use crate::error::Error;

@@ -2,11 +2,12 @@
 
 use super::step::Step;
 use super::summary::summary;
-use super::{Outcome, Record, Sample, Settings, Thinning, Tolerance};
+use super::{Outcome, Record, Sample, Settings, Stream, Thinning, Tolerance};
 use crate::interrupt;
 use crate::objective::Best;
 use crate::rule::{Rule, StepSize};
 use crate::simd::Real;
+use std::fs::File;
 use std::time::Instant;
 
 /// Iterations between two checks whether a step still changes any parameter. A check copies and compares all parameters, which
@@ -26,6 +27,8 @@ pub(crate) struct Found<R> {
     pub settled_at: Option<u64>,
     /// The iteration from which on the trace is thinned.
     pub thinned_from: Option<u64>,
+    /// The samples before those in `trace`, if they went to disk.
+    pub streamed: Option<Stream>,
     pub trace: Vec<Sample>,
 }
 
@@ -76,6 +79,11 @@ impl<R: Real> Progress<R> {
             outcome: None,
             settled_at: None,
         }
+    }
+
+    /// Has the samples go to `file` as they are recorded.
+    pub(crate) fn stream_to(&mut self, file: File) {
+        self.trace.stream_to(file);
     }
 
     /// Goes on until `until` iterations are taken or the run has ended.
@@ -193,6 +201,7 @@ impl<R: Real> Progress<R> {
             outcome,
             settled_at: self.settled_at,
             thinned_from: self.thinned_from,
+            streamed: self.trace.take_stream(),
             trace: self.trace.finish(),
         }
     }

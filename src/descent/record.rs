@@ -1,23 +1,9 @@
 //! The samples of a run, within the memory that there is.
 
+use super::sample::Sample;
+use super::stream::Stream;
 use crate::memory::Reservation;
-
-/// The record of one iteration. The columns of a [trace](crate::trace).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sample {
-    /// Counted from 0.
-    pub iteration: u64,
-    /// Wall time since the start of the run.
-    pub seconds: f64,
-    /// The smallest scaled objective of this iteration.
-    pub min: f64,
-    /// The mean scaled objective of this iteration.
-    pub mean: f64,
-    /// The smallest scaled objective so far.
-    pub best: f64,
-    /// The step size of this iteration.
-    pub step_size: f64,
-}
+use std::fs::File;
 
 /// Samples that are kept free for thinned iterations: more than a run of any length has.
 const SPARE: usize = 1 << 11;
@@ -33,13 +19,28 @@ const MOST: usize = 1 << 18;
 pub(crate) struct Record {
     samples: Vec<Sample>,
     reserved: Reservation,
+    /// The samples before these, if they go to disk.
+    stream: Option<Stream>,
 }
 
 impl Record {
-    /// Makes room for `more` samples, a piece at a time. Returns false once the memory is used up; what is left holds the
-    /// iterations of a thinned trace.
+    /// Has the samples go to `file`, which is empty, and holds the last ones alone.
+    pub(crate) fn stream_to(&mut self, file: File) {
+        self.stream = Some(Stream::new(file));
+    }
+
+    /// The samples that went to disk, if there are any.
+    pub(crate) fn take_stream(&mut self) -> Option<Stream> {
+        self.stream.take().filter(|stream| stream.len() > 0)
+    }
+
+    /// Makes room for `more` samples, a piece at a time: on disk if they are streamed, otherwise, and once the disk is full, in memory. Returns
+    /// false once that is used up; what is left holds the iterations of a thinned trace.
     pub(crate) fn has_room(&mut self, more: usize) -> bool {
         debug_assert!(more <= LEAST, "a piece has room for them");
+        if self.samples.len() >= LEAST && self.stream.as_mut().is_some_and(|stream| stream.append(&self.samples)) {
+            self.samples.clear();
+        }
         if self.samples.capacity() - self.samples.len() >= SPARE + more {
             return true;
         }
@@ -81,5 +82,33 @@ mod tests {
         assert_eq!(record.last().map(|sample| sample.iteration), Some(99_999));
         let samples = record.finish();
         assert_eq!((samples.len(), samples.capacity()), (100_000, 100_000));
+    }
+
+    #[test]
+    fn a_streamed_record_holds_little_and_all_that_the_disk_refuses() {
+        let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+        for takes in [true, false] {
+            let mut record = Record::default();
+            record.stream_to(File::options().read(true).write(takes).open(&path).unwrap());
+            for iteration in 0..100_000 {
+                assert!(record.has_room(1));
+                let number = iteration as f64;
+                let [min, mean] = [-number, 1.0 / number];
+                record.push(Sample { iteration, seconds: number, min, mean, best: min, step_size: f64::NAN });
+                assert!(!takes || record.samples.capacity() <= SPARE + LEAST);
+            }
+            let stream = record.take_stream();
+            assert_eq!(stream.is_some(), takes);
+            let mut all: Vec<Sample> = Vec::new();
+            stream.iter().flat_map(|stream| stream.pieces(30_000)).for_each(|piece| all.extend(piece.unwrap()));
+            all.extend(record.finish());
+            assert_eq!(all.len(), 100_000);
+            for (iteration, sample) in all.into_iter().enumerate() {
+                let number = iteration as f64;
+                assert_eq!((sample.iteration, sample.seconds, sample.min), (iteration as u64, number, -number));
+                assert_eq!((sample.mean, sample.best), (1.0 / number, -number));
+                assert!(sample.step_size.is_nan());
+            }
+        }
     }
 }

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::objective::Kernel;
 use crate::simd::Real;
 use crate::team::Team;
+use std::fs::File;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -118,6 +119,14 @@ impl<'a> Descent<'a> {
         Ok(())
     }
 
+    /// Has the samples go to `file` as they are recorded: an empty one that can be read and written, such as
+    /// [`Output::scratch`](crate::output::Output::scratch). Memory then holds the last thousands alone, in [`Run::samples`];
+    /// [`Destination::write_trace`](crate::trace::Destination::write_trace) writes all of them. Samples that the disk does not take stay in
+    /// memory.
+    pub fn stream_to(&mut self, file: File) {
+        self.descent.stream_to(file);
+    }
+
     /// Takes all iterations that are left, and returns the result.
     pub fn run(mut self) -> Run {
         self.advance();
@@ -161,6 +170,7 @@ trait Advance {
     fn values(&self) -> Vec<f64>;
     fn state(&self) -> End;
     fn set_step_size(&mut self, step_size: f64);
+    fn stream_to(&mut self, file: File);
     fn finish(self: Box<Self>, end: bool) -> Run;
 }
 
@@ -213,6 +223,10 @@ impl<R: Real> Advance for Typed<'_, R> {
 
     fn set_step_size(&mut self, step_size: f64) {
         self.progress.set_step_size(step_size);
+    }
+
+    fn stream_to(&mut self, file: File) {
+        self.progress.stream_to(file);
     }
 
     fn finish(self: Box<Self>, end: bool) -> Run {

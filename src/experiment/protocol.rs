@@ -283,13 +283,17 @@ impl Protocol {
     /// True if `comparison` has every run that [`Protocol::compare`] makes, each to its end: it was not interrupted. Where all
     /// rates diverge there are no timed runs, and it is complete without them.
     pub fn is_complete(&self, comparison: &Comparison) -> bool {
+        [comparison.sweep.len(), comparison.timed.len()] == self.runs_of(comparison)
+            && comparison.rows().all(|(_, run)| run.outcome != Outcome::Stopped)
+    }
+
+    /// The runs of the sweep and the timed runs that `comparison` has once it is complete, by the rates that its sweep chooses.
+    pub(crate) fn runs_of(&self, comparison: &Comparison) -> [usize; 2] {
         let seeds = self.seeds(&comparison.problem);
         let has_rates =
             |&&seed: &&u64| Optimizer::ALL.iter().all(|&optimizer| comparison.rate(optimizer, seed).is_some());
-        let timed = Optimizer::ALL.len() * seeds.iter().filter(has_rates).count();
-        let swept = Optimizer::ALL.len() * self.rates.len() * seeds.len();
-        (comparison.sweep.len(), comparison.timed.len()) == (swept, timed)
-            && comparison.rows().all(|(_, run)| run.outcome != Outcome::Stopped)
+        let timed = seeds.iter().filter(has_rates).count();
+        [self.rates.len() * seeds.len(), timed].map(|each| Optimizer::ALL.len() * each)
     }
 
     /// One run in the shape and the dtype of this protocol.

@@ -1,10 +1,11 @@
 //! One run, finished.
 
 use super::Dimensions;
-use crate::descent::{Found, Optimizer, Outcome, Sample, Settings, State};
+use crate::descent::{Found, Optimizer, Outcome, Sample, Settings, State, Stream};
 use crate::device::Backend;
 use crate::simd::{self, Real};
 use std::fmt;
+use std::sync::Arc;
 
 /// The result of one run of one optimizer, with its trace.
 #[derive(Clone, Debug)]
@@ -41,12 +42,14 @@ pub struct Run {
     /// The iteration from which on only log-spaced ones are recorded: 0 if the settings say so, a later one if every
     /// iteration was to be recorded and the memory ended, None if every iteration is recorded.
     pub thinned_from: Option<u64>,
-    /// The recorded iterations.
+    /// The recorded iterations; of a run that was [streamed](super::Descent::stream_to), the last ones.
     pub samples: Vec<Sample>,
     /// The state after the last step. None of the runs of sweeps and protocols, to save memory, and of those on a GPU.
     pub end: Option<End>,
     /// Offset and width of the raw function: f = offset + width F.
     pub(crate) scale: [f64; 2],
+    /// The recorded iterations before `samples`, if they went to disk.
+    pub(crate) streamed: Option<Arc<Stream>>,
 }
 
 /// The state of a run between two iterations.
@@ -86,7 +89,7 @@ impl Origin {
     /// The run that gave `found`, on the objective called `function`.
     pub(crate) fn run<R: Real>(self, function: String, settings: &Settings, found: Found<R>) -> Run {
         let Self { backend, dimensions, optimizer, seed, scale } = self;
-        let Found { best, iterations, seconds, outcome, settled_at, thinned_from, trace } = found;
+        let Found { best, iterations, seconds, outcome, settled_at, thinned_from, streamed, trace } = found;
         Run {
             function,
             optimizer,
@@ -106,6 +109,7 @@ impl Origin {
             samples: trace,
             end: None,
             scale,
+            streamed: streamed.map(Arc::new),
         }
     }
 }

@@ -92,6 +92,16 @@ impl Gathered {
         self.runs.iter().map(|(_, _, (_, run))| run.instruction_set).collect()
     }
 
+    /// Makes sure that the tables of these runs may be written to `outputs`: see [`trace::ensure_replaces`]. Those of `runs` have one row per
+    /// run.
+    ///
+    /// # Errors
+    /// If a result would be lost.
+    pub fn ensure_replaces<'a>(&self, outputs: impl IntoIterator<Item = &'a Output>, runs: bool) -> Result<(), Error> {
+        let rows = runs.then_some(self.len());
+        outputs.into_iter().try_for_each(|output| trace::ensure_replaces(output, &self.provenance, rows))
+    }
+
     /// Writes one row per run, as [`trace::summary`] has it.
     ///
     /// # Errors

@@ -1,7 +1,6 @@
 //! Experiments that go on from the runs of a store.
 
 use super::manifest::{Experiment, Trial};
-use super::shard::Shard;
 use super::shelf::{Loaded, Shelf};
 use super::subject::RunId;
 use crate::descent::{Optimizer, Outcome, Settings};
@@ -41,6 +40,9 @@ impl Keeper for Ledger<'_> {
             return Look::Leave;
         }
         if let Some((_, run)) = self.known.get(&id) {
+            if stage == Stage::Timed {
+                (self.report)(stage, run);
+            }
             return Look::Known(Box::new(run.clone()));
         }
         match self.shelf.has(id) {
@@ -76,8 +78,8 @@ impl Keeper for Ledger<'_> {
 }
 
 impl Experiment {
-    /// Makes the runs of the sweep that are not on the shelf: those of `shard`, or all of them. `report` is called after each; if they
-    /// are `batched`, `progressed` with the share of the sweep that is done.
+    /// Makes those of `trials`, which are runs of the sweep, that are not on the shelf. `report` is called after each; if they are `batched`,
+    /// `progressed` with the share of the sweep that is done.
     ///
     /// Ends early after an [interrupt](crate::interrupt), or when a run cannot be written; see [`Shelf::failure`].
     ///
@@ -86,13 +88,12 @@ impl Experiment {
     pub fn make(
         &self,
         shelf: &Shelf,
-        shard: Option<Shard>,
+        trials: &[Trial],
         batched: bool,
         report: &(dyn Fn(Stage, &Run) + Sync),
         progressed: &dyn Fn(f64),
     ) -> Result<(), Error> {
-        let wanted = shard.map(|shard| shard.of(self)).transpose()?;
-        let wanted = wanted.map(|trials| trials.iter().map(|trial| trial.id).collect());
+        let wanted = Some(trials.iter().map(|trial| trial.id).collect());
         let ledger = self.ledger(shelf, wanted, HashMap::new(), false, report);
         let mut sweep = self.sweep.clone();
         if !batched {
@@ -170,7 +171,7 @@ impl Experiment {
         runs
     }
 
-    /// The comparison by `protocol`, with the runs that the shelf has. A run that cannot be written ends it, unless it `goes_on` and says so.
+    /// The comparison by `protocol`, with the runs that the shelf has; `report` is called as in [`Experiment::compare`]. A run that cannot be written ends it, unless it `goes_on` and says so.
     ///
     /// # Errors
     /// As [`Protocol::compare_on`], and if the shelf's runs cannot be read.
@@ -188,7 +189,8 @@ impl Experiment {
         comparison
     }
 
-    /// The comparison by the manifest's protocol, with the runs that the shelf has. Ends early after an
+    /// The comparison by the manifest's protocol, with the runs that the shelf has. `report` is called after each run that is made, and for each
+    /// timed one that is there: which ones belong to the comparison is known when the sweep is done. Ends early after an
     /// [interrupt](crate::interrupt), or when a run cannot be written; see [`Shelf::failure`].
     ///
     /// # Errors

@@ -84,7 +84,8 @@ fn watched<T>(
             return result;
         }
     };
-    let watch = Watch::new(problem, total, known.len(), Some(shelf.folder()));
+    let found = known.values().filter(|(stage, _)| *stage == Stage::Sweep).count();
+    let watch = Watch::new(problem, total, found, Some(shelf.folder()));
     let result = resumed(&shelf, known, &|stage, run| watch.add(stage, run))?;
     watch.end();
     if !interrupt::requested() {

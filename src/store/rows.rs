@@ -161,6 +161,7 @@ fn read(table: &DataFrame, row: usize, whole: bool) -> PolarsResult<Result<(Stag
         samples,
         end,
         scale,
+        streamed: None,
     };
     Ok(Ok((stage, run)))
 }

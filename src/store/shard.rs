@@ -15,10 +15,10 @@ pub struct Shard {
     pub count: usize,
 }
 
-/// More parts than this are a slip of the keyboard.
-const MOST: usize = 1_000_000;
-
 impl Shard {
+    /// The most parts: more are a slip of the keyboard.
+    pub const MOST: usize = 1_000_000;
+
     /// The part that a task of a Slurm array is for, by the environment of the task.
     ///
     /// # Errors
@@ -93,7 +93,7 @@ impl FromStr for Shard {
         }
         let numbers = text.split_once('/').and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
         match numbers {
-            Some((index, count)) if (1..=MOST).contains(&count) && (1..=count).contains(&index) => {
+            Some((index, count)) if (1..=Self::MOST).contains(&count) && (1..=count).contains(&index) => {
                 Ok(Self { index, count })
             }
             _ => {

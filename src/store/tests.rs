@@ -69,13 +69,13 @@ fn what_is_there_is_not_made_again() {
     let count = |_: Stage, _: &Run| *made.lock().unwrap() += 1;
     let shelf = store.shelf(&experiment).unwrap();
     let shard = Shard { index: 1, count: 3 };
-    experiment.make(&shelf, Some(shard), false, &count, &|_| {}).unwrap();
+    experiment.make(&shelf, &shard.of(&experiment).unwrap(), false, &count, &|_| {}).unwrap();
     let part = shard.of(&experiment).unwrap().len();
     assert_eq!((*made.lock().unwrap(), shelf.len()), (part, part));
     // Another process.
     let shelf = store.shelf(&experiment).unwrap();
     assert_eq!(experiment.there(&shelf, &experiment.trials()), part);
-    experiment.make(&shelf, None, false, &count, &|_| {}).unwrap();
+    experiment.make(&shelf, &experiment.trials(), false, &count, &|_| {}).unwrap();
     assert_eq!(*made.lock().unwrap(), 8);
     let Experiment { sweep, .. } = &experiment;
     let whole: Vec<Run> = sweep.run::<f64>(&|_| {}).unwrap();
@@ -88,7 +88,7 @@ fn what_is_there_is_not_made_again() {
     // One seed more.
     let larger = sweep_of(&Protocol { seeds: 3, ..protocol() });
     let shelf = store.shelf(&larger).unwrap();
-    larger.make(&shelf, None, false, &count, &|_| {}).unwrap();
+    larger.make(&shelf, &larger.trials(), false, &count, &|_| {}).unwrap();
     assert_eq!(*made.lock().unwrap(), 12);
     let gathered = store.gather().unwrap();
     assert_eq!((gathered.len(), gathered.missing), (12, 0));
@@ -104,10 +104,11 @@ fn batches_leave_out_what_is_there() {
     let store = Store::open(folder.path()).unwrap();
     let experiment = sweep_of(&protocol());
     let shelf = store.shelf(&experiment).unwrap();
-    experiment.make(&shelf, Some(Shard { index: 2, count: 3 }), false, &|_, _| {}, &|_| {}).unwrap();
+    let part = Shard { index: 2, count: 3 }.of(&experiment).unwrap();
+    experiment.make(&shelf, &part, false, &|_, _| {}, &|_| {}).unwrap();
     let there = shelf.len();
     let made = Mutex::new(0);
-    experiment.make(&shelf, None, true, &|_, _| *made.lock().unwrap() += 1, &|_| {}).unwrap();
+    experiment.make(&shelf, &experiment.trials(), true, &|_, _| *made.lock().unwrap() += 1, &|_| {}).unwrap();
     assert_eq!(*made.lock().unwrap(), 8 - there);
     let whole = experiment.sweep.run::<f64>(&|_| {}).unwrap();
     let known = experiment.known(&shelf).unwrap();
@@ -140,11 +141,13 @@ fn the_published_protocol_goes_on_as_if_it_had_not_been_interrupted() {
         let shelf = store.shelves().unwrap().remove(0);
         let read = Experiment::of_record(shelf.subject().clone(), shelf.asked().unwrap().remove(0)).unwrap();
         assert_eq!((&read.subject, &read.manifest), (&experiment.subject, &experiment.manifest));
-        let made = Mutex::new(Vec::new());
-        let resumed: Comparison =
-            read.compare(&shelf, &|stage, run| made.lock().unwrap().push((stage, run.optimizer, run.seed))).unwrap();
-        let expected = [(Optimizer::Deep, 1), (Optimizer::Shallow, 2), (Optimizer::Deep, 2)];
-        assert_eq!(made.into_inner().unwrap(), expected.map(|(optimizer, seed)| (Stage::Timed, optimizer, seed)));
+        let (there, reported) = (shelf.len(), Mutex::new(Vec::new()));
+        let resumed: Comparison = read
+            .compare(&shelf, &|stage, run| reported.lock().unwrap().push((stage, run.seed, run.optimizer)))
+            .unwrap();
+        // All timed runs are reported, and three are made.
+        let expected: Vec<_> = (0..3).flat_map(|seed| Optimizer::ALL.map(|of| (Stage::Timed, seed, of))).collect();
+        assert_eq!((reported.into_inner().unwrap(), shelf.len() - there), (expected, 3));
         let found = |runs: &[Run]| runs.iter().map(|run| (run.settings, run.best.to_bits())).collect::<Vec<_>>();
         assert_eq!(found(&resumed.timed), found(&whole.timed));
         assert_eq!(values(&resumed.sweep), values(&whole.sweep));
@@ -157,7 +160,7 @@ fn all_threads_may_write_at_any_time() {
     let store = Store::open(folder.path()).unwrap();
     let experiment = sweep_of(&Protocol { iterations: 20, seeds: 40, ..protocol() });
     let shelf = store.shelf(&experiment).unwrap();
-    experiment.make(&shelf, None, false, &|_, _| {}, &|_| {}).unwrap();
+    experiment.make(&shelf, &experiment.trials(), false, &|_, _| {}, &|_| {}).unwrap();
     assert_eq!(shelf.len(), experiment.len());
     assert!(shelf.failure().is_none());
     assert!(file_names(folder.path()).len() < experiment.len(), "short runs share files");
@@ -209,7 +212,7 @@ fn what_was_changed_or_is_of_another_version_is_told() {
     let store = Store::open(folder.path()).unwrap();
     let experiment = sweep_of(&Protocol { seeds: 1, rates: vec![1.0], ..protocol() });
     let shelf = store.shelf(&experiment).unwrap();
-    experiment.make(&shelf, None, false, &|_, _| {}, &|_| {}).unwrap();
+    experiment.make(&shelf, &experiment.trials(), false, &|_, _| {}, &|_| {}).unwrap();
     let runs = file_names(folder.path()).into_iter().find(|name| name.ends_with(".parquet")).unwrap();
     let path = Path::new(&runs);
     let whole = fs::read(path).unwrap();
@@ -258,7 +261,7 @@ fn diverged_runs_are_finished_and_stopped_ones_are_not() {
     let problem = Problem::from(&Expression::new("cliff", [-1.0, 1.0], |u| u.ln().sum()));
     let experiment = Experiment::of_sweep(&protocol().sweep(&problem), Dtype::F64, Backend::Cpu);
     let shelf = store.shelf(&experiment).unwrap();
-    experiment.make(&shelf, None, false, &|_, _| {}, &|_| {}).unwrap();
+    experiment.make(&shelf, &experiment.trials(), false, &|_, _| {}, &|_| {}).unwrap();
     let runs = experiment.runs(&shelf).unwrap();
     assert_eq!(runs.len(), experiment.len());
     assert!(runs.iter().all(|run| run.outcome == Outcome::Diverged));

@@ -94,7 +94,8 @@ impl Destination {
     /// As [`super::write()`].
     pub fn write_trace(&self, run: &Run) -> Result<Place<'_>, Error> {
         let thinned_from = run.thinned_from.filter(|_| !run.settings.thinned);
-        self.put(table::parts([run]), run.samples.len(), self.provenance(run.outcome, thinned_from))
+        let streamed = run.streamed.as_ref().map_or(0, |stream| stream.len() as usize);
+        self.put(table::parts_of(run), streamed + run.samples.len(), self.provenance(run.outcome, thinned_from))
     }
 
     /// [`Destination::write`] of a table whose settings came to be others than those of the computation.

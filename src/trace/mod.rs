@@ -24,8 +24,9 @@
 //! summary, whose column `settled_at` has the iteration of that step. The CPU compares parameters at every 128th iteration.
 //! Runs of other update rules never settle: these have a state that goes on changing.
 //!
-//! A run that records every iteration may fill the free memory. Its later rows are then log-spaced, from the iteration
-//! [`Run::thinned_from`](crate::experiment::Run::thinned_from) on. `overparam run` says so.
+//! A run that records every iteration for a time may fill the free memory, unless it is
+//! [streamed](crate::experiment::Descent::stream_to) to disk, as `overparam run` does on the CPU. Its later rows are then log-spaced, from the iteration
+//! [`Run::thinned_from`](crate::experiment::Run::thinned_from) on.
 //!
 //! The runs of a batch start together and advance together: their `seconds` are those of the batch. On a GPU they are measured
 //! where a launch ends, and spread evenly over the iterations in between.
@@ -78,6 +79,7 @@ mod checksum;
 mod destination;
 mod file;
 mod parquet;
+mod replace;
 mod table;
 
 pub use crate::descent::Sample;
@@ -85,5 +87,6 @@ pub(crate) use checksum::hexadecimal;
 pub use destination::{Destination, Place};
 pub use file::{Provenance, ensure_known_format, metadata, prepare, read, read_folder, write, write_parts, write_to};
 pub(crate) use file::{SETTINGS, encode, ensure_whole, open, read_some, read_with_metadata};
+pub use replace::ensure_replaces;
 pub(crate) use table::parts;
 pub use table::{points, summary, traces};

@@ -4,7 +4,7 @@ use super::{Report, pick, run};
 use crate::descent::{Budget, Optimizer, Outcome, Sample};
 use crate::device::Backend;
 use crate::error::Error;
-use crate::experiment::{Dimensions, Protocol, Run, Stage, Widths};
+use crate::experiment::{Comparison, Dimensions, Protocol, Run, Stage, Widths};
 use crate::objective::{Function, Problem};
 use crate::{simd, trace};
 use polars::prelude::*;
@@ -50,8 +50,9 @@ pub fn figures(folder: &Path, again: usize, seed: u64) -> Result<Report, Error> 
         };
         match runs(folder, &summary, &protocol, function, &mut report) {
             Err(error) => report.fault(error),
-            Ok(runs) => {
-                let problem = Problem::from(function);
+            Ok(Comparison { problem, sweep, timed, .. }) => {
+                let sweep = sweep.into_iter().map(|run| (Stage::Sweep, run));
+                let runs: Vec<_> = sweep.chain(timed.into_iter().map(|run| (Stage::Timed, run))).collect();
                 for (stage, run) in &runs {
                     report.runs += 1;
                     for fault in run::faults(run, Some(&problem)) {
@@ -73,14 +74,15 @@ pub fn figures(folder: &Path, again: usize, seed: u64) -> Result<Report, Error> 
     Ok(report)
 }
 
-/// The runs of a function: rows of the summary, with the points of all and the traces of the timed ones.
+/// The runs of a function, of which those that are missing are counted: rows of the summary, with the points of all and the traces of the
+/// timed ones.
 fn runs(
     folder: &Path,
     summary: &DataFrame,
     protocol: &Protocol,
     function: Function,
     report: &mut Report,
-) -> Result<Vec<(Stage, Run)>, Error> {
+) -> Result<Comparison, Error> {
     let mut table = |kind: &str| -> Result<DataFrame, Error> {
         let path = folder.join(format!("{kind}/{function}.parquet"));
         let (table, metadata) = trace::read_with_metadata(&path)?;
@@ -108,18 +110,20 @@ fn runs(
         return Err(Error::Data { path: folder.join(format!("points/{function}.parquet")), problem });
     }
     let runs = rows(&summary, &points, &samples, protocol, function).map_err(failed)?;
-    let seeds = protocol.seeds(function).len();
-    let asked = Optimizer::ALL.len() * protocol.rates.len() * seeds;
-    report.asked += asked;
-    report.missing += asked.saturating_sub(runs.iter().filter(|(stage, _)| *stage == Stage::Sweep).count());
-    // A seed whose rates all diverged has no timed runs.
-    let timed = runs.iter().filter(|(stage, _)| *stage == Stage::Timed).count();
-    let diverged = runs.iter().any(|(_, run)| run.outcome == Outcome::Diverged);
-    if timed != Optimizer::ALL.len() * seeds && !diverged {
-        report.asked += Optimizer::ALL.len() * seeds;
-        report.missing += (Optimizer::ALL.len() * seeds).saturating_sub(timed);
+    let (sweep, timed): (Vec<_>, Vec<_>) = runs.into_iter().partition(|(stage, _)| *stage == Stage::Sweep);
+    let [sweep, timed] = [sweep, timed].map(|runs| runs.into_iter().map(|(_, run)| run).collect::<Vec<Run>>());
+    let comparison = Comparison { problem: function.into(), choice: protocol.choice, sweep, timed };
+    let there = [comparison.sweep.len(), comparison.timed.len()];
+    let asked = protocol.runs_of(&comparison);
+    let missing: usize = asked.iter().zip(there).map(|(asked, there)| asked.saturating_sub(there)).sum();
+    report.asked += asked.iter().sum::<usize>();
+    report.missing += missing;
+    if missing == 0 && !protocol.is_complete(&comparison) {
+        report.fault(format!(
+            "{function}: expected {asked:?} finished runs of the sweep and timed ones, and there are {there:?}"
+        ));
     }
-    Ok(runs)
+    Ok(comparison)
 }
 
 /// The seed, the optimizer and the rate of a run.
@@ -233,6 +237,7 @@ fn rows(
                 samples: trace,
                 end: None,
                 scale: [minimum, maximum - minimum],
+                streamed: None,
             },
         ));
     }

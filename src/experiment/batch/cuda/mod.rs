@@ -329,6 +329,7 @@ impl<R: Real, M: Machine<R>> Engine<R> for Launches<M> {
             outcome: outcome.unwrap_or(Outcome::Stopped),
             settled_at: (state[progress::SETTLED] as u64).checked_sub(1),
             thinned_from,
+            streamed: None,
             trace: trace.finish(),
         });
         Ok(descents.collect())

@@ -1,0 +1,135 @@
+//! Files of earlier results, and whether new ones may take their place.
+
+use super::file::{self, DEVICE, OUTCOME, Provenance, SETTINGS};
+use crate::descent::Outcome;
+use crate::error::{Error, excerpt};
+use crate::output::Output;
+use serde_json::Value;
+use std::collections::{BTreeSet, HashSet};
+
+/// Settings of which more give more: a file of as many or fewer may be replaced.
+const SIZES: [&str; 5] = ["seeds", "glass_seeds", "iterations", "glass_iterations", "seconds"];
+
+/// Settings that are lists, whose order does not matter.
+const LISTS: [&str; 5] = ["rates", "seeds", "optimizers", "asked", "store"];
+
+/// Settings that change no result.
+const IDLE: [&str; 1] = ["batched"];
+
+/// Makes sure that no result is lost when those of `provenance` are written to `output`: there is no file, it is none of this program, or its
+/// results are of the same settings, or of smaller ones that have fewer seeds, rates, optimizers, iterations or seconds. If the number of the new `rows`
+/// is known, the file has no more of them. Only the end of the file is read.
+///
+/// # Errors
+/// If a result would be lost.
+pub fn ensure_replaces(output: &Output, provenance: &Provenance, rows: Option<usize>) -> Result<(), Error> {
+    let path = output.path();
+    let Ok(found) = file::metadata(path) else { return Ok(()) };
+    let Some(before) = found.get(SETTINGS) else { return Ok(()) };
+    let refused = |what: String| {
+        let problem = format!(
+            "expected a file that the new results can replace, and this one has others ({what}): write to another file, or remove this one"
+        );
+        Err(Error::Data { path: path.to_owned(), problem })
+    };
+    let device = found.get(DEVICE).map_or("", |device| device);
+    if device != provenance.backend.describe() {
+        return refused(format!("computed on {}", excerpt(device)));
+    }
+    let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+    if let Some(what) = lost(&read(before), &read(&provenance.settings), "settings") {
+        return refused(what);
+    }
+    let whole = found.get(OUTCOME).is_none_or(|outcome| outcome != Outcome::Stopped.name());
+    if whole && provenance.outcome == Outcome::Stopped {
+        return refused("all runs, not a part of them".to_owned());
+    }
+    match (file::rows(path), rows) {
+        (Ok(before), Some(rows)) if before > rows => refused(format!("{before} rows, not {rows}")),
+        _ => Ok(()),
+    }
+}
+
+/// What results of the setting `name` that was `before` have and those of `now` do not have.
+fn lost(before: &Value, now: &Value, name: &str) -> Option<String> {
+    match (before, now) {
+        _ if before == now || IDLE.contains(&name) => None,
+        // Every iteration, and log-spaced ones.
+        (Value::Bool(true), Value::Bool(false)) if name == "thinned" => None,
+        (Value::Number(fewer), Value::Number(more)) if SIZES.contains(&name) && fewer.as_f64() <= more.as_f64() => None,
+        (Value::Object(fields), Value::Object(others)) => {
+            let names: BTreeSet<&String> = fields.keys().chain(others.keys()).collect();
+            names.into_iter().find_map(|name| {
+                let [before, now] = [fields, others].map(|of| of.get(name).unwrap_or(&Value::Null));
+                lost(before, now, name)
+            })
+        }
+        (Value::Array(before), Value::Array(now)) if LISTS.contains(&name) => {
+            let there: HashSet<String> = now.iter().map(Value::to_string).collect();
+            let covered = |one: &&Value| {
+                there.contains(&one.to_string())
+                    || one.is_object() && now.iter().any(|other| lost(one, other, name).is_none())
+            };
+            let gone: Vec<String> = before.iter().filter(|one| !covered(one)).map(text).collect();
+            (!gone.is_empty()).then(|| format!("{name} {}", excerpt(&gone.join(", "))))
+        }
+        _ => Some(format!("{name} {}, not {}", text(before), text(now))),
+    }
+}
+
+/// A setting as an error shows it.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "none".to_owned(),
+        Value::String(text) => excerpt(text),
+        other => excerpt(&other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn settings_are_the_same_larger_or_others() {
+        let before = json!({ "function": "levy", "optimizers": ["shallow"], "batched": false, "target": null,
+            "protocol": { "rates": [1.0, 0.1], "seeds": 5, "iterations": 100 } });
+        let with = |path: &str, value: Value| {
+            let mut now = before.clone();
+            *now.pointer_mut(path).unwrap() = value;
+            lost(&before, &now, "settings")
+        };
+        for (path, value) in [
+            ("/target", json!(null)),
+            ("/batched", json!(true)),
+            ("/optimizers", json!(["deep", "shallow"])),
+            ("/protocol/rates", json!([0.1, 1.0, 0.01])),
+            ("/protocol/seeds", json!(6)),
+            ("/protocol/iterations", json!(100)),
+        ] {
+            assert_eq!(with(path, value), None, "{path}");
+        }
+        for (path, value, expected) in [
+            ("/function", json!("ackley"), "function levy, not ackley"),
+            ("/target", json!(0.5), "target none, not 0.5"),
+            ("/optimizers", json!(["deep"]), "optimizers shallow"),
+            ("/protocol/rates", json!([1.0, 0.01]), "rates 0.1"),
+            ("/protocol/seeds", json!(4), "seeds 5, not 4"),
+            ("/protocol", json!({ "rates": [1.0, 0.1], "seeds": 5 }), "iterations 100, not none"),
+        ] {
+            assert_eq!(with(path, value).as_deref(), Some(expected), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_store_that_has_grown_has_what_it_had() {
+        let asked = |seeds: &[u64]| json!({ "rates": [1.0], "seeds": seeds });
+        let of = |name: &str, asked: Vec<Value>| json!({ "subject": { "objective": name }, "asked": asked });
+        let small = json!({ "store": [of("levy", vec![asked(&[0, 1])])] });
+        let grown =
+            json!({ "store": [of("ackley", vec![asked(&[0])]), of("levy", vec![asked(&[0]), asked(&[0, 1, 2])])] });
+        assert_eq!(lost(&small, &grown, "settings"), None);
+        assert!(lost(&grown, &small, "settings").is_some_and(|what| what.starts_with("store ")));
+    }
+}
