@@ -345,7 +345,7 @@ fn results_are_not_replaced_by_smaller_or_other_ones() {
     for (rest, part) in [
         (
             "1,0.1 --seeds 2",
-            "a.parquet: expected a file that the new results can replace, and this one has others (glass_seeds 3, not 2)",
+            "a.parquet: expected a file that the new results can replace, and this one has others (seeds 3, not 2)",
         ),
         ("1 --seeds 3", "(rates 0.1)"),
         ("0.5 --seeds 9", "(rates 1.0, 0.1)"),
@@ -374,7 +374,7 @@ fn results_are_not_replaced_by_smaller_or_other_ones() {
     }
     fs::copy(folder.join("m.parquet"), folder.join("c.parquet")).unwrap();
     let error = error_of(&child.wait_with_output().unwrap(), 1, "meanwhile");
-    assert!(error.contains("(glass_seeds 3, not 2)"), "{error}");
+    assert!(error.contains("(seeds 3, not 2)"), "{error}");
     succeeds("gather c-unfinished --output kept.parquet");
     assert_eq!((rows("c.parquet"), rows("kept.parquet")), (6, 4));
     // What is no result of this program is replaced, as ever.
@@ -401,7 +401,7 @@ fn results_are_not_replaced_by_smaller_or_other_ones() {
     refused("gather other --traces t.parquet", "t.parquet: expected");
     let one = files(&folder.join("s")).into_iter().find(|path| path.extension() == Some("parquet".as_ref()));
     fs::remove_file(one.unwrap()).unwrap();
-    refused("gather s --output g.parquet", "(all runs, not a part of them)");
+    refused("gather s --output g.parquet", "(6 rows, not 4)");
     refused("gather s --traces t.parquet", "(all runs, not a part of them)");
 }
 
@@ -800,4 +800,25 @@ fn a_full_disk_and_one_that_becomes_read_only_end_with_one_line_and_lose_nothing
     succeeds(folder, &long);
     succeeds(folder, &["verify", "small/s"]);
     assert_eq!(strays(folder), Vec::<PathBuf>::new());
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_trace_that_the_disk_has_no_room_for_is_thinned() {
+    let folder = folder();
+    let small = Mounted::new(folder.path().join("small"), "400k");
+    let path = small.0.join("r.parquet");
+    let run = ["run", "sphere", "--every", "--seconds", "2", "--rate", "1e-3", "--output", "small/r.parquet"];
+    let output = overparam(folder.path(), &run);
+    let error = text(&output.stderr);
+    assert!(
+        output.status.success() && error.contains("the disk has no room for a trace of every iteration"),
+        "{error}"
+    );
+    let table = trace::read(&path).unwrap();
+    let iterations: Vec<u64> = table.column("iteration").unwrap().u64().unwrap().into_no_null_iter().collect();
+    assert!(iterations.is_sorted_by(|a, b| a < b) && iterations[..10] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    assert!(iterations.len() < 5_000 && iterations[iterations.len() - 1] > 20_000, "{:?}", iterations.last());
+    assert_eq!(trace::metadata(&path).unwrap()["overparam.thinned_from"], "0");
+    assert!(small.0.join("r-point.parquet").is_file() && strays(&small.0).is_empty());
 }

@@ -39,6 +39,9 @@ impl CouplingsCommand {
         }
         signals::leave_nothing()?;
         let output = trace::prepare(&self.output)?;
+        let settings = serde_json::json!({ "seed": self.seed, "dimension": d }).to_string();
+        let provenance = Provenance::new(settings).of_table("couplings");
+        trace::ensure_replaces(&output, &provenance, None)?;
         let rows = d.pow(3);
         let mut couplings = Couplings::draw(self.seed, d);
         let parts = (0..rows).step_by(PART).map(|first| {
@@ -55,8 +58,7 @@ impl CouplingsCommand {
             DataFrame::new(numbers.len(), columns)
                 .map_err(|source| Error::Table { action: "tabulate the couplings".to_owned(), source })
         });
-        let settings = serde_json::json!({ "seed": self.seed, "dimension": d }).to_string();
-        trace::write_parts(&output, parts, &Provenance::new(settings))?;
+        trace::write_parts(&output, parts, &provenance)?;
         say!("{rows} couplings in {}", self.output.display());
         Ok(())
     }

@@ -71,7 +71,9 @@ impl Evaluate {
         let settings = serde_json::json!({ "function": problem.name(), "seed": self.seed, "dtype": dtype });
         let settings = objective.described(settings).to_string();
         let rows = table.height();
-        trace::write_parts(&output, [Ok(table)], &Provenance::new(settings))?;
+        let provenance = Provenance::new(settings).of_table("values");
+        trace::ensure_replaces(&output, &provenance, None)?;
+        trace::write_parts(&output, [Ok(table)], &provenance)?;
         say!("{rows} points of {problem} in {}", self.output.display());
         Ok(())
     }

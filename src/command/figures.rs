@@ -14,6 +14,7 @@ use overparam::store::{Experiment, Shelf, Store};
 use overparam::trace::{self, Provenance};
 use overparam::{Error, interrupt, progress};
 use polars::prelude::DataFrame;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -106,6 +107,9 @@ impl Figures {
         saved?;
         drawn?;
         printed?;
+        if !interrupt::requested() {
+            files.kept.drain(..).for_each(|(experiment, shelf)| experiment.take_back(&shelf));
+        }
         if !files.written.is_empty() {
             say!("\nwritten in {:.0} s:", clock.elapsed().as_secs_f64());
         }
@@ -114,11 +118,11 @@ impl Figures {
         }
         if interrupt::requested() {
             let done = comparisons.iter().filter(|comparison| protocol.is_complete(comparison)).count();
-            let finished = |(_, run): &(&str, &Run)| run.outcome != Outcome::Stopped;
-            let (total, kept) =
-                (functions.len(), comparisons.iter().flat_map(Comparison::rows).filter(finished).count());
+            let there = |(experiment, shelf): &(Experiment, Shelf)| experiment.there(shelf, &experiment.trials());
+            let (total, kept) = (functions.len(), threads.install(|| files.kept.iter().map(there).sum::<usize>()));
+            let empty = files.kept.iter().filter(|(_, shelf)| shelf.is_empty());
+            empty.for_each(|(experiment, shelf)| experiment.take_back(shelf));
             if kept == 0 {
-                files.kept.iter().for_each(|(experiment, shelf)| experiment.take_back(shelf));
                 bail!("interrupted: {done} of {total} functions are finished");
             }
             let folder = files.store.folder().display();
@@ -145,6 +149,24 @@ struct Files<'a> {
     /// The experiments that were begun, with the places of their runs.
     kept: Vec<(Experiment, Shelf)>,
     written: Vec<String>,
+    /// Held for as long as files are written.
+    _lock: Option<File>,
+}
+
+/// Locks the folder `out`, where the file system has locks. Timed runs are never the same twice: files of two commands would not agree.
+///
+/// # Errors
+/// If another command is writing there.
+fn lock(out: &Path) -> Result<Option<File>, Error> {
+    std::fs::create_dir_all(out).map_err(|source| Error::File { action: "write", path: out.to_owned(), source })?;
+    let folder = File::open(out).ok();
+    match folder.as_ref().map(File::try_lock) {
+        Some(Err(TryLockError::WouldBlock)) => {
+            let problem = "expected a folder that no other command is writing its figures to, and one is: wait for it, or name another --out";
+            Err(Error::Data { path: out.to_owned(), problem: problem.to_owned() })
+        }
+        _ => Ok(folder),
+    }
 }
 
 impl<'a> Files<'a> {
@@ -153,6 +175,7 @@ impl<'a> Files<'a> {
     /// # Errors
     /// If one of them could not be written, or results would be lost that the new ones do not replace.
     fn prepare(out: &'a Path, backend: Backend, protocol: &'a Protocol, functions: &[Problem]) -> Result<Self, Error> {
+        let lock = lock(out)?;
         let settings = settings_of(functions.iter().map(|function| function.name()), protocol);
         let provenance = Provenance { backend, ..Provenance::new(settings) };
         let summary = trace::prepare(out.join("summary.parquet"))?;
@@ -168,7 +191,8 @@ impl<'a> Files<'a> {
         let outputs = functions.iter().map(prepare).collect::<Result<Vec<_>, Error>>()?;
         let earlier = Earlier::find(out, &provenance, protocol, functions)?;
         let store = Store::open(out.join("unfinished"))?;
-        Ok(Self { out, provenance, protocol, earlier, outputs, summary, store, kept: Vec::new(), written: Vec::new() })
+        let (kept, written) = (Vec::new(), Vec::new());
+        Ok(Self { out, provenance, protocol, earlier, outputs, summary, store, kept, written, _lock: lock })
     }
 
     /// Writes the results after another function: its traces, and when all is `finished` the summary.
@@ -197,7 +221,6 @@ impl<'a> Files<'a> {
         let provenance = Provenance { settings, ..self.provenance.clone() };
         trace::write_to(&self.summary, &self.earlier.with_summary(table)?, &provenance)?;
         self.written.push(self.summary.path().display().to_string());
-        self.kept.drain(..).for_each(|(experiment, shelf)| experiment.take_back(&shelf));
         Ok(())
     }
 }

@@ -39,8 +39,7 @@ impl Gather {
         ensure_distinct(outputs.iter().flatten())?;
         let gathered = store.gather()?;
         let [summary, points, traces] = &outputs;
-        gathered.ensure_replaces(summary.iter().chain(points), true)?;
-        gathered.ensure_replaces(traces, false)?;
+        gathered.ensure_replaces(summary.as_ref(), points.as_ref(), traces.as_ref())?;
         let written = |output: &Output| output.path().display().to_string();
         let mut files = Vec::new();
         if let Some(output) = summary {

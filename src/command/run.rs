@@ -18,7 +18,7 @@ use std::path::PathBuf;
 /// `step_size`, and `extrapolated`, true in the rows after the run settled. The point is one row: `best`, `raw_best`, the
 /// point in the unit cube as x0, x1, … and in the function's box as u0, u1, …; `overparam evaluate` reads it.
 ///
-/// Files that are there are replaced by those of the same run, or of one that takes longer; anything else needs another --output. After Ctrl-C,
+/// Files that are there are replaced by those of the same run, or of one that takes longer; other results need another --output. After Ctrl-C,
 /// SIGTERM or SIGHUP the trace and the point so far go to NAME-unfinished.parquet beside the files, which are left as they were.
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
@@ -100,13 +100,16 @@ impl RunCommand {
         signals::finish_early()?;
         let point = self.point.unwrap_or_else(|| beside(&output, "-point"));
         let destination = Destination::prepare(&output, experiment.to_string(), backend)?;
-        let point = Destination::prepare(&point, experiment.to_string(), backend)?;
+        let provenance = Provenance { backend, ..Provenance::new(experiment.to_string()) };
+        let of_point = provenance.clone().of_table("point");
+        let point = Destination::prepare(&point, of_point.settings.clone(), backend)?;
         ensure_distinct(destination.outputs().into_iter().chain(point.outputs()))?;
         objective.ensure_apart(destination.outputs().into_iter().chain(point.outputs()))?;
-        let provenance = Provenance { backend, ..Provenance::new(experiment.to_string()) };
-        for [finished, _] in [destination.outputs(), point.outputs()] {
-            trace::ensure_replaces(finished, &provenance, None)?;
-        }
+        let ensure_replace = || {
+            trace::ensure_replaces(destination.outputs()[0], &provenance, None)?;
+            trace::ensure_replaces(point.outputs()[0], &of_point, None)
+        };
+        ensure_replace()?;
         let run = || -> Result<Run> {
             // Nobody knows how many iterations there will be: memory may not hold them.
             if backend == Backend::Cpu && self.every && self.seconds.is_some() {
@@ -117,17 +120,24 @@ impl RunCommand {
             Ok(protocol.run_on(backend, &problem, optimizer, self.seed, &settings)?)
         };
         // A single run on the CPU is all on this thread.
-        let run = if backend == Backend::Cpu { run() } else { threads(Some(1))?.install(run) }?;
+        let mut run = if backend == Backend::Cpu { run() } else { threads(Some(1))?.install(run) }?;
         if let Some(iteration) = run.thinned_from.filter(|_| self.every) {
             note!("the memory ended: from iteration {iteration} on the trace has log-spaced iterations only");
         }
-        let written = destination.write_trace(&run).and_then(|place| {
-            let points = trace::points(&problem, [&run])?;
-            Ok((place, point.write(&points, run.outcome)?))
-        });
+        if run.outcome != Outcome::Stopped {
+            // Another command may have written them meanwhile.
+            ensure_replace()?;
+        }
+        let mut place = destination.write_trace(&run);
+        if place.is_err() && run.is_streamed() {
+            note!("the disk has no room for a trace of every iteration: this one has log-spaced ones");
+            run = run.thin_streamed()?;
+            place = destination.write_trace(&run);
+        }
+        let points = trace::points(&problem, [&run]).and_then(|points| point.write(&points, run.outcome));
         // Also where writing fails: the numbers are all that is left.
         let printed = super::print(format_args!("{run}"));
-        let (place, point) = written?;
+        let (place, point) = (place?, points?);
         if run.outcome == Outcome::Stopped {
             bail!(
                 "interrupted after {} iterations; the trace up to there is in {place}, the best point in {point}",

@@ -111,8 +111,11 @@ impl SubmitSweep {
         if !(1..=Shard::MOST).contains(&self.tasks) {
             return wrong("--tasks", "a number of tasks from 1 to 1000000", &self.tasks.to_string());
         }
+        if !(1..=1024).contains(&self.cpus) {
+            return wrong("--cpus", "a number of cores from 1 to 1024", &self.cpus.to_string());
+        }
         for (name, file) in [("--output", &self.sweep.output), ("--points", &self.sweep.points)] {
-            if file.is_some() && !self.wait {
+            if file.is_some() && !self.wait && !self.dry_run {
                 let expected =
                     "given with --wait, which makes the tables, or to overparam gather once the tasks are done";
                 return wrong(name, expected, "alone");
@@ -147,16 +150,24 @@ impl SubmitSweep {
         follow(&job, &asked, &shelf, &parts)?;
         let failed: BTreeSet<usize> =
             parts.iter().filter(|(_, trial)| !shelf.has(trial.id)).map(|(part, _)| *part).collect();
-        let gathered = store.gather()?;
-        gathered.ensure_replaces(points.iter().chain([&output]), true)?;
-        gathered.write_summary(&output)?;
-        say!("{} runs in {}", gathered.len(), output.path().display());
-        if let Some(points) = points {
-            gathered.write_points(&points)?;
-            say!("their best points in {}", points.path().display());
-        }
+        let tables = || -> Result<()> {
+            let gathered = store.gather()?;
+            gathered.ensure_replaces(Some(&output), points.as_ref(), None)?;
+            gathered.write_summary(&output)?;
+            say!("{} runs in {}", gathered.len(), output.path().display());
+            if let Some(points) = &points {
+                gathered.write_points(points)?;
+                say!("their best points in {}", points.path().display());
+            }
+            Ok(())
+        };
+        let written = tables();
         if failed.is_empty() {
-            return Ok(());
+            return written;
+        }
+        // Which tasks failed is what hours of waiting were for.
+        if let Err(error) = written {
+            note!("{error}");
         }
         let list = list(&failed);
         bail!(

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 ///
 /// Every finished run is kept at once, in the store that --store names, or in the folder NAME-unfinished beside the files until these are
 /// written. After an interruption the same command makes only the runs that are missing. Files that are there are replaced by those of the same sweep, or
-/// of one that has all its optimizers and rates and as many seeds and iterations or more; anything else needs another --output. A store takes any number of processes, on one machine or many, and any number
+/// of one that has all its optimizers and rates and as many seeds and iterations or more; other results need another --output. A store takes any number of processes, on one machine or many, and any number
 /// of sweeps: `overparam gather` makes tables of it, `overparam verify` checks it.
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
@@ -285,8 +285,12 @@ impl Files {
     }
 
     fn ensure_replace(&self) -> Result<(), overparam::Error> {
-        let replaces = |output| trace::ensure_replaces(output, &self.provenance, None);
-        [&self.summary, &self.points].into_iter().try_for_each(replaces)
+        trace::ensure_replaces(&self.summary, &self.provenance, None)?;
+        trace::ensure_replaces(&self.points, &self.of_points(), None)
+    }
+
+    fn of_points(&self) -> Provenance {
+        self.provenance.clone().of_table("points")
     }
 
     fn write(&self, asked: &Asked, runs: &[Run]) -> Result<()> {
@@ -294,7 +298,7 @@ impl Files {
         self.ensure_replace()?;
         let summary = trace::summary(runs.iter().map(|run| (Stage::Sweep.name(), run)))?;
         trace::write_to(&self.summary, &summary, &self.provenance)?;
-        trace::write_to(&self.points, &trace::points(&asked.objective.problem, runs)?, &self.provenance)?;
+        trace::write_to(&self.points, &trace::points(&asked.objective.problem, runs)?, &self.of_points())?;
         Ok(())
     }
 }

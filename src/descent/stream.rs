@@ -3,6 +3,7 @@
 use super::sample::Sample;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::sync::{Mutex, PoisonError};
 
 /// The bytes of a sample: its iteration and five numbers.
 const BYTES: usize = 6 * size_of::<u64>();
@@ -10,16 +11,17 @@ const BYTES: usize = 6 * size_of::<u64>();
 /// Samples of a run that memory might not hold, in a file.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    file: File,
+    file: Mutex<File>,
     count: u64,
     /// True once the disk has taken no more.
     full: bool,
 }
 
 impl Stream {
-    /// A stream to `file`, which is empty.
-    pub(crate) fn new(file: File) -> Self {
-        Self { file, count: 0, full: false }
+    /// A stream to `file`, whose content goes.
+    pub(crate) fn new(mut file: File) -> Self {
+        let full = file.set_len(0).and_then(|()| file.rewind()).is_err();
+        Self { file: Mutex::new(file), count: 0, full }
     }
 
     /// The number of samples.
@@ -37,7 +39,8 @@ impl Stream {
             [iteration, seconds, min, mean, best, step_size]
         };
         let bytes: Vec<u8> = samples.iter().flat_map(numbers).flat_map(u64::to_ne_bytes).collect();
-        self.full = self.file.write_all(&bytes).is_err();
+        let file = self.file.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.full = file.write_all(&bytes).is_err();
         if !self.full {
             self.count += samples.len() as u64;
         }
@@ -48,9 +51,11 @@ impl Stream {
     pub(crate) fn pieces(&self, most: usize) -> impl Iterator<Item = io::Result<Vec<Sample>>> {
         (0..self.count).step_by(most).map(move |first| {
             let mut bytes = vec![0; BYTES * (self.count - first).min(most as u64) as usize];
-            let mut file = &self.file;
-            file.seek(SeekFrom::Start(BYTES as u64 * first))?;
-            file.read_exact(&mut bytes)?;
+            {
+                let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+                file.seek(SeekFrom::Start(BYTES as u64 * first))?;
+                file.read_exact(&mut bytes)?;
+            }
             let sample = |bytes: &[u8]| {
                 let mut numbers = [0; BYTES / size_of::<u64>()];
                 for (number, bytes) in numbers.iter_mut().zip(bytes.as_chunks().0) {

@@ -119,10 +119,11 @@ impl<'a> Descent<'a> {
         Ok(())
     }
 
-    /// Has the samples go to `file` as they are recorded: an empty one that can be read and written, such as
-    /// [`Output::scratch`](crate::output::Output::scratch). Memory then holds the last thousands alone, in [`Run::samples`];
+    /// Has the samples go to `file` as they are recorded, before the first iteration is taken: a file that can be read and written, such as
+    /// [`Output::scratch`](crate::output::Output::scratch), whose content goes. Memory then holds the last few thousand alone, in [`Run::samples`],
+    /// and what is made of these, such as [`Run::seconds_to`], knows no others;
     /// [`Destination::write_trace`](crate::trace::Destination::write_trace) writes all of them. Samples that the disk does not take stay in
-    /// memory.
+    /// memory. A [thinned](Settings::thinned) trace is so small that it stays there, too.
     pub fn stream_to(&mut self, file: File) {
         self.descent.stream_to(file);
     }

@@ -1,10 +1,12 @@
 //! One run, finished.
 
 use super::Dimensions;
-use crate::descent::{Found, Optimizer, Outcome, Sample, Settings, State, Stream};
+use crate::descent::{Found, Optimizer, Outcome, Sample, Settings, State, Stream, Thinning};
 use crate::device::Backend;
+use crate::error::Error;
 use crate::simd::{self, Real};
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 /// The result of one run of one optimizer, with its trace.
@@ -51,6 +53,9 @@ pub struct Run {
     /// The recorded iterations before `samples`, if they went to disk.
     pub(crate) streamed: Option<Arc<Stream>>,
 }
+
+/// Samples that are read from disk at a time.
+const PIECE: usize = 1 << 16;
 
 /// The state of a run between two iterations.
 #[derive(Clone, Debug, PartialEq)]
@@ -115,6 +120,30 @@ impl Origin {
 }
 
 impl Run {
+    /// True if samples of it went to [disk](super::Descent::stream_to).
+    pub fn is_streamed(&self) -> bool {
+        self.streamed.is_some()
+    }
+
+    /// The run with log-spaced ones of the samples that went to [disk](super::Descent::stream_to), where these are given up.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn thin_streamed(mut self) -> Result<Self, Error> {
+        let Some(stream) = self.streamed.take() else { return Ok(self) };
+        let mut thinning = Thinning::new(true);
+        let mut samples = Vec::new();
+        let rest = std::mem::take(&mut self.samples);
+        let last = rest.last().copied();
+        for piece in stream.pieces(PIECE).chain([Ok(rest)]) {
+            let piece = piece.map_err(|source| Error::file("read", Path::new("the samples on disk"), source))?;
+            samples.extend(piece.into_iter().filter(|sample| thinning.keeps(sample.iteration)));
+        }
+        samples.extend(last.filter(|last| samples.last().is_some_and(|sample| sample.iteration < last.iteration)));
+        (self.samples, self.thinned_from) = (samples, Some(0));
+        Ok(self)
+    }
+
     /// The raw value that belongs to the scaled value `scaled`.
     pub fn raw(&self, scaled: f64) -> f64 {
         self.scale[0] + self.scale[1] * scaled

@@ -217,12 +217,15 @@ mod tests {
             let settings = Settings { initialization, ..Settings::default() };
             assert_eq!(dimensions.start(Optimizer::Deep, 4, &settings), expected);
             assert_eq!(expected.len(), dimensions.parameters(Optimizer::Deep));
-            let y =
-                dimensions.drawn::<f64>(4, &Settings { initialization, ..Settings::default() }, 8).forward().packed();
+            let y = dimensions.drawn::<f64>(4, &settings, Panels::<f64>::stride(7)).forward().packed();
             assert_eq!(dimensions.start(Optimizer::Shallow, 4, &settings), y);
             let own = Settings { shallow_start: ShallowStart::Own, ..settings };
             assert_eq!(dimensions.start(Optimizer::Deep, 4, &own), expected);
             assert_eq!(dimensions.start(Optimizer::Shallow, 4, &own), draw_coordinates(4, 63).collect::<Vec<_>>());
+            // The width of the panels makes no difference.
+            let more = Dimensions { n: 40, ..dimensions };
+            let of = |stride| more.drawn::<f64>(4, &settings, stride).forward().packed();
+            assert_eq!(of(<f64 as Real>::BLOCK), of(Panels::<f64>::stride(40)));
         }
     }
 }

@@ -13,8 +13,8 @@ use std::sync::Arc;
 /// Bytes of points from which on they are read from memory in every iteration, or from a cache that is not the core's own.
 const STREAMED: usize = 8 << 20;
 
-/// True if so many points of so many coordinates fill no core's cache.
-pub(crate) fn streamed<R: Real>(points: usize, coordinates: usize) -> bool {
+/// True if so many points of so many coordinates fit into no core's cache.
+pub(crate) fn exceeds_caches<R: Real>(points: usize, coordinates: usize) -> bool {
     points.saturating_mul(coordinates) >= STREAMED / size_of::<R>()
 }
 
@@ -176,7 +176,7 @@ impl<R: Real, E: Evaluate<R>> Kernel<R> for Fusion<E> {
     }
 
     fn stride_alone(&self, points: usize) -> usize {
-        let narrow = !E::TOGETHER && streamed::<R>(points, self.0.coordinates());
+        let narrow = !E::TOGETHER && exceeds_caches::<R>(points, self.0.coordinates());
         if narrow { R::BLOCK } else { self.stride(points) }
     }
 
@@ -418,7 +418,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn points_that_fill_no_cache_are_in_narrow_panels_and_take_the_same_steps() {
+    fn points_that_fit_into_no_cache_are_in_narrow_panels_and_take_the_same_steps() {
         let kernel = build::<f64, Rosenbrock<f64>>(DIMENSION, 0, &|| false).unwrap();
         let usual = Panels::<f64>::stride(POINTS);
         assert_eq!((kernel.stride_alone(POINTS), kernel.stride_alone(1_000_000)), (usual, <f64 as Real>::BLOCK));

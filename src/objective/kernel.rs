@@ -74,8 +74,8 @@ pub trait Kernel<R: Real>: Send + Sync {
         Panels::<R>::stride(points)
     }
 
-    /// The same where nothing but this kernel goes over the points: panels that are read from memory each time are as narrow as can
-    /// be, so that each is read from end to end.
+    /// The same where the points are parameters and no network shares its weights among those of a panel: panels that are read from memory
+    /// each time are as narrow as can be, so that each is read from end to end.
     fn stride_alone(&self, points: usize) -> usize {
         self.stride(points)
     }

@@ -24,7 +24,7 @@ mod triples;
 
 pub use bounds::{Bounds, from_box, to_box};
 pub(crate) use definition::{Definition, Extremes, Lowest};
-pub(crate) use fusion::{Evaluate, Fusion, streamed};
+pub(crate) use fusion::{Evaluate, Fusion, exceeds_caches};
 #[doc(hidden)]
 pub use kernel::Kernel;
 pub(crate) use kernel::{Best, Job, Update, Workspace};

@@ -76,6 +76,10 @@ impl Store {
     }
 }
 
+/// The names of the tables beside the summary.
+const POINTS: &str = "points";
+const TRACES: &str = "traces";
+
 impl Gathered {
     /// The number of runs.
     pub fn len(&self) -> usize {
@@ -92,14 +96,27 @@ impl Gathered {
         self.runs.iter().map(|(_, _, (_, run))| run.instruction_set).collect()
     }
 
-    /// Makes sure that the tables of these runs may be written to `outputs`: see [`trace::ensure_replaces`]. Those of `runs` have one row per
-    /// run.
+    /// Makes sure that the summary, the best points and the traces may be written to these files: see [`trace::ensure_replaces`].
     ///
     /// # Errors
     /// If a result would be lost.
-    pub fn ensure_replaces<'a>(&self, outputs: impl IntoIterator<Item = &'a Output>, runs: bool) -> Result<(), Error> {
-        let rows = runs.then_some(self.len());
-        outputs.into_iter().try_for_each(|output| trace::ensure_replaces(output, &self.provenance, rows))
+    pub fn ensure_replaces(
+        &self,
+        summary: Option<&Output>,
+        points: Option<&Output>,
+        traces: Option<&Output>,
+    ) -> Result<(), Error> {
+        let runs = Some(self.len());
+        let replaces = |output: Option<&Output>, provenance: &Provenance, rows| {
+            output.map_or(Ok(()), |output| trace::ensure_replaces(output, provenance, rows))
+        };
+        replaces(summary, &self.provenance, runs)?;
+        replaces(points, &self.of_table(POINTS), runs)?;
+        replaces(traces, &self.of_table(TRACES), None)
+    }
+
+    fn of_table(&self, name: &str) -> Provenance {
+        self.provenance.clone().of_table(name)
     }
 
     /// Writes one row per run, as [`trace::summary`] has it.
@@ -128,7 +145,7 @@ impl Gathered {
         let problem = shelf.subject().problem()?;
         let rows = |part: &[(usize, RunId, Loaded)]| trace::points(&problem, part.iter().map(|(_, _, (_, run))| run));
         let parts = self.runs.chunks(PART).map(rows);
-        trace::write_parts(output, parts, &self.provenance)
+        trace::write_parts(output, parts, &self.of_table(POINTS))
     }
 
     /// Writes the traces, one after the other in the order of the summary, as [`trace::traces`] has them. As many are read at a time as memory
@@ -161,6 +178,6 @@ impl Gathered {
             Ok(tables) => tables.into_iter().map(Ok).collect(),
             Err(error) => vec![Err(error)],
         });
-        trace::write_parts(output, parts, &self.provenance)
+        trace::write_parts(output, parts, &self.of_table(TRACES))
     }
 }

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
 
@@ -224,7 +225,8 @@ pub(super) fn read_record<T: DeserializeOwned>(path: &Path) -> Result<T, Error> 
 /// Writes a record, unless it is there. Several processes may do so at once.
 pub(super) fn write_record(folder: &Path, name: &str, text: &str) -> Result<(), Error> {
     let output = Output::inside(folder, name);
-    if output.path().exists() {
+    // Its name is that of its content: a record that can be read stays, and a damaged one is written again.
+    if fs::read(output.path()).is_ok_and(|found| serde_json::from_slice::<serde_json::Value>(&found).is_ok()) {
         return Ok(());
     }
     output.write(|sink| {

@@ -12,7 +12,7 @@ use ::parquet::errors::ParquetError;
 use polars::prelude::DataFrame;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 /// The origin of a table, in the metadata of its file.
@@ -32,6 +32,16 @@ impl Provenance {
     /// A finished table, computed on the CPU.
     pub fn new(settings: impl Into<String>) -> Self {
         Self { settings: settings.into(), backend: Backend::Cpu, outcome: Outcome::Finished, thinned_from: None }
+    }
+
+    /// The same with the name of the table among the settings, where one computation has several: none takes the place of another.
+    #[must_use]
+    pub fn of_table(mut self, name: &str) -> Self {
+        if let Ok(serde_json::Value::Object(mut settings)) = serde_json::from_str(&self.settings) {
+            settings.insert("table".to_owned(), name.into());
+            self.settings = serde_json::Value::Object(settings).to_string();
+        }
+        self
     }
 
     /// The metadata of a file that is written now, as keys and values.
@@ -281,6 +291,16 @@ pub(crate) fn open(path: &Path) -> Result<File, Error> {
 /// The number of rows of a Parquet file.
 pub(super) fn rows(path: &Path) -> Result<usize, Error> {
     parquet::read_rows(open(path)?).map_err(|problem| Error::Data { path: path.to_owned(), problem })
+}
+
+/// True if the file `path` begins as Parquet does, or cannot be read.
+pub(super) fn is_parquet(path: &Path) -> bool {
+    const MAGIC: [u8; 4] = *b"PAR1";
+    let mut start = [0; MAGIC.len()];
+    match open(path) {
+        Ok(mut file) => file.read_exact(&mut start).is_ok() && start == MAGIC,
+        Err(_) => path.symlink_metadata().is_ok(),
+    }
 }
 
 /// The processor's name, where the system reports it.

@@ -3,6 +3,7 @@
 use super::file::{self, DEVICE, OUTCOME, Provenance, SETTINGS};
 use crate::descent::Outcome;
 use crate::error::{Error, excerpt};
+use crate::objective::Function;
 use crate::output::Output;
 use serde_json::Value;
 use std::collections::{BTreeSet, HashSet};
@@ -18,13 +19,17 @@ const IDLE: [&str; 1] = ["batched"];
 
 /// Makes sure that no result is lost when those of `provenance` are written to `output`: there is no file, it is none of this program, or its
 /// results are of the same settings, or of smaller ones that have fewer seeds, rates, optimizers, iterations or seconds. If the number of the new `rows`
-/// is known, the file has no more of them. Only the end of the file is read.
+/// is known, the file has no more of them; otherwise a part does not take the place of the whole. Only the end of the file is read.
 ///
 /// # Errors
 /// If a result would be lost.
 pub fn ensure_replaces(output: &Output, provenance: &Provenance, rows: Option<usize>) -> Result<(), Error> {
     let path = output.path();
-    let Ok(found) = file::metadata(path) else { return Ok(()) };
+    let found = match file::metadata(path) {
+        // What is no Parquet is no result.
+        Err(_) if !file::is_parquet(path) => return Ok(()),
+        found => found?,
+    };
     let Some(before) = found.get(SETTINGS) else { return Ok(()) };
     let refused = |what: String| {
         let problem = format!(
@@ -32,22 +37,35 @@ pub fn ensure_replaces(output: &Output, provenance: &Provenance, rows: Option<us
         );
         Err(Error::Data { path: path.to_owned(), problem })
     };
-    let device = found.get(DEVICE).map_or("", |device| device);
+    let device = found.get(DEVICE).map_or("an unknown device", |device| device);
     if device != provenance.backend.describe() {
         return refused(format!("computed on {}", excerpt(device)));
     }
-    let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+    let read = |text: &str| used(serde_json::from_str(text).unwrap_or_default());
     if let Some(what) = lost(&read(before), &read(&provenance.settings), "settings") {
         return refused(what);
+    }
+    match (file::rows(path), rows) {
+        (Ok(before), Some(rows)) if before > rows => return refused(format!("{before} rows, not {rows}")),
+        (Ok(_), Some(_)) => return Ok(()),
+        _ => {}
     }
     let whole = found.get(OUTCOME).is_none_or(|outcome| outcome != Outcome::Stopped.name());
     if whole && provenance.outcome == Outcome::Stopped {
         return refused("all runs, not a part of them".to_owned());
     }
-    match (file::rows(path), rows) {
-        (Ok(before), Some(rows)) if before > rows => refused(format!("{before} rows, not {rows}")),
-        _ => Ok(()),
+    Ok(())
+}
+
+/// `settings` without those of their protocol that are of other functions than theirs: the spin glass has seeds and iterations of its own.
+fn used(mut settings: Value) -> Value {
+    let is_glass = settings["function"] == Function::SpinGlass.name();
+    if let Some(Value::Object(protocol)) = settings.get_mut("protocol") {
+        for name in if is_glass { ["seeds", "iterations"] } else { ["glass_seeds", "glass_iterations"] } {
+            protocol.remove(name);
+        }
     }
+    settings
 }
 
 /// What results of the setting `name` that was `before` have and those of `now` do not have.
@@ -120,6 +138,18 @@ mod tests {
         ] {
             assert_eq!(with(path, value).as_deref(), Some(expected), "{path}");
         }
+    }
+
+    #[test]
+    fn settings_of_other_functions_do_not_count() {
+        let of = |function: &str, seeds: u64, glass_seeds: u64| {
+            used(json!({ "function": function, "protocol": { "seeds": seeds, "glass_seeds": glass_seeds } }))
+        };
+        assert_eq!(lost(&of("levy", 5, 5), &of("levy", 10, 3), "settings"), None);
+        assert!(lost(&of("levy", 5, 3), &of("levy", 4, 5), "settings").is_some());
+        let glass = Function::SpinGlass.name();
+        assert_eq!(lost(&of(glass, 5, 3), &of(glass, 4, 3), "settings"), None);
+        assert!(lost(&of(glass, 4, 3), &of(glass, 5, 2), "settings").is_some());
     }
 
     #[test]

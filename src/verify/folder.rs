@@ -119,8 +119,9 @@ fn runs(
     report.asked += asked.iter().sum::<usize>();
     report.missing += missing;
     if missing == 0 && !protocol.is_complete(&comparison) {
+        let [sweep, timed] = asked;
         report.fault(format!(
-            "{function}: expected {asked:?} finished runs of the sweep and timed ones, and there are {there:?}"
+            "{function}: expected {sweep} finished runs of the sweep and {timed} timed ones, and there are others, or some that were stopped"
         ));
     }
     Ok(comparison)

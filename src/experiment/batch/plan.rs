@@ -8,7 +8,7 @@ use crate::error::{Error, size};
 use crate::experiment::{Dimensions, Run, Sweep};
 use crate::memory::{self, Free};
 use crate::network;
-use crate::objective::{Problem, streamed};
+use crate::objective::{Problem, exceeds_caches};
 use crate::rule::Rule;
 use crate::simd::{Panels, Real};
 use std::fmt;
@@ -197,7 +197,8 @@ fn on_the_cores<R: Real>(
     let points = n.next_multiple_of(row);
     let padded = |inputs: usize| (inputs + 1).next_multiple_of(R::BLOCK);
     let weights: usize = dimensions.layers().map(|(inputs, outputs)| outputs * padded(inputs)).sum();
-    let width = if optimizer == Optimizer::Shallow && streamed::<R>(n, d) { R::BLOCK } else { row };
+    // As in kernels: points that are evaluated together are in wider ones, whose network is small beside the points.
+    let width = if optimizer == Optimizer::Shallow && exceeds_caches::<R>(n, d) { R::BLOCK } else { row };
     // What is added to the weights, what flows through a panel, and its inputs turned.
     let of_a_panel = |(inputs, outputs): (usize, usize)| width * (outputs + padded(inputs));
     let pass = weights + dimensions.layers().map(of_a_panel).sum::<usize>();
