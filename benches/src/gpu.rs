@@ -79,8 +79,13 @@ struct Record {
     /// The outcome of the tests; none if they were not run.
     tests: Option<String>,
     rows: Vec<Row>,
-    /// Seconds of all sweeps of the paper: nine functions by both optimizers in double precision. None if one of them was left out.
-    paper_seconds: Option<f64>,
+    /// The seeds of a sweep, but for the Hamiltonian's in more dimensions; a row's runs are those of all rates.
+    seeds: u64,
+    /// The iterations of a run, of the Hamiltonian a tenth or, in more dimensions, fewer.
+    iterations: u64,
+    /// Seconds of the sweeps of all functions by both optimizers in double precision and the paper's dimensions, with these seeds and
+    /// iterations, which need not be the paper's. None if one of them was left out.
+    all_functions_seconds: Option<f64>,
     kernels: Vec<Kernel>,
     /// Cases that failed, or for which there was no time.
     left_out: Vec<String>,
@@ -144,13 +149,27 @@ impl Case {
         }
     }
 
-    fn run(&self, backend: Backend) -> Result<Vec<Run>, overparam::Error> {
-        match (self.dtype, backend) {
-            (Dtype::F32, Backend::Cpu) => self.sweep.run::<f32>(&|_| {}),
-            (Dtype::F64, Backend::Cpu) => self.sweep.run::<f64>(&|_| {}),
-            (Dtype::F32, Backend::Cuda) => self.sweep.run_batched::<f32>(backend, &|_| {}),
-            (Dtype::F64, Backend::Cuda) => self.sweep.run_batched::<f64>(backend, &|_| {}),
+    /// The runs on the cores.
+    fn run(&self) -> Result<Vec<Run>, overparam::Error> {
+        match self.dtype {
+            Dtype::F32 => self.sweep.run::<f32>(&|_| {}),
+            Dtype::F64 => self.sweep.run::<f64>(&|_| {}),
         }
+    }
+
+    /// The runs on the GPU, and the sizes of the batches that they were made in.
+    fn run_batched(&self) -> Result<(Vec<Run>, Vec<usize>), overparam::Error> {
+        let sweep = &self.sweep;
+        // The memory that is free, and with it the batches, may be others afterwards.
+        let plan = match self.dtype {
+            Dtype::F32 => sweep.plan::<f32>(Backend::Cuda),
+            Dtype::F64 => sweep.plan::<f64>(Backend::Cuda),
+        }?;
+        let runs = match self.dtype {
+            Dtype::F32 => sweep.run_planned::<f32>(&plan, &|_| {}),
+            Dtype::F64 => sweep.run_planned::<f64>(&plan, &|_| {}),
+        }?;
+        Ok((runs, plan.batches.concat()))
     }
 
     fn profile(&self) -> Result<(Profile, u64), overparam::Error> {
@@ -188,26 +207,25 @@ impl Case {
     /// Times the sweep here.
     fn time(&self, backend: Backend) -> Result<Row> {
         let clock = Instant::now();
-        let runs = self.run(backend)?;
+        let (runs, batches) = match backend {
+            Backend::Cpu => (self.run()?, Vec::new()),
+            Backend::Cuda => self.run_batched()?,
+        };
         let seconds = clock.elapsed().as_secs_f64();
         let best = runs.iter().map(|run| run.best).sum::<f64>() / runs.len() as f64;
         let (program, descents) = match backend {
             Backend::Cpu => ("cores", seconds),
-            Backend::Cuda => ("gpu", self.descent_seconds(&runs)?),
+            Backend::Cuda => ("gpu", self.descent_seconds(&runs, &batches)),
         };
         Ok(self.row(program, runs.len() as u64, [seconds, descents], best))
     }
 
-    /// The seconds of the batches, each from the start of its first iteration.
-    fn descent_seconds(&self, runs: &[Run]) -> Result<f64> {
+    /// The seconds of batches of these sizes, each from the start of its first iteration.
+    fn descent_seconds(&self, runs: &[Run], batches: &[usize]) -> f64 {
         let (rates, seeds) = (self.sweep.rates.len(), self.sweep.seeds.len());
         // In batches the runs of a seed are neighbors, among the results those of a rate.
         let mut seconds = (0..runs.len()).map(|place| runs[place % rates * seeds + place / rates].seconds);
-        let batches = match self.dtype {
-            Dtype::F32 => self.sweep.plan::<f32>(Backend::Cuda)?.batches,
-            Dtype::F64 => self.sweep.plan::<f64>(Backend::Cuda)?.batches,
-        };
-        Ok(batches.into_iter().flatten().map(|size| seconds.by_ref().take(size).fold(0.0, f64::max)).sum())
+        batches.iter().map(|&size| seconds.by_ref().take(size).fold(0.0, f64::max)).sum()
     }
 
     /// Has JAX do the same from the same starts, and returns its version and device, too. JAX ends afterwards, and with it what it holds of the
@@ -250,36 +268,41 @@ impl Check {
         signals::leave_nothing()?;
         let limit =
             Duration::try_from_secs_f64(self.seconds).context("the seconds must be a positive finite number")?;
-        let left = || limit.saturating_sub(clock.elapsed());
         let mut exporter = Exporter::new(self.out.join("figures"))?;
         let output = Output::prepare(self.out.join("gpu.json"))?;
         Backend::Cuda.ensure()?;
-        let mut record = Record {
+        let record = Record {
             gpu: Backend::Cuda.describe().trim_start_matches("cuda: ").to_owned(),
             machine: Machine::now(Peak::measure()),
             jax: None,
             tests: None,
             rows: Vec::new(),
-            paper_seconds: None,
+            seeds: self.seeds,
+            iterations: self.iterations,
+            all_functions_seconds: None,
             kernels: Vec::new(),
             left_out: Vec::new(),
             seconds: 0.0,
         };
-        say!("{}", record.gpu);
+        let mut progress = Progress { record, output, clock, limit };
+        say!("{}", progress.record.gpu);
         if let Some(program) = &self.tests {
-            let ended = tests(program, left().min(Duration::from_secs(TESTS)), &self.out.join("tests.txt"))?;
+            let ended = tests(program, progress.left().min(Duration::from_secs(TESTS)), &self.out.join("tests.txt"))?;
             say!("tests: {ended}");
-            record.tests = Some(ended);
+            progress.record.tests = Some(ended);
+            progress.write()?;
         }
         let mut seconds_per_operation = 0.0;
         for case in self.cases() {
-            if let Err(error) = self.check(&case, &mut seconds_per_operation, &left, &mut record) {
-                record.left_out.push(format!("{}: {error:#}", case.name));
+            match self.check(&case, &mut seconds_per_operation, &mut progress)? {
+                Ok(row) => self.compare(&case, row, &mut progress)?,
+                Err(problem) => {
+                    progress.record.left_out.push(format!("{}: {problem:#}", case.name));
+                    progress.write()?;
+                }
             }
-            record.paper_seconds = paper_seconds(&record.rows);
-            record.seconds = clock.elapsed().as_secs_f64();
-            record::write(&record, &output)?;
         }
+        let Progress { record, output, .. } = progress;
         exporter.add(figure(&record), "gpu")?;
         let written = exporter.finish()?;
         for line in &record.left_out {
@@ -327,68 +350,110 @@ impl Check {
         cases
     }
 
-    /// Times a case, unless it would not end in time by the seconds that an operation took in the one before.
-    fn check(
-        &self,
-        case: &Case,
-        seconds_per_operation: &mut f64,
-        left: &dyn Fn() -> Duration,
-        record: &mut Record,
-    ) -> Result<()> {
-        let (profile, operations) = case.profile()?;
-        let work = case.sweep.len() as f64 * case.iterations() as f64 * operations as f64;
-        if left().as_secs_f64() < *seconds_per_operation * work {
-            bail!("no time");
-        }
-        // Compiled and warm.
-        Case { sweep: Sweep { seeds: vec![0], ..case.sweep.clone() }, name: String::new(), ..*case }
-            .run(Backend::Cuda)?;
-        let mut row = case.time(Backend::Cuda)?;
-        *seconds_per_operation = row.seconds / work;
-        row.share_of_peak = Some(work / row.descent_seconds / profile.peak(case.scalar()));
-        record.kernels.push(Kernel { case: case.name.clone(), profile });
-        self.compare(case, row, left, record)
+    /// Times a case on the GPU and takes down its row, of which it returns the place, unless it would not end in time by the seconds that an
+    /// operation took in the one before.
+    ///
+    /// # Errors
+    /// If the results cannot be written. The inner error is why the case is left out.
+    fn check(&self, case: &Case, seconds_per_operation: &mut f64, progress: &mut Progress) -> Result<Result<usize>> {
+        let mut timed = || {
+            let (profile, operations) = case.profile()?;
+            let work = case.sweep.len() as f64 * case.iterations() as f64 * operations as f64;
+            if progress.left().as_secs_f64() < *seconds_per_operation * work {
+                bail!("no time");
+            }
+            // Compiled and warm.
+            Case { sweep: Sweep { seeds: vec![0], ..case.sweep.clone() }, name: String::new(), ..*case }
+                .run_batched()?;
+            let mut row = case.time(Backend::Cuda)?;
+            *seconds_per_operation = row.seconds / work;
+            row.share_of_peak = Some(work / row.descent_seconds / profile.peak(case.scalar()));
+            Ok((row, profile))
+        };
+        let (row, profile) = match timed() {
+            Ok(timed) => timed,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        progress.record.kernels.push(Kernel { case: case.name.clone(), profile });
+        progress.take_down(row).map(Ok)
     }
 
-    /// Takes down `row`, the GPU's of a case, after it has timed the cores and JAX on the case, where they are to be compared.
-    fn compare(&self, case: &Case, mut row: Row, left: &dyn Fn() -> Duration, record: &mut Record) -> Result<()> {
-        let mut others = Vec::new();
-        if case.sweep.problem.function() == Some(Function::Rastrigin) {
-            let [seeds, iterations] = ON_THE_CORES;
-            let few = Case::new(
-                Function::Rastrigin,
-                case.sweep.optimizers[0],
-                case.dtype,
-                case.sweep.dimensions.d,
-                self.seeds.div_ceil(seeds),
-                self.iterations.div_ceil(iterations),
-            );
-            let cores = few.time(Backend::Cpu)?;
-            row.times_cores = Some(row.run_iterations_per_second / cores.run_iterations_per_second);
-            others.push(cores);
-            if let Some(command) = &self.jax {
-                match case.time_jax(command, left().min(Duration::from_secs(JAX))) {
-                    Ok((jax, version)) => {
-                        row.times_jax = Some(row.run_iterations_per_second / jax.run_iterations_per_second);
-                        record.jax = Some(version);
-                        others.push(jax);
-                    }
-                    Err(error) => record.left_out.push(format!("{} by JAX: {error:#}", case.name)),
+    /// Times the cores and JAX on a case, where they are to be compared, and adds to the GPU's row, at place `gpu`, what it is beside them.
+    ///
+    /// # Errors
+    /// If the results cannot be written.
+    fn compare(&self, case: &Case, gpu: usize, progress: &mut Progress) -> Result<()> {
+        if case.sweep.problem.function() != Some(Function::Rastrigin) {
+            return Ok(());
+        }
+        let speed = progress.record.rows[gpu].run_iterations_per_second;
+        let [seeds, iterations] = ON_THE_CORES;
+        let few = Case::new(
+            Function::Rastrigin,
+            case.sweep.optimizers[0],
+            case.dtype,
+            case.sweep.dimensions.d,
+            self.seeds.div_ceil(seeds),
+            self.iterations.div_ceil(iterations),
+        );
+        match few.time(Backend::Cpu) {
+            Ok(cores) => {
+                progress.record.rows[gpu].times_cores = Some(speed / cores.run_iterations_per_second);
+                progress.take_down(cores)?;
+            }
+            Err(error) => progress.record.left_out.push(format!("{} on the cores: {error:#}", case.name)),
+        }
+        if let Some(command) = &self.jax {
+            match case.time_jax(command, progress.left().min(Duration::from_secs(JAX))) {
+                Ok((jax, version)) => {
+                    progress.record.rows[gpu].times_jax = Some(speed / jax.run_iterations_per_second);
+                    progress.record.jax = Some(version);
+                    progress.take_down(jax)?;
                 }
+                Err(error) => progress.record.left_out.push(format!("{} by JAX: {error:#}", case.name)),
             }
         }
-        for row in [vec![row], others].concat() {
-            print_row(&row)?;
-            record.rows.push(row);
+        if let Some(standing) = standing(&progress.record.rows[gpu]) {
+            say!("{}, gpu: {standing}", case.name);
         }
-        Ok(())
+        progress.write()
     }
 }
 
-/// The seconds of the sweeps of the paper, if all of them are there: those in double precision, in the paper's dimensions.
-fn paper_seconds(rows: &[Row]) -> Option<f64> {
-    let of_paper = |row: &&Row| row.program == "gpu" && row.dtype == Dtype::F64.name();
-    let seconds: Vec<f64> = rows.iter().filter(of_paper).map(|row| row.seconds).collect();
+/// The record so far, which is written whenever there is more of it: what ends the program takes nothing that is measured.
+struct Progress {
+    record: Record,
+    output: Output,
+    clock: Instant,
+    /// The time that everything may take.
+    limit: Duration,
+}
+
+impl Progress {
+    /// The time that is left.
+    fn left(&self) -> Duration {
+        self.limit.saturating_sub(self.clock.elapsed())
+    }
+
+    /// Prints a row, takes it down and returns its place.
+    fn take_down(&mut self, row: Row) -> Result<usize> {
+        print_row(&row)?;
+        self.record.rows.push(row);
+        self.write()?;
+        Ok(self.record.rows.len() - 1)
+    }
+
+    fn write(&mut self) -> Result<()> {
+        self.record.all_functions_seconds = all_functions_seconds(&self.record.rows);
+        self.record.seconds = self.clock.elapsed().as_secs_f64();
+        record::write(&self.record, &self.output)
+    }
+}
+
+/// The seconds of the sweeps of all functions in double precision, which are in the paper's dimensions, if all of them are there.
+fn all_functions_seconds(rows: &[Row]) -> Option<f64> {
+    let double = |row: &&Row| row.program == "gpu" && row.dtype == Dtype::F64.name();
+    let seconds: Vec<f64> = rows.iter().filter(double).map(|row| row.seconds).collect();
     (seconds.len() == Function::ALL.len() * Optimizer::ALL.len()).then(|| seconds.iter().sum())
 }
 

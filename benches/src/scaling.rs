@@ -16,8 +16,9 @@ const REPEAT: f64 = 50_000.0;
 const PACE: f64 = 10_000.0;
 const REPEATS: usize = 5;
 
-/// Points of the widest panel that a network works on at once, and the bytes of a core's own cache, about.
-const WIDEST_PANEL: usize = 64;
+/// The bytes of a row of the widest panel that a network works on at once, one coordinate of 64 points in double precision or of 128 in single, and
+/// those of a core's own cache, about.
+const WIDEST_ROW: u64 = 512;
 const CACHE: u64 = 2 << 20;
 
 /// The name of the processes in errors.
@@ -184,7 +185,7 @@ fn traffic_bytes(function: Function, optimizer: Optimizer, dimensions: Dimension
         Optimizer::Shallow => 2 * n * d,
         Optimizer::Deep => {
             let embeddings = n * k;
-            let leaves_caches = bytes(d * n.min(WIDEST_PANEL), dtype) > CACHE;
+            let leaves_caches = d as u64 * bytes(n, dtype).min(WIDEST_ROW) > CACHE;
             let y = if leaves_caches { n * d } else { 0 };
             2 * embeddings + 3 * (dimensions.parameters(optimizer) - embeddings) + 4 * y
         }
@@ -278,6 +279,18 @@ mod tests {
         let d = 1_000_000;
         let weights = 110 + 11 * d;
         assert_eq!(bytes(Optimizer::Deep, Dimensions { d, ..paper }), 4 * (2 * 500 + 3 * weights + 4 * 50 * d) as u64);
+        // Panels of 128 points in single and of 64 in double precision, both of which are larger than a cache from d = 4,097 on.
+        for (dtype, scalar) in [(Dtype::F32, 4), (Dtype::F64, 8)] {
+            for (d, leaves) in [(4_096, 0), (4_097, 1)] {
+                let shape = Dimensions { n: 1_000, d, ..paper };
+                let scalars = 2 * 10_000 + 3 * (110 + 11 * d) + leaves * 4 * 1_000 * d;
+                assert_eq!(
+                    traffic_bytes(Function::Sphere, Optimizer::Deep, shape, dtype),
+                    scalar * scalars as u64,
+                    "{dtype:?}, {d}"
+                );
+            }
+        }
     }
 
     #[test]

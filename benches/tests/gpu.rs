@@ -3,39 +3,36 @@
 #![cfg(target_os = "linux")]
 
 use serde_json::Value;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// A folder with both libraries.
 fn machine() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let mock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/mock");
+    let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/mock/build.sh");
     for (source, library) in [("driver.c", "libcuda.so"), ("nvrtc.c", "libnvrtc.so.13")] {
-        let built = Command::new("cc")
-            .args(["-shared", "-fPIC", "-w", "-o"])
-            .arg(folder.path().join(library))
-            .arg(format!("-DFOLDER=\"{}\"", mock.display()))
-            .arg(mock.join(source))
-            .arg("-ldl")
-            .status()
-            .expect("a C compiler");
-        assert!(built.success());
+        assert!(Command::new(&build).arg(source).arg(folder.path().join(library)).status().unwrap().success());
     }
     folder
 }
 
 fn check(folder: &TempDir, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_overparam-bench"))
+    command(folder, arguments).output().unwrap()
+}
+
+fn command(folder: &TempDir, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_overparam-bench"));
+    command
         .current_dir(folder)
         .env("LD_LIBRARY_PATH", folder.path())
         .env("XDG_CACHE_HOME", folder.path().join("cache"))
         .env("BROWSER_PATH", "/nowhere")
         .args(["gpu", "--seeds", "1", "--iterations", "10", "--hamiltonian", "5,8,10", "--out", "results"])
-        .args(arguments)
-        .output()
-        .unwrap()
+        .args(arguments);
+    command
 }
 
 /// A program that ends as tests do.
@@ -79,7 +76,8 @@ fn a_check_writes_its_table_its_profile_and_a_figure() {
         assert!(row["share_of_peak"].as_f64() > Some(0.0) && row["times_cores"].as_f64() > Some(0.0), "{row}");
         assert!(row["descent_seconds"].as_f64() < row["seconds"].as_f64(), "{row}");
     }
-    assert!(record["paper_seconds"].as_f64() > Some(0.0) && record["jax"] == "JAX 1, cpu", "{record:#}");
+    assert!(record["all_functions_seconds"].as_f64() > Some(0.0) && record["jax"] == "JAX 1, cpu", "{record:#}");
+    assert_eq!((&record["seeds"], &record["iterations"]), (&1.into(), &10.into()), "{record:#}");
     let log = std::fs::read_to_string(folder.path().join("results/tests.txt")).unwrap();
     assert!(log.contains("test result: ok"), "{log}");
     assert!(folder.path().join("results/figures/gpu.html").exists(), "{said}");
@@ -93,6 +91,21 @@ fn what_fails_and_what_there_is_no_time_for_is_said() {
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && said.contains("the tests failed") && said.contains("test one"), "{said}");
     assert!(said.contains("by JAX:") && said.contains("no time"), "{said}");
+}
+
+#[test]
+fn what_is_timed_is_written_before_the_comparison_with_jax_ends() {
+    let folder = machine();
+    // This JAX never answers.
+    let mut check = command(&folder, &["--jax", "cat >/dev/null"]).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(check.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let said: Vec<String> = lines.take_while(|line| !line.contains(", cores:")).collect();
+    // A line is printed before its row is written; that of the GPU is the one before the cores'.
+    check.kill().unwrap();
+    check.wait().unwrap();
+    let text = std::fs::read_to_string(folder.path().join("results/gpu.json")).unwrap();
+    let record: Value = serde_json::from_str(&text).unwrap();
+    assert!(record["rows"][0]["program"] == "gpu" && record["kernels"][0]["case"].is_string(), "{record:#}, {said:?}");
 }
 
 #[test]

@@ -3,7 +3,8 @@
 #define WORK (N * D + N * PARTS + N)
 
 /* Points and columns that a thread takes through the couplings at once: each number that it fetches is used as often as there are of the
- * other. So many that registers suffice, and that in the paper's shape no thread has a second tile. */
+ * other. So many that in the paper's shape no thread has a second tile. By the report of NVRTC 13.0 for that shape a thread
+ * of the kernel has 96 registers in f32 and spills 0 to 4 bytes on an H100, 56 to 64 on an A100; in f64 80 registers, and about 100 bytes. */
 #define POINTS 5
 #ifdef SINGLE
 #define COLUMNS 5

@@ -99,8 +99,7 @@ impl Compiler {
                     },
                     Err(error) => {
                         let reason = reason(&error);
-                        // Else it is only that the system's loader does not know it.
-                        if path.has_root() || !(reason.starts_with(&name) && reason.contains("No such file")) {
+                        if path.has_root() || !is_missing(&name, &reason) {
                             unusable = Some((path, reason));
                         }
                     }
@@ -262,6 +261,14 @@ pub(crate) fn compile_for(capability: c_int, source: &str) -> Result<(Vec<u8>, S
     compiler.compile_with(source, Target::Machine(capability), &[c"--ptxas-options=--verbose"])
 }
 
+/// True if the system's loader does not know the library `name`, rather than that it cannot load it, for which this is the reason. The loader has only
+/// words for that: glibc's `NAME: cannot open shared object file: No such file or directory` and musl's `Error loading shared library NAME: No such
+/// file or directory`. Of any other loader a missing library counts as one that cannot be loaded.
+fn is_missing(name: &str, reason: &str) -> bool {
+    let rest = reason.strip_prefix("Error loading shared library ").unwrap_or(reason).strip_prefix(name);
+    rest.is_some_and(|rest| rest.starts_with(':') && rest.contains("No such file") && !rest.contains("needed by"))
+}
+
 /// The reason of the system's loader, which the error itself does not say.
 fn reason(error: &libloading::Error) -> String {
     error.source().map_or_else(|| error.to_string(), ToString::to_string)
@@ -296,4 +303,34 @@ fn entries(folder: &Path, prefix: &str) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let begins = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix));
     entries.flatten().map(|entry| entry.path()).filter(begins).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_library_is_told_from_one_that_cannot_be_loaded() {
+        for (reason, missing) in [
+            ("libnvrtc.so.13: cannot open shared object file: No such file or directory", true),
+            ("Error loading shared library libnvrtc.so.13: No such file or directory", true),
+            ("libm.so.6: cannot open shared object file: No such file or directory", false),
+            (
+                "Error loading shared library libm.so.6: No such file or directory (needed by /lib/libnvrtc.so.13)",
+                false,
+            ),
+            ("libnvrtc.so.13: cannot open shared object file: Permission denied", false),
+            ("/lib/libnvrtc.so.13: file too short", false),
+            ("Error loading shared library libnvrtc.so.13: Exec format error", false),
+        ] {
+            assert_eq!(is_missing("libnvrtc.so.13", reason), missing, "{reason}");
+        }
+        #[cfg(target_os = "linux")]
+        {
+            let name = "libnvrtc.so.no-such-version";
+            // SAFETY: there is no such library.
+            let reason = reason(&unsafe { Library::new(name) }.err().unwrap());
+            assert!(is_missing(name, &reason), "{reason}");
+        }
+    }
 }

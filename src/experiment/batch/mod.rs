@@ -94,6 +94,21 @@ impl Sweep {
         self.run_batched_kept::<R>(backend, progressed, &Watching(&|_, _| {}))
     }
 
+    /// [`Sweep::run_batched`], in the batches of `plan`.
+    ///
+    /// # Errors
+    /// As [`Sweep::run_batched`].
+    ///
+    /// # Panics
+    /// If the plan is one of other runs.
+    #[doc(hidden)]
+    pub fn run_planned<R: Element>(&self, plan: &Plan, progressed: &dyn Fn(f64)) -> Result<Vec<Run>, Error> {
+        let runs = self.rates.len() * self.seeds.len();
+        let planned: Vec<usize> = plan.batches.iter().map(|batches| batches.iter().sum()).collect();
+        assert_eq!(planned, vec![runs; self.optimizers.len()], "a plan of other runs");
+        self.run_planned_kept::<R>(plan, progressed, &Watching(&|_, _| {}))
+    }
+
     /// [`Sweep::run_batched`] as `keeper` has it: it is told of the runs of a batch when the batch is done.
     pub(crate) fn run_batched_kept<R: Element>(
         &self,
@@ -101,7 +116,16 @@ impl Sweep {
         progressed: &dyn Fn(f64),
         keeper: &dyn Keeper,
     ) -> Result<Vec<Run>, Error> {
-        let plan = self.plan::<R>(backend)?;
+        self.run_planned_kept::<R>(&self.plan::<R>(backend)?, progressed, keeper)
+    }
+
+    fn run_planned_kept<R: Element>(
+        &self,
+        plan: &Plan,
+        progressed: &dyn Fn(f64),
+        keeper: &dyn Keeper,
+    ) -> Result<Vec<Run>, Error> {
+        let backend = plan.backend;
         let [minimum, maximum] = self.problem.range(self.dimensions.d)?;
         let limit = self.settings.budget.limits().0 as f64;
         let trials: Vec<Trial> =

@@ -29,9 +29,10 @@
 //!
 //! # The Hamiltonian on an H100
 //!
-//! Thousands of cycles of a multiprocessor for the forces on the 50 points of one run, by the same model. In every iteration a block goes once
-//! through the couplings of its seed, and each that it fetches serves all 50 points. The last two columns are the time in which the cache of the GPU
-//! (24 bytes per cycle and multiprocessor) or its memory (14.5) give the couplings.
+//! Thousands of cycles of a multiprocessor for the forces on the 50 points of one run, by the same model, and as little measured. In every iteration
+//! a block goes once through the couplings of its seed, and each that it fetches serves all 50 points. The last two columns are the time in which the
+//! cache of the GPU or its memory would give the couplings: the memory 14.5 bytes per cycle and multiprocessor, which are the 3.35 TB/s of the data
+//! sheet (SXM) over the multiprocessors and the clock above; the cache 24, an assumption, for which the data sheet has no number: 5.6 TB/s.
 //!
 //! | | arithmetic | shared memory and own cache | cache of the GPU | memory |
 //! |---|---|---|---|---|
@@ -40,9 +41,10 @@
 //! | d = 200, `f32` | 1570 | 2613 | 670 | 1109 |
 //! | d = 200, `f64` | 3141 | 5789 | 1340 | 2218 |
 //!
-//! So one product over all runs of a seed would gain nothing: it would spare fetches that take less time than the arithmetic even from memory, and its
-//! blocks would wait for one another in every iteration. The limit is what each thread fetches for its tile of 5 points × 5 columns (`f64`: × 2), and
-//! larger tiles do not fit into the registers.
+//! By this model one product over all runs of a seed should gain nothing: it would spare fetches that take less time than the arithmetic even from
+//! memory, and its blocks would wait for one another in every iteration. The limit should be what each thread fetches for its tile of 5 points ×
+//! 5 columns (`f64`: × 2), and larger tiles would want more registers, of which the compiler already spills some (see `spin_glass.cu`). That is why
+//! the kernel is as it is; a GPU may say otherwise.
 
 mod block;
 #[cfg(test)]

@@ -184,11 +184,40 @@ mod tests {
         lines
     }
 
+    /// The table of the Hamiltonian in the module's documentation. In each iteration a block goes once through the couplings: a row of d for each
+    /// pair.
+    fn hamiltonian() -> Vec<String> {
+        const N: usize = 50;
+        // Bytes per cycle and multiprocessor.
+        const CACHE: f64 = 24.0;
+        const MEMORY: f64 = 14.5;
+        // POINTS and COLUMNS in `spin_glass.cu`.
+        let tile = |scalar| Tile { rows: 5, columns: if scalar == 4 { 5 } else { 2 } };
+        let cycles = |d: usize, scalar: usize| {
+            let pairs = d * (d + 1) / 2;
+            let Tile { rows, columns } = tile(scalar);
+            let warps = (N.div_ceil(rows) * d.div_ceil(columns)).div_ceil(WARP);
+            // Few threads of a warp differ in their points; neighbors take neighboring columns.
+            let accesses = rows + columns * cycles_of(0..WARP, scalar);
+            let bytes = (pairs * d * scalar) as f64;
+            // 128 pairs of numbers in a cycle, 64 in double precision.
+            let arithmetic = (pairs * d * N * scalar) as f64 / (128 * BANK) as f64;
+            [arithmetic, (warps * pairs * accesses) as f64, bytes / CACHE, bytes / MEMORY].map(|cycles| cycles * 1e-3)
+        };
+        [(50, 4), (50, 8), (200, 4), (200, 8)]
+            .map(|(d, scalar)| {
+                let [arithmetic, shared, cache, memory] = cycles(d, scalar);
+                let name = if scalar == 4 { "f32" } else { "f64" };
+                format!("| d = {d}, `{name}` | {arithmetic:.0} | {shared:.0} | {cache:.0} | {memory:.0} |")
+            })
+            .to_vec()
+    }
+
     #[test]
     fn the_model_is_that_of_the_documentation() {
-        let text = include_str!("mod.rs");
-        for line in model() {
-            assert!(text.contains(&format!("//! {line}\n")), "{:#?}", model());
+        let (text, lines) = (include_str!("mod.rs"), [model(), hamiltonian()].concat());
+        for line in &lines {
+            assert!(text.contains(&format!("//! {line}\n")), "{lines:#?}");
         }
     }
 }
