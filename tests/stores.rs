@@ -386,6 +386,20 @@ fn results_are_not_replaced_by_smaller_or_other_ones() {
     refused(&format!("{run} --iterations 300 --seed 1"), "(seed 0, not 1)");
     refused("run sphere --iterations 300 --output a.parquet", "a.parquet: expected");
     refused("run sphere --iterations 100 --output t.parquet --point r-point.parquet", "r-point.parquet: expected");
+    // The same computation, and another table of it.
+    refused("run sphere --iterations 200 --output t.parquet --point r.parquet", "(table none, not point)");
+    refused("run sphere --iterations 200 --output r-point.parquet --point t.parquet", "(table point, not none)");
+    refused(
+        &format!("{sweep} 0.01,0.1,1 --seeds 4 --points t.parquet").replace("a.parquet", "a-points.parquet"),
+        "(table points, not none)",
+    );
+    for other in ["couplings --seed 0 --dimension 3", "evaluate levy --points a-points.parquet"] {
+        refused(&format!("{other} --output r.parquet"), "(table none, not ");
+    }
+    // Values are as good as their points: those of others take their place.
+    for function in ["levy --dtype f32", "levy"] {
+        succeeds(&format!("evaluate {function} --points a-points.parquet --output v.parquet"));
+    }
     succeeds(&format!("{run} --iterations 300 --every"));
     assert_eq!(rows("r.parquet"), 300);
     refused(&format!("{run} --iterations 300"), "(thinned false, not true)");

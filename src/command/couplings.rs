@@ -41,7 +41,7 @@ impl CouplingsCommand {
         let output = trace::prepare(&self.output)?;
         let settings = serde_json::json!({ "seed": self.seed, "dimension": d }).to_string();
         let provenance = Provenance::new(settings).of_table("couplings");
-        trace::ensure_replaces(&output, &provenance, None)?;
+        trace::ensure_same_table(&output, &provenance)?;
         let rows = d.pow(3);
         let mut couplings = Couplings::draw(self.seed, d);
         let parts = (0..rows).step_by(PART).map(|first| {

@@ -72,7 +72,7 @@ impl Evaluate {
         let settings = objective.described(settings).to_string();
         let rows = table.height();
         let provenance = Provenance::new(settings).of_table("values");
-        trace::ensure_replaces(&output, &provenance, None)?;
+        trace::ensure_same_table(&output, &provenance)?;
         trace::write_parts(&output, [Ok(table)], &provenance)?;
         say!("{rows} points of {problem} in {}", self.output.display());
         Ok(())

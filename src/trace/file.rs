@@ -299,7 +299,7 @@ pub(super) fn is_parquet(path: &Path) -> bool {
     let mut start = [0; MAGIC.len()];
     match open(path) {
         Ok(mut file) => file.read_exact(&mut start).is_ok() && start == MAGIC,
-        Err(_) => path.symlink_metadata().is_ok(),
+        Err(_) => path.metadata().is_ok(),
     }
 }
 

@@ -87,6 +87,6 @@ pub(crate) use checksum::hexadecimal;
 pub use destination::{Destination, Place};
 pub use file::{Provenance, ensure_known_format, metadata, prepare, read, read_folder, write, write_parts, write_to};
 pub(crate) use file::{SETTINGS, encode, ensure_whole, open, read_some, read_with_metadata};
-pub use replace::ensure_replaces;
+pub use replace::{ensure_replaces, ensure_same_table};
 pub(crate) use table::parts;
 pub use table::{points, summary, traces};

@@ -6,7 +6,8 @@ use crate::error::{Error, excerpt};
 use crate::objective::Function;
 use crate::output::Output;
 use serde_json::Value;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::Path;
 
 /// Settings of which more give more: a file of as many or fewer may be replaced.
 const SIZES: [&str; 5] = ["seeds", "glass_seeds", "iterations", "glass_iterations", "seconds"];
@@ -25,24 +26,13 @@ const IDLE: [&str; 1] = ["batched"];
 /// If a result would be lost.
 pub fn ensure_replaces(output: &Output, provenance: &Provenance, rows: Option<usize>) -> Result<(), Error> {
     let path = output.path();
-    let found = match file::metadata(path) {
-        // What is no Parquet is no result.
-        Err(_) if !file::is_parquet(path) => return Ok(()),
-        found => found?,
-    };
-    let Some(before) = found.get(SETTINGS) else { return Ok(()) };
-    let refused = |what: String| {
-        let problem = format!(
-            "expected a file that the new results can replace, and this one has others ({what}): write to another file, or remove this one"
-        );
-        Err(Error::Data { path: path.to_owned(), problem })
-    };
+    let Some(found) = found(path)? else { return Ok(()) };
+    let refused = |what: String| Err(others(path, &what));
     let device = found.get(DEVICE).map_or("an unknown device", |device| device);
     if device != provenance.backend.describe() {
         return refused(format!("computed on {}", excerpt(device)));
     }
-    let read = |text: &str| used(serde_json::from_str(text).unwrap_or_default());
-    if let Some(what) = lost(&read(before), &read(&provenance.settings), "settings") {
+    if let Some(what) = lost(&used(settings(&found[SETTINGS])), &used(settings(&provenance.settings)), "settings") {
         return refused(what);
     }
     match (file::rows(path), rows) {
@@ -55,6 +45,37 @@ pub fn ensure_replaces(output: &Output, provenance: &Provenance, rows: Option<us
         return refused("all runs, not a part of them".to_owned());
     }
     Ok(())
+}
+
+/// Makes sure that no table but one of the same [name](Provenance::of_table) is replaced when that of `provenance` is written to `output`.
+///
+/// # Errors
+/// If the file has another table of this program.
+pub fn ensure_same_table(output: &Output, provenance: &Provenance) -> Result<(), Error> {
+    let path = output.path();
+    let Some(found) = found(path)? else { return Ok(()) };
+    let [before, now] = [&found[SETTINGS], &provenance.settings].map(|text| settings(text)["table"].clone());
+    lost(&before, &now, "table").map_or(Ok(()), |what| Err(others(path, &what)))
+}
+
+/// The metadata of the result in the file `path`, if there is one.
+fn found(path: &Path) -> Result<Option<BTreeMap<String, String>>, Error> {
+    match file::metadata(path) {
+        // What is no Parquet is no result.
+        Err(_) if !file::is_parquet(path) => Ok(None),
+        found => Ok(Some(found?).filter(|found| found.contains_key(SETTINGS))),
+    }
+}
+
+fn settings(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+fn others(path: &Path, what: &str) -> Error {
+    let problem = format!(
+        "expected a file that the new results can replace, and this one has others ({what}): write to another file, or remove this one"
+    );
+    Error::Data { path: path.to_owned(), problem }
 }
 
 /// `settings` without those of their protocol that are of other functions than theirs: the spin glass has seeds and iterations of its own.
