@@ -16,7 +16,7 @@ const PACE: Duration = Duration::from_secs(5);
 /// The least time between any two lines but the last.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How many times a second, at most, a line that changes is drawn.
+/// The largest number of times per second that a changing line is drawn.
 const HERTZ: u8 = 4;
 
 /// Set where lines that start with [`DISPLAY`] and the name of a display become what that display shows.

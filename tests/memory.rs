@@ -58,7 +58,7 @@ fn a_trace_takes_the_memory_that_is_counted() {
     assert!(few < 150 << 10, "{few} kB for 500,000 iterations");
 }
 
-/// However long a run is told to take, its trace takes the memory of a part.
+/// The trace of a run with a time limit takes the memory of a part of it, however long the limit is.
 #[test]
 fn every_iteration_of_a_timed_run_goes_to_disk() {
     let folder = folder();

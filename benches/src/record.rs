@@ -165,7 +165,7 @@ pub struct Shape {
     pub us_side_by_side: f64,
     /// The most that the process has held.
     pub peak_memory_bytes: Option<u64>,
-    /// What an iteration reads from and writes to memory at least, where nothing stays in a cache until the next.
+    /// The least number of bytes that an iteration reads from and writes to memory, if no data stay in a cache between iterations.
     pub traffic_bytes: u64,
     /// x, the parameters and the couplings of the triples.
     pub data_bytes: u64,

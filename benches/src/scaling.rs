@@ -58,7 +58,7 @@ pub struct Point {
     pub us_side_by_side: f64,
     /// The most that the process alone has held.
     pub peak_memory_bytes: Option<u64>,
-    /// What an iteration reads from and writes to memory at least, where nothing stays in a cache from one iteration to the next.
+    /// The least number of bytes that an iteration reads from and writes to memory, if no data stay in a cache between iterations.
     pub traffic_bytes: u64,
     /// x, the parameters, and for the spin glass the couplings of the triples i ≤ j ≤ k: the least there is, half of what is held.
     pub data_bytes: u64,

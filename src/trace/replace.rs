@@ -35,10 +35,10 @@ pub fn ensure_replaces(output: &Output, provenance: &Provenance, rows: Option<us
     if let Some(what) = lost(&used(settings(&found[SETTINGS])), &used(settings(&provenance.settings)), "settings") {
         return refused(what);
     }
-    match (file::rows(path), rows) {
-        (Ok(before), Some(rows)) if before > rows => return refused(format!("{before} rows, not {rows}")),
-        (Ok(_), Some(_)) => return Ok(()),
-        _ => {}
+    if let Some(rows) = rows
+        && let Ok(before) = file::rows(path)
+    {
+        return if before > rows { refused(format!("{before} rows, not {rows}")) } else { Ok(()) };
     }
     let whole = found.get(OUTCOME).is_none_or(|outcome| outcome != Outcome::Stopped.name());
     if whole && provenance.outcome == Outcome::Stopped {
@@ -89,7 +89,7 @@ fn used(mut settings: Value) -> Value {
     settings
 }
 
-/// What results of the setting `name` that was `before` have and those of `now` do not have.
+/// The difference, in words for the user, if replacing results whose setting `name` is `before` by results whose setting is `now` loses any.
 fn lost(before: &Value, now: &Value, name: &str) -> Option<String> {
     match (before, now) {
         _ if before == now || IDLE.contains(&name) => None,
