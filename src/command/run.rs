@@ -100,15 +100,11 @@ impl RunCommand {
         signals::finish_early()?;
         let point = self.point.unwrap_or_else(|| beside(&output, "-point"));
         let destination = Destination::prepare(&output, experiment.to_string(), backend)?;
-        let provenance = Provenance { backend, ..Provenance::new(experiment.to_string()) };
-        let of_point = provenance.clone().of_table("point");
-        let point = Destination::prepare(&point, of_point.settings.clone(), backend)?;
+        let of_point = Provenance::new(experiment.to_string()).of_table("point").settings;
+        let point = Destination::prepare(&point, of_point, backend)?;
         ensure_distinct(destination.outputs().into_iter().chain(point.outputs()))?;
         objective.ensure_apart(destination.outputs().into_iter().chain(point.outputs()))?;
-        let ensure_replace = || {
-            trace::ensure_replaces(destination.outputs()[0], &provenance, None)?;
-            trace::ensure_replaces(point.outputs()[0], &of_point, None)
-        };
+        let ensure_replace = || [&destination, &point].into_iter().try_for_each(Destination::ensure_replaces);
         ensure_replace()?;
         let run = || -> Result<Run> {
             // Nobody knows how many iterations there will be: memory may not hold them.
@@ -131,8 +127,7 @@ impl RunCommand {
         let mut place = destination.write_trace(&run);
         if place.is_err() && run.is_streamed() {
             note!("the disk has no room for a trace of every iteration: this one has log-spaced ones");
-            run = run.thin_streamed()?;
-            place = destination.write_trace(&run);
+            place = run.thin_streamed().and_then(|()| destination.write_trace(&run));
         }
         let points = trace::points(&problem, [&run]).and_then(|points| point.write(&points, run.outcome));
         // Also where writing fails: the numbers are all that is left.

@@ -111,7 +111,7 @@ impl SubmitSweep {
         if !(1..=Shard::MOST).contains(&self.tasks) {
             return wrong("--tasks", "a number of tasks from 1 to 1000000", &self.tasks.to_string());
         }
-        if !(1..=1024).contains(&self.cpus) {
+        if !(1..=super::MOST_JOBS).contains(&self.cpus) {
             return wrong("--cpus", "a number of cores from 1 to 1024", &self.cpus.to_string());
         }
         for (name, file) in [("--output", &self.sweep.output), ("--points", &self.sweep.points)] {

@@ -125,23 +125,25 @@ impl Run {
         self.streamed.is_some()
     }
 
-    /// The run with log-spaced ones of the samples that went to [disk](super::Descent::stream_to), where these are given up.
+    /// Gives up the samples that went to [disk](super::Descent::stream_to), but for log-spaced ones of all.
     ///
     /// # Errors
-    /// If they cannot be read.
-    pub fn thin_streamed(mut self) -> Result<Self, Error> {
-        let Some(stream) = self.streamed.take() else { return Ok(self) };
+    /// If they cannot be read; the run then has the samples in memory alone.
+    pub fn thin_streamed(&mut self) -> Result<(), Error> {
+        let Some(stream) = self.streamed.take() else { return Ok(()) };
         let mut thinning = Thinning::new(true);
+        let mut keeps = |sample: &Sample| thinning.keeps(sample.iteration);
         let mut samples = Vec::new();
-        let rest = std::mem::take(&mut self.samples);
-        let last = rest.last().copied();
-        for piece in stream.pieces(PIECE).chain([Ok(rest)]) {
+        for piece in stream.pieces(PIECE) {
             let piece = piece.map_err(|source| Error::file("read", Path::new("the samples on disk"), source))?;
-            samples.extend(piece.into_iter().filter(|sample| thinning.keeps(sample.iteration)));
+            samples.extend(piece.into_iter().filter(&mut keeps));
         }
-        samples.extend(last.filter(|last| samples.last().is_some_and(|sample| sample.iteration < last.iteration)));
+        if let Some((last, rest)) = self.samples.split_last() {
+            samples.extend(rest.iter().filter(|sample| keeps(sample)));
+            samples.push(*last);
+        }
         (self.samples, self.thinned_from) = (samples, Some(0));
-        Ok(self)
+        Ok(())
     }
 
     /// The raw value that belongs to the scaled value `scaled`.

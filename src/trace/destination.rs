@@ -1,6 +1,7 @@
 //! The files of a long computation's result, finished or not.
 
 use super::file::{self, DEVICE, Provenance, SETTINGS, VERSION};
+use super::replace::ensure_replaces;
 use super::table;
 use crate::descent::Outcome;
 use crate::device::Backend;
@@ -78,6 +79,14 @@ impl Destination {
     /// The files that may be written: of the finished result, and of a part.
     pub fn outputs(&self) -> [&Output; 2] {
         [&self.finished, &self.unfinished]
+    }
+
+    /// Makes sure that no result is lost when the finished one is written, see [`ensure_replaces`](super::ensure_replaces).
+    ///
+    /// # Errors
+    /// If a result would be lost.
+    pub fn ensure_replaces(&self) -> Result<(), Error> {
+        ensure_replaces(&self.finished, &self.provenance(Outcome::Finished, None), None)
     }
 
     /// Writes `table`, or a part of it if the `outcome` is [`Outcome::Stopped`].
