@@ -1,8 +1,10 @@
 //! The samples of a run on disk.
 
 use super::sample::Sample;
+use crate::error::Error;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 /// The bytes of a sample: its iteration and five numbers.
@@ -48,24 +50,32 @@ impl Stream {
     }
 
     /// The samples from the first on, `most` at a time.
-    pub(crate) fn pieces(&self, most: usize) -> impl Iterator<Item = io::Result<Vec<Sample>>> {
-        (0..self.count).step_by(most).map(move |first| {
-            let mut bytes = vec![0; BYTES * (self.count - first).min(most as u64) as usize];
-            {
-                let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-                file.seek(SeekFrom::Start(BYTES as u64 * first))?;
-                file.read_exact(&mut bytes)?;
+    ///
+    /// # Errors
+    /// Of each piece: if it cannot be read.
+    pub(crate) fn pieces(&self, most: usize) -> impl Iterator<Item = Result<Vec<Sample>, Error>> {
+        let piece = move |first| self.piece(first, most);
+        let failed = |source| Error::file("read", Path::new("the samples on disk"), source);
+        (0..self.count).step_by(most).map(move |first| piece(first).map_err(failed))
+    }
+
+    /// The samples from number `first` on, at most `most`.
+    fn piece(&self, first: u64, most: usize) -> io::Result<Vec<Sample>> {
+        let mut bytes = vec![0; BYTES * (self.count - first).min(most as u64) as usize];
+        {
+            let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+            file.seek(SeekFrom::Start(BYTES as u64 * first))?;
+            file.read_exact(&mut bytes)?;
+        }
+        let sample = |bytes: &[u8]| {
+            let mut numbers = [0; BYTES / size_of::<u64>()];
+            for (number, bytes) in numbers.iter_mut().zip(bytes.as_chunks().0) {
+                *number = u64::from_ne_bytes(*bytes);
             }
-            let sample = |bytes: &[u8]| {
-                let mut numbers = [0; BYTES / size_of::<u64>()];
-                for (number, bytes) in numbers.iter_mut().zip(bytes.as_chunks().0) {
-                    *number = u64::from_ne_bytes(*bytes);
-                }
-                let [iteration, rest @ ..] = numbers;
-                let [seconds, min, mean, best, step_size] = rest.map(f64::from_bits);
-                Sample { iteration, seconds, min, mean, best, step_size }
-            };
-            Ok(bytes.chunks_exact(BYTES).map(sample).collect())
-        })
+            let [iteration, rest @ ..] = numbers;
+            let [seconds, min, mean, best, step_size] = rest.map(f64::from_bits);
+            Sample { iteration, seconds, min, mean, best, step_size }
+        };
+        Ok(bytes.chunks_exact(BYTES).map(sample).collect())
     }
 }

@@ -6,7 +6,6 @@ use crate::device::Backend;
 use crate::error::Error;
 use crate::simd::{self, Real};
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
 /// The result of one run of one optimizer, with its trace.
@@ -135,8 +134,7 @@ impl Run {
         let mut keeps = |sample: &Sample| thinning.keeps(sample.iteration);
         let mut samples = Vec::new();
         for piece in stream.pieces(PIECE) {
-            let piece = piece.map_err(|source| Error::file("read", Path::new("the samples on disk"), source))?;
-            samples.extend(piece.into_iter().filter(&mut keeps));
+            samples.extend(piece?.into_iter().filter(&mut keeps));
         }
         if let Some((last, rest)) = self.samples.split_last() {
             samples.extend(rest.iter().filter(|sample| keeps(sample)));

@@ -5,7 +5,6 @@ use crate::error::Error;
 use crate::experiment::{Comparison, PART, Run, Widths};
 use crate::objective::Problem;
 use polars::prelude::*;
-use std::path::Path;
 
 /// Samples of a run, one after the other.
 type Piece<'a> = (&'a Run, &'a [Sample]);
@@ -68,10 +67,8 @@ pub(crate) fn parts<'a>(runs: impl IntoIterator<Item = &'a Run>) -> impl Iterato
 
 /// The trace of `run` as [`parts`] has it, those samples first that went to disk.
 pub(super) fn parts_of(run: &Run) -> impl Iterator<Item = Result<DataFrame, Error>> {
-    let streamed = run.streamed.iter().flat_map(|stream| stream.pieces(PART)).map(move |samples| {
-        let samples = samples.map_err(|source| Error::file("read", Path::new("the samples on disk"), source))?;
-        table_of(&[(run, &samples)])
-    });
+    let pieces = run.streamed.iter().flat_map(|stream| stream.pieces(PART));
+    let streamed = pieces.map(move |samples| table_of(&[(run, &samples?)]));
     streamed.chain(parts([run]))
 }
 
